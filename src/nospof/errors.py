@@ -1,0 +1,117 @@
+"""The errors nospof raises, and the exit code each one becomes.
+
+    NospofError                1   a fault of ours
+    ├── UsageError             2   the request cannot be understood
+    ├── PreconditionFailed     3   refused before the first write: nothing was changed
+    ├── ProcedureFailed        4   failed half-way: says what exists now and how to resume
+    └── CloudError             5   the cloud refused or could not be reached
+        ├── NotFound           5   the cloud does not know this id (yet)
+        └── UnknownOutcome     5   a write may or may not have happened: read the world
+
+Every message says what happened, to what, and what to do next.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a nospof command tells the shell. Results that are not errors have codes too."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    REFUSED = 3
+    FAILED_HALF_WAY = 4
+    CLOUD_REFUSED = 5
+    FINDINGS = 10
+    DRILL_FAILED = 11
+    SLO_BREACHED = 12
+    INCOMPLETE = 13
+
+
+class NospofError(Exception):
+    """The root of the tree; raised itself only for a fault of ours."""
+
+    exit_code = ExitCode.BUG
+
+
+class UsageError(NospofError):
+    """The request cannot be understood."""
+
+    exit_code = ExitCode.USAGE
+
+
+class PreconditionFailed(NospofError):
+    """Refused before the first write: nothing was changed."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class ProcedureFailed(NospofError):
+    """Something was changed before it failed.
+
+    Args:
+        message: what happened, to what, what to do next.
+        run_id: the run to resume; empty until the runtime knows it.
+        step: the step that failed.
+        exists: what this run made and what stands now, one sentence each.
+    """
+
+    exit_code = ExitCode.FAILED_HALF_WAY
+
+    def __init__(
+        self, message: str, *, run_id: str = "", step: str = "", exists: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.step = step
+        self.exists = exists
+
+
+class CloudError(NospofError):
+    """The cloud refused a call or did not answer it.
+
+    Args:
+        message: what happened, to what, what to do next.
+        code: the cloud's own error code ("InsufficientInstanceCapacity"); empty when none came.
+        operation: "ec2:StopInstances".
+        request_id: the id the cloud's support asks for.
+        retryable: whether the same call may succeed later.
+    """
+
+    exit_code = ExitCode.CLOUD_REFUSED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        operation: str = "",
+        request_id: str = "",
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.operation = operation
+        self.request_id = request_id
+        self.retryable = retryable
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the cloud said that this caller may not do this."""
+        return self.code in DENIED_CODES
+
+
+class NotFound(CloudError):
+    """The cloud does not know this id; just after a create it may only be late."""
+
+
+class UnknownOutcome(CloudError):
+    """No answer came back from a write: it may have happened. Read before repeating."""
+
+
+DENIED_CODES = frozenset(
+    {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"}
+)

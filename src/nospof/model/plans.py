@@ -1,0 +1,50 @@
+"""A plan: every call a procedure would make, before it makes any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PlannedCall:
+    """One write: "ec2", "StopInstances", its parameters, and the sentence a person reads.
+
+    Parameters that are known only later (the id of an image not yet taken) hold a stand-in and
+    are named in `placeholders`, so that nobody takes the stand-in for the real value.
+    """
+
+    service: str
+    operation: str
+    parameters: dict[str, Any]
+    says: str
+    placeholders: tuple[str, ...] = ()
+
+    @property
+    def permission(self) -> str:
+        """The IAM action the call needs."""
+        prefix = "elasticloadbalancing" if self.service == "elbv2" else self.service
+        return f"{prefix}:{self.operation}"
+
+    @property
+    def can_rehearse(self) -> bool:
+        """EC2 answers DryRun; Elastic Load Balancing has no such thing."""
+        return self.service == "ec2"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a procedure will do, in order, and what it promises."""
+
+    procedure: str
+    says: str
+    guarantee: str
+    calls: tuple[PlannedCall, ...]
+    warnings: tuple[str, ...] = ()
+    expected_seconds_off: tuple[int, int] | None = None
+    details: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The IAM actions the plan's writes need, each once, in order."""
+        return tuple(dict.fromkeys(call.permission for call in self.calls))

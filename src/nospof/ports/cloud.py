@@ -1,0 +1,178 @@
+"""The cloud, as procedures and the audit ask for it.
+
+The rules every implementation keeps:
+
+* An error is never a state. A call that failed raises `CloudError` (or a child); it never
+  returns an empty or default value.
+* Lists are whole: every page was read.
+* A read right after a create may raise `NotFound` once the implementation's own patience
+  (eventual consistency, up to a minute) is used up; before that it waits.
+* Writes are safe to repeat with the same arguments, as each one says.
+* Nothing waits for a state to be reached: the caller polls. Only `NotFound` after a create
+  and throttling are waited out inside.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from nospof.model.cloud import (
+    Identity,
+    Image,
+    IngressRule,
+    Instance,
+    InstanceStatus,
+    LaunchRequest,
+    Listener,
+    LoadBalancer,
+    LoadBalancerRequest,
+    SecurityGroupRequest,
+    Snapshot,
+    Subnet,
+    Tags,
+    Target,
+    TargetGroup,
+    TargetGroupRequest,
+    Volume,
+    Zone,
+)
+from nospof.model.plans import PlannedCall
+
+
+class Cloud(Protocol):
+    """One account in one region."""
+
+    # Reading ---------------------------------------------------------------------------------
+
+    def identity(self) -> Identity:
+        """Return who is calling; the cheapest proof that credentials and endpoint work."""
+
+    def zones(self) -> tuple[Zone, ...]:
+        """Return the region's zones, by name."""
+
+    def subnets(self, vpc_id: str) -> tuple[Subnet, ...]:
+        """Return the VPC's subnets, by zone, then id."""
+
+    def instance(self, instance_id: str) -> Instance:
+        """Return one instance. Raises NotFound; a terminated one is returned while AWS lists it."""
+
+    def instances(self, tag: str = "", value: str = "") -> tuple[Instance, ...]:
+        """Return all instances, or those with a tag (and, when given, that value), by id.
+
+        Terminated instances are left out.
+        """
+
+    def instance_status(self, instance_ids: tuple[str, ...]) -> tuple[InstanceStatus, ...]:
+        """Return the status of each, in any state (IncludeAllInstances), with announced events."""
+
+    def is_stop_protected(self, instance_id: str) -> bool:
+        """Return whether StopInstances would be refused by the instance's own attribute."""
+
+    def auto_scaling_group_of(self, instance_id: str) -> str:
+        """Return the name of the Auto Scaling group that owns the instance, or an empty string."""
+
+    def zones_offering(self, instance_type: str) -> tuple[str, ...]:
+        """Return the names of the zones in which the type can be launched."""
+
+    def volumes(self, volume_ids: tuple[str, ...] = ()) -> tuple[Volume, ...]:
+        """Return the volumes named, or all of them, by id. Raises NotFound."""
+
+    def image(self, image_id: str) -> Image:
+        """Return one image. Raises NotFound."""
+
+    def image_named(self, name: str) -> Image | None:
+        """Return this account's own image of that name, whatever its state, or None."""
+
+    def snapshots_of(self, image_name: str, volume_ids: tuple[str, ...]) -> tuple[Snapshot, ...]:
+        """Return the snapshots CreateImage started for the image of that name.
+
+        Found by the tag `Name` = image name, which `create_image` puts on them, because the
+        image itself lists them only later.
+        """
+
+    def load_balancers(self) -> tuple[LoadBalancer, ...]:
+        """Return the application and network load balancers, by name."""
+
+    def load_balancer_named(self, name: str) -> LoadBalancer | None:
+        """Return the balancer of that name, or None."""
+
+    def listeners(self, balancer_arn: str) -> tuple[Listener, ...]:
+        """Return a balancer's listeners, by port."""
+
+    def target_groups(self) -> tuple[TargetGroup, ...]:
+        """Return the target groups, by name."""
+
+    def target_group_named(self, name: str) -> TargetGroup | None:
+        """Return the group of that name, or None."""
+
+    def targets(self, target_group_arn: str) -> tuple[Target, ...]:
+        """Return a group's members with their health as the balancer sees it now, by id."""
+
+    def ingress_rules(self, group_id: str) -> tuple[IngressRule, ...]:
+        """Return what a security group lets in over TCP, one rule per port and peer.
+
+        A rule for all ports or a range is returned with `port` 0 when it covers everything and
+        otherwise once per port is not attempted: ranges that do not cover all ports are left out.
+        """
+
+    # Asking whether a write would be allowed ---------------------------------------------------
+
+    def rehearse(self, call: PlannedCall) -> None:
+        """Ask whether an EC2 write would be allowed (DryRun); changes nothing.
+
+        Raises CloudError with the cloud's code when it would be refused.
+        """
+
+    # Writing -----------------------------------------------------------------------------------
+
+    def tag(self, resource_id: str, tags: Tags) -> None:
+        """Put tags on an EC2 resource. A repeat changes nothing."""
+
+    def untag(self, resource_id: str, keys: tuple[str, ...]) -> None:
+        """Take tags off an EC2 resource. Tags that are not there are no error."""
+
+    def stop_instance(self, instance_id: str) -> None:
+        """Ask for an orderly stop. A repeat, or a stopped instance, changes nothing."""
+
+    def start_instance(self, instance_id: str) -> None:
+        """Ask for a start. A repeat, or a running instance, changes nothing.
+
+        Raises CloudError IncorrectInstanceState while it is still stopping.
+        """
+
+    def reboot_instance(self, instance_id: str) -> None:
+        """Ask for a reboot of a running instance. A repeat reboots again."""
+
+    def create_image(self, instance_id: str, name: str, tags: Tags) -> Image:
+        """Start an image of an instance without rebooting it; the name is its identity.
+
+        The snapshots get the same tags and `Name`. A repeat with the name of an own image returns
+        that image; a foreign image of the same name is not possible, names are per account.
+        """
+
+    def launch(self, request: LaunchRequest) -> Instance:
+        """Launch one instance. A repeat with the same token and parameters returns the same one."""
+
+    def create_security_group(self, request: SecurityGroupRequest) -> str:
+        """Make a security group, or find the one of that name in the VPC; return its id."""
+
+    def allow(self, group_id: str, rule: IngressRule) -> None:
+        """Let a peer connect. A repeat changes nothing."""
+
+    def create_target_group(self, request: TargetGroupRequest) -> TargetGroup:
+        """Make a target group of instances over HTTP, or return the one of that name.
+
+        Raises CloudError DuplicateTargetGroupName when one of that name differs.
+        """
+
+    def create_load_balancer(self, request: LoadBalancerRequest) -> LoadBalancer:
+        """Make an application load balancer, or return the one of that name."""
+
+    def create_listener(self, balancer_arn: str, port: int, target_group_arn: str) -> Listener:
+        """Make an HTTP listener that forwards to one group, or return the one on that port."""
+
+    def register(self, target_group_arn: str, instance_id: str, port: int) -> None:
+        """Put an instance into a group. A repeat changes nothing."""
+
+    def deregister(self, target_group_arn: str, instance_id: str, port: int) -> None:
+        """Start draining an instance out of a group. A repeat changes nothing."""

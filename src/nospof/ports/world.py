@@ -1,0 +1,44 @@
+"""What surrounds a procedure: the cloud, a clock, eyes on the service, and somebody to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from nospof.model.answers import Answer
+from nospof.ports.cloud import Cloud
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch, UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Probe(Protocol):
+    """The service, asked as a client or a balancer would ask it."""
+
+    def get(self, url: str, *, host: str = "", timeout_seconds: float = 5.0) -> Answer:
+        """Ask for a page, without following redirects. Never raises: an error is an answer too."""
+
+
+class Reporter(Protocol):
+    """Whoever watches the run. Telling it something is never journalled and never fails."""
+
+    def progress(self, says: str, done: float | None = None) -> None:
+        """Say what the step under way is doing; `done` is its share, 0 to 1, when known."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything a procedure may reach."""
+
+    cloud: Cloud
+    clock: Clock
+    probe: Probe
+    reporter: Reporter
+    poll_seconds: float = 1.0
