@@ -1,0 +1,84 @@
+"""What people ask for: one frozen request per procedure, the same from every face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CloneRequest:
+    """Make a copy of an instance, in another zone.
+
+    Args:
+        instance_id: the instance to copy.
+        zone: the zone wanted for the twin; empty chooses one.
+        same_zone: consent to a twin in the source's own zone, on other hardware.
+        url: where the service answers, to measure the time off by; empty tries the instance's
+            address on `port`.
+        port: the port the service listens on.
+        path: the page to ask for.
+    """
+
+    instance_id: str
+    zone: str = ""
+    same_zone: bool = False
+    url: str = ""
+    port: int = 80
+    path: str = "/"
+
+
+@dataclass(frozen=True)
+class PairRequest:
+    """Put an instance and its twin behind a load balancer, making the twin where there is none.
+
+    Args:
+        instance_id: the instance that serves today.
+        twin_id: its copy; empty takes the twin it already has, or clones.
+        service: the service's name; empty takes the instance's Name.
+        port: the port the instances serve on.
+        listener_port: the port the balancer listens on.
+        health_path: the page the balancer asks for to know whether a member works.
+        expect: a text the twin's page must contain before it may take traffic.
+        stateless: the owner's word that the instance keeps nothing that changes.
+        zone, same_zone: as in `CloneRequest`.
+    """
+
+    instance_id: str
+    twin_id: str = ""
+    service: str = ""
+    port: int = 80
+    listener_port: int = 80
+    health_path: str = "/"
+    expect: str = ""
+    stateless: bool = False
+    zone: str = ""
+    same_zone: bool = False
+
+
+@dataclass(frozen=True)
+class TakeRequest:
+    """Take an announced maintenance event of one member early: drain, stop, start, undrain."""
+
+    instance_id: str
+    path: str = "/"
+
+
+@dataclass(frozen=True)
+class DrillRequest:
+    """Break one member of a service under load and count what the clients saw.
+
+    Args:
+        service: the service's name.
+        instance_id: the member to break; empty takes the first by id.
+        fault: "kill" pulls the plug (the local cloud only), "stop" is StopInstances.
+        rate_per_second: requests per second, sent on schedule whatever the answers do.
+        seconds: how long the load lasts in all.
+        path: the page to ask for.
+    """
+
+    service: str
+    instance_id: str = ""
+    fault: str = "kill"
+    rate_per_second: int = 200
+    seconds: int = 20
+    path: str = "/"

@@ -1,0 +1,76 @@
+"""What procedures answer when they are done. All durations are in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nospof.model.cloud import Image, Instance
+
+
+@dataclass(frozen=True)
+class TimeOff:
+    """How long the source was away, split by what it waited for.
+
+    `first_good_answer` counts from the moment the instance was running again; it is None where
+    the service could not be asked from here.
+    """
+
+    stop: float
+    image_call: float
+    start: float
+    first_good_answer: float | None = None
+
+    @property
+    def total(self) -> float:
+        """From the stop to the first good answer, or to "running" where none could be asked for."""
+        return self.stop + self.image_call + self.start + (self.first_good_answer or 0.0)
+
+
+@dataclass(frozen=True)
+class OffSection:
+    """What came of the minute in which the source was off.
+
+    `time_off` is None when the image had been taken by an earlier attempt that did not live to
+    tell how long it took.
+    """
+
+    image: Image
+    time_off: TimeOff | None
+
+
+@dataclass(frozen=True)
+class CloneResult:
+    """A source that is on, and its twin."""
+
+    source: Instance
+    image_id: str
+    twin: Instance
+    time_off: TimeOff | None
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """A service on two instances behind a balancer.
+
+    `watched_requests` and `watched_failures` are what was asked through the balancer after both
+    members were in service.
+    """
+
+    service: str
+    url: str
+    balancer_arn: str
+    target_group_arn: str
+    members: tuple[str, ...]
+    zones: tuple[str, ...]
+    watched_requests: int
+    watched_failures: int
+    clone: CloneResult | None = None
+
+
+@dataclass(frozen=True)
+class TakeResult:
+    """A member that went through its maintenance while the others served."""
+
+    instance_id: str
+    seconds_out_of_service: float
+    events_cleared: tuple[str, ...]

@@ -1,0 +1,39 @@
+"""A run: one telling of a procedure, with its journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+RunState = Literal["running", "interrupted", "done", "refused", "failed"]
+
+
+@dataclass(frozen=True)
+class RunStep:
+    """A recorded step. Times are seconds since the epoch; `error` is empty when it succeeded."""
+
+    number: int
+    name: str
+    started_at: float
+    finished_at: float
+    error: str = ""
+    result: Any = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as the journal has it.
+
+    `interrupted` means that its process is gone and the run can be resumed.
+    """
+
+    id: str
+    procedure: str
+    request: dict[str, Any]
+    state: RunState
+    started_at: float
+    updated_at: float
+    error: str = ""
+    attempts: int = 1
+    steps: tuple[RunStep, ...] = field(default=())
+    result: Any = None

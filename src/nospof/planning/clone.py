@@ -1,0 +1,271 @@
+"""Decide how an instance is cloned, or why it must not be.
+
+Pure: facts in, a plan or `PreconditionFailed` out. The rules name the public cases behind them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nospof.errors import PreconditionFailed
+from nospof.model.answers import Answer
+from nospof.model.cloud import (
+    TAG_GUARANTEE,
+    TAG_RUN,
+    TAG_TWIN_OF,
+    Instance,
+    LaunchRequest,
+    Subnet,
+    Tags,
+)
+from nospof.model.plans import Plan, PlannedCall
+from nospof.model.requests import CloneRequest
+
+SECONDS_OFF_EXPECTED = (30, 180)
+"""Stop and start of an EBS instance each take some 15 to 90 s; the image call takes about 2 s."""
+
+
+@dataclass(frozen=True)
+class CloneFacts:
+    """Everything the decision rests on, read before it."""
+
+    source: Instance
+    subnets: tuple[Subnet, ...]
+    zones_offering: tuple[str, ...]
+    is_stop_protected: bool
+    auto_scaling_group: str
+    twins: tuple[Instance, ...]
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class ClonePlan:
+    """Where the twin goes, what it is, and the calls that make it."""
+
+    image_name: str
+    twin: LaunchRequest
+    twin_zone: str
+    placement_group: str
+    plan: Plan
+
+
+def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePlan:
+    """Return the plan.
+
+    Args:
+        facts: as read just now.
+        request: what was asked for.
+        token: the run's id; every name the run makes carries it.
+
+    Raises:
+        PreconditionFailed: the instance must not be cloned like this.
+    """
+    source = facts.source
+    refuse_what_must_not_stop(facts)
+    subnet = choose_subnet(source, facts.subnets, facts.zones_offering, request)
+    image_name = f"nospof-{token}"
+    group = f"nospof-{source.id}" if subnet.zone == source.zone else ""
+    twin = LaunchRequest(
+        token=f"{token}-twin",
+        image_id=source.image_id,
+        type=source.type,
+        subnet_id=subnet.id,
+        security_groups=source.security_groups,
+        profile_arn=source.profile_arn,
+        key_name=source.key_name,
+        placement_group=group,
+        tags=twin_tags(source, token),
+    )
+    return ClonePlan(
+        image_name=image_name,
+        twin=twin,
+        twin_zone=subnet.zone,
+        placement_group=group,
+        plan=Plan(
+            procedure="clone",
+            says=f"clone {source.name} ({source.id}, {source.zone}) into {subnet.zone}",
+            guarantee=f"{source.id} is running when this ends, whatever happens to nospof",
+            calls=clone_calls(source, image_name, twin, token),
+            warnings=warnings_of(facts, subnet),
+            expected_seconds_off=SECONDS_OFF_EXPECTED if source.state == "running" else None,
+            details={
+                "source": source.id,
+                "twin zone": subnet.zone,
+                "twin type": twin.type,
+                "image name": image_name,
+            },
+        ),
+    )
+
+
+def refuse_what_must_not_stop(facts: CloneFacts) -> None:
+    """Refuse an instance that would not survive being stopped (C01, C02, C04, C08, C09)."""
+    source = facts.source
+    if source.state not in ("running", "stopped"):
+        raise PreconditionFailed(
+            f"{source.id} is {source.state}; only a running or a stopped instance can be cloned. "
+            "Nothing was changed."
+        )
+    if facts.auto_scaling_group:
+        raise PreconditionFailed(
+            f"{source.id} belongs to the Auto Scaling group {facts.auto_scaling_group}, which would "
+            "terminate it once it is stopped. Put it in standby first: aws autoscaling enter-standby "
+            f"--instance-ids {source.id} --auto-scaling-group-name {facts.auto_scaling_group} "
+            "--should-decrement-desired-capacity. Nothing was changed."
+        )
+    if source.lifecycle == "spot":
+        raise PreconditionFailed(
+            f"{source.id} is a Spot instance: a one-time request cannot be stopped, and a stopped one "
+            "may not come back. Run the service on an On-Demand instance first. Nothing was changed."
+        )
+    if source.root_device_type != "ebs":
+        raise PreconditionFailed(
+            f"the root disk of {source.id} is {source.root_device_type}: it cannot be stopped, and its "
+            "disk is lost when it goes. Rebuild it on an EBS root first. Nothing was changed."
+        )
+    if facts.is_stop_protected and source.state == "running":
+        raise PreconditionFailed(
+            f"{source.id} is protected against being stopped (disableApiStop). Clear that with: "
+            f"aws ec2 modify-instance-attribute --instance-id {source.id} --no-disable-api-stop. "
+            "Nothing was changed."
+        )
+
+
+def choose_subnet(
+    source: Instance,
+    subnets: tuple[Subnet, ...],
+    zones_offering: tuple[str, ...],
+    request: CloneRequest,
+) -> Subnet:
+    """Choose where the twin goes: another zone that offers its type and has addresses left (C36).
+
+    Subnets like the source's own (public or not) come first, then by zone. The source's own zone
+    is taken only with consent.
+    """
+    own = next((subnet for subnet in subnets if subnet.id == source.subnet_id), None)
+    usable = [subnet for subnet in subnets if subnet.zone in zones_offering and subnet.free_addresses > 0]
+    if request.zone:
+        usable = [subnet for subnet in usable if subnet.zone == request.zone]
+        if not usable:
+            raise PreconditionFailed(
+                f"zone {request.zone} has no subnet of {source.vpc_id} with free addresses that offers "
+                f"{source.type}; zones that would do: {_zones(subnets, zones_offering) or 'none'}. "
+                "Nothing was changed."
+            )
+    elsewhere = [subnet for subnet in usable if subnet.zone != source.zone]
+    candidates = elsewhere or (usable if request.same_zone else [])
+    if not candidates:
+        raise PreconditionFailed(
+            f"{source.vpc_id} has no other zone than {source.zone} where a {source.type} could run, so "
+            "one zone's failure would still take both. Add a subnet in a second zone (aws ec2 "
+            f"create-subnet --vpc-id {source.vpc_id} --availability-zone ...), or accept the same zone "
+            "on other hardware with --same-zone. Nothing was changed."
+        )
+    is_public = own.is_public if own else False
+    return min(candidates, key=lambda subnet: (subnet.is_public != is_public, subnet.zone, subnet.id))
+
+
+def _zones(subnets: tuple[Subnet, ...], zones_offering: tuple[str, ...]) -> str:
+    return ", ".join(sorted({s.zone for s in subnets if s.zone in zones_offering and s.free_addresses > 0}))
+
+
+def twin_tags(source: Instance, token: str) -> Tags:
+    """Return the twin's tags: the source's, without AWS's reserved ones and our own marks (C24)."""
+    kept = {
+        key: value
+        for key, value in source.tags.items()
+        if not key.lower().startswith("aws:") and key not in (TAG_GUARANTEE, TAG_RUN, TAG_TWIN_OF)
+    }
+    return {**kept, "Name": f"{source.name}-twin", TAG_RUN: token, TAG_TWIN_OF: source.id}
+
+
+def clone_calls(
+    source: Instance, image_name: str, twin: LaunchRequest, token: str
+) -> tuple[PlannedCall, ...]:
+    """Return the writes of a clone, in order."""
+    stop_and_start = source.state == "running"
+    calls = [
+        PlannedCall(
+            "ec2",
+            "CreateTags",
+            {"Resources": [source.id], "Tags": [{"Key": TAG_GUARANTEE, "Value": token}]},
+            f"promise on {source.id} itself that it comes back on",
+        ),
+        PlannedCall("ec2", "StopInstances", {"InstanceIds": [source.id]}, f"stop {source.id}"),
+        PlannedCall(
+            "ec2",
+            "CreateImage",
+            {"InstanceId": source.id, "Name": image_name, "NoReboot": True},
+            f"take the image {image_name} of its disks",
+        ),
+        PlannedCall("ec2", "StartInstances", {"InstanceIds": [source.id]}, f"start {source.id} again"),
+        PlannedCall(
+            "ec2",
+            "DeleteTags",
+            {"Resources": [source.id], "Tags": [{"Key": TAG_GUARANTEE}]},
+            "release the promise once it answers",
+        ),
+        PlannedCall("ec2", "RunInstances", launch_parameters(twin), "launch the twin", ("ImageId",)),
+    ]
+    left_out = () if stop_and_start else ("StopInstances", "StartInstances")
+    return tuple(call for call in calls if call.operation not in left_out)
+
+
+def launch_parameters(twin: LaunchRequest) -> dict[str, object]:
+    """Return RunInstances' parameters, as far as they are known before the image exists."""
+    parameters: dict[str, object] = {
+        "ImageId": twin.image_id,
+        "InstanceType": twin.type,
+        "SubnetId": twin.subnet_id,
+        "MinCount": 1,
+        "MaxCount": 1,
+        "TagSpecifications": [
+            {
+                "ResourceType": "instance",
+                "Tags": [{"Key": key, "Value": value} for key, value in sorted(twin.tags.items())],
+            }
+        ],
+    }
+    if twin.security_groups:
+        parameters["SecurityGroupIds"] = list(twin.security_groups)
+    if twin.key_name:
+        parameters["KeyName"] = twin.key_name
+    if twin.profile_arn:
+        parameters["IamInstanceProfile"] = {"Arn": twin.profile_arn}
+    return parameters
+
+
+def warnings_of(facts: CloneFacts, subnet: Subnet) -> tuple[str, ...]:
+    """Return what the operator should know before saying yes."""
+    source = facts.source
+    warnings = []
+    if not facts.answer.is_good:
+        warnings.append(
+            f"not checked: {facts.answer.url} said {facts.answer.says} before anything was done, so the "
+            "first good answer after the start cannot be measured; say where the service answers with --url"
+        )
+    if source.public_ip and source.state == "running":
+        warnings.append(
+            f"the public address {source.public_ip} is released by the stop unless it is an Elastic IP"
+        )
+    if subnet.zone == source.zone:
+        warnings.append(
+            f"the twin shares the zone {subnet.zone} with the source: other hardware, but one zone's "
+            "failure takes both"
+        )
+    if source.state == "running":
+        warnings.append(
+            "a stopped instance gives its capacity back; a start may have to wait for new capacity"
+        )
+    if facts.twins:
+        known = ", ".join(twin.id for twin in facts.twins)
+        warnings.append(f"{source.id} already has a twin ({known}); this makes another one")
+    stack = source.tags.get("aws:cloudformation:stack-name")
+    if stack:
+        warnings.append(f"{source.id} belongs to the CloudFormation stack {stack}; the twin will not")
+    return tuple(warnings)
+
+
+def with_image(plan: ClonePlan, image_id: str) -> LaunchRequest:
+    """Return the twin's launch request, now that its image is known."""
+    return replace(plan.twin, image_id=image_id)
