@@ -1,0 +1,249 @@
+"""Load balancers of the in-memory cloud, with Elastic Load Balancing's words for health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nospof.adapters.memory.account import refused, serves
+from nospof.adapters.memory.images import Images
+from nospof.model.cloud import (
+    Listener,
+    LoadBalancer,
+    LoadBalancerRequest,
+    Target,
+    TargetGroup,
+    TargetGroupRequest,
+)
+
+NAME_LENGTH = 32
+
+
+@dataclass
+class Member:
+    """A registration: when it began, and until when it drains (0: it does not)."""
+
+    since: float
+    draining_until: float = 0.0
+
+
+class Balancing(Images):
+    """Balancers, listeners, target groups and who is in them."""
+
+    def _set_up(self, zone_count: int) -> None:
+        super()._set_up(zone_count)
+        self._balancers: dict[str, LoadBalancer] = {}
+        self._listeners: dict[str, Listener] = {}
+        self._target_groups: dict[str, TargetGroup] = {}
+        self._members: dict[str, dict[tuple[str, int], Member]] = {}
+        self._joined_at: dict[str, float] = {}
+        self._group_vpc: dict[str, str] = {}
+
+    # Reading -------------------------------------------------------------------------------------
+
+    @serves("elasticloadbalancing:DescribeLoadBalancers")
+    def load_balancers(self) -> tuple[LoadBalancer, ...]:
+        """See the port."""
+        return tuple(sorted(self._balancers.values(), key=lambda balancer: balancer.name))
+
+    @serves("elasticloadbalancing:DescribeLoadBalancers")
+    def load_balancer_named(self, name: str) -> LoadBalancer | None:
+        """See the port."""
+        return next((balancer for balancer in self._balancers.values() if balancer.name == name), None)
+
+    @serves("elasticloadbalancing:DescribeListeners")
+    def listeners(self, balancer_arn: str) -> tuple[Listener, ...]:
+        """See the port."""
+        self._balancer(balancer_arn, "elasticloadbalancing:DescribeListeners")
+        found = [listener for listener in self._listeners.values() if listener.balancer_arn == balancer_arn]
+        return tuple(sorted(found, key=lambda listener: listener.port))
+
+    @serves("elasticloadbalancing:DescribeTargetGroups")
+    def target_groups(self) -> tuple[TargetGroup, ...]:
+        """See the port."""
+        return tuple(sorted(self._target_groups.values(), key=lambda group: group.name))
+
+    @serves("elasticloadbalancing:DescribeTargetGroups")
+    def target_group_named(self, name: str) -> TargetGroup | None:
+        """See the port."""
+        return self._group_named(name)
+
+    def _group_named(self, name: str) -> TargetGroup | None:
+        return next((group for group in self._target_groups.values() if group.name == name), None)
+
+    @serves("elasticloadbalancing:DescribeTargetHealth")
+    def targets(self, target_group_arn: str) -> tuple[Target, ...]:
+        """See the port."""
+        self._group(target_group_arn, "elasticloadbalancing:DescribeTargetHealth")
+        members = self._present(target_group_arn)
+        return tuple(self._health(target_group_arn, *key, members[key]) for key in sorted(members))
+
+    def _present(self, arn: str) -> dict[tuple[str, int], Member]:
+        """Return the members of a group without those whose draining is over."""
+        members = self._members[arn]
+        for key in [key for key, one in members.items() if 0 < one.draining_until <= self.clock.now()]:
+            del members[key]
+        return members
+
+    def _health(self, arn: str, instance_id: str, port: int, member: Member) -> Target:
+        state, reason, says = self._health_words(arn, instance_id, port, member)
+        return Target(instance_id, port, state, reason, says)
+
+    def _health_words(self, arn: str, instance_id: str, port: int, member: Member) -> tuple[str, str, str]:
+        group, now = self._target_groups[arn], self.clock.now()
+        if member.draining_until:
+            return "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
+        if not group.balancer_arns:
+            return "unused", "Target.NotInUse", "Target group is not configured to receive traffic"
+        if self._instances[instance_id].state != "running":
+            return "unused", "Target.InvalidState", "Target is in the stopped state"
+        machine = self._machines[instance_id]
+        asked_since = max(member.since, self._joined_at[arn])
+        is_new = now < asked_since + self.timings.health
+        initial = ("initial", "Elb.InitialHealthChecking", "Initial health checks in progress")
+        if not self.answers_now(instance_id) or port != machine.service.port:
+            return initial if is_new else ("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
+        status = machine.service.status_of(group.health_check.path)
+        if str(status) not in _codes(group.health_check.matcher):
+            says = f"Health checks failed with these codes: [{status}]"
+            return initial if is_new else ("unhealthy", "Target.ResponseCodeMismatch", says)
+        if now < max(asked_since, machine.up_at) + self.timings.health:
+            is_first = machine.up_at <= asked_since
+            return initial if is_first or is_new else ("unhealthy", "Target.FailedHealthChecks", "Failed")
+        return "healthy", "", ""
+
+    # Writing -------------------------------------------------------------------------------------
+
+    @serves("elasticloadbalancing:CreateTargetGroup", writes=True)
+    def create_target_group(self, request: TargetGroupRequest) -> TargetGroup:
+        """See the port."""
+        operation = "elasticloadbalancing:CreateTargetGroup"
+        _check_name(request.name, operation)
+        found = self._group_named(request.name)
+        if found is not None:
+            is_same = (found.port, found.health_check) == (request.port, request.health_check)
+            if not is_same or self._group_vpc[found.arn] != request.vpc_id:
+                says = f"a target group named {request.name} exists and differs"
+                raise refused(operation, "DuplicateTargetGroupName", says)
+            made = replace(found, deregistration_delay_seconds=request.deregistration_delay_seconds)
+        else:
+            made = TargetGroup(
+                arn=self._arn("targetgroup", request.name),
+                name=request.name,
+                port=request.port,
+                target_type="instance",
+                health_check=request.health_check,
+                deregistration_delay_seconds=request.deregistration_delay_seconds,
+                tags=dict(request.tags),
+            )
+            self._members[made.arn] = {}
+            self._group_vpc[made.arn] = request.vpc_id
+        self._target_groups[made.arn] = made
+        return made
+
+    @serves("elasticloadbalancing:CreateLoadBalancer", writes=True)
+    def create_load_balancer(self, request: LoadBalancerRequest) -> LoadBalancer:
+        """See the port."""
+        operation = "elasticloadbalancing:CreateLoadBalancer"
+        _check_name(request.name, operation)
+        for balancer in self._balancers.values():
+            if balancer.name == request.name:
+                return balancer
+        subnets = [self.subnet(subnet_id, operation) for subnet_id in request.subnet_ids]
+        zones = tuple(sorted({subnet.zone for subnet in subnets}))
+        if len(zones) < min(2, len(subnets)) or len(zones) != len(subnets):
+            says = "a load balancer takes one subnet of each Availability Zone"
+            raise refused(operation, "InvalidConfigurationRequest", says)
+        if len(zones) < 2:
+            says = "At least two subnets in two different Availability Zones must be specified"
+            raise refused(operation, "ValidationError", says)
+        arn = self._arn("loadbalancer/app", request.name)
+        dns = f"{request.name}-{self.number('dns')}.{self.region}.elb.memory"
+        made = LoadBalancer(
+            arn, request.name, dns, "application", "provisioning", subnets[0].vpc_id, zones,
+            tags=dict(request.tags),
+        )  # fmt: skip
+        self._balancers[arn] = made
+        self.later(self.timings.balancer, lambda: self._active(arn))
+        return made
+
+    def _active(self, arn: str) -> None:
+        if arn in self._balancers:
+            self._balancers[arn] = replace(self._balancers[arn], state="active")
+
+    @serves("elasticloadbalancing:CreateListener", writes=True)
+    def create_listener(self, balancer_arn: str, port: int, target_group_arn: str) -> Listener:
+        """See the port."""
+        operation = "elasticloadbalancing:CreateListener"
+        balancer = self._balancer(balancer_arn, operation)
+        group = self._group(target_group_arn, operation)
+        for listener in self._listeners.values():
+            if (listener.balancer_arn, listener.port) == (balancer_arn, port):
+                return listener
+        if group.balancer_arns not in ((), (balancer_arn,)):
+            says = f"{group.name} already belongs to another load balancer"
+            raise refused(operation, "TargetGroupAssociationLimit", says)
+        arn = self._arn("listener/app", balancer.name)
+        made = Listener(arn, balancer_arn, port, "HTTP", ((target_group_arn, 1),))
+        self._listeners[arn] = made
+        self._target_groups[group.arn] = replace(group, balancer_arns=(balancer_arn,))
+        self._joined_at.setdefault(group.arn, self.clock.now())
+        return made
+
+    @serves("elasticloadbalancing:RegisterTargets", writes=True)
+    def register(self, target_group_arn: str, instance_id: str, port: int) -> None:
+        """See the port."""
+        operation = "elasticloadbalancing:RegisterTargets"
+        self._group(target_group_arn, operation)
+        instance = self._instances.get(instance_id)
+        if instance is None:
+            raise refused(operation, "InvalidTarget", f"{instance_id} does not exist")
+        if instance.state != "running":
+            raise refused(operation, "InvalidTarget", f"{instance_id} is not in a running state")
+        members = self._present(target_group_arn)
+        member = members.get((instance_id, port))
+        if member is None or member.draining_until:
+            members[instance_id, port] = Member(self.clock.now())
+
+    @serves("elasticloadbalancing:DeregisterTargets", writes=True)
+    def deregister(self, target_group_arn: str, instance_id: str, port: int) -> None:
+        """See the port."""
+        group = self._group(target_group_arn, "elasticloadbalancing:DeregisterTargets")
+        member = self._present(target_group_arn).get((instance_id, port))
+        if member is None or member.draining_until:
+            return
+        delay = group.deregistration_delay_seconds or 0 if group.balancer_arns else 0
+        member.draining_until = self.clock.now() + max(delay, 1e-6)
+
+    # What the parts use --------------------------------------------------------------------------
+
+    def _balancer(self, arn: str, operation: str) -> LoadBalancer:
+        return self.find(self._balancers, arn, operation, "LoadBalancerNotFound")
+
+    def _group(self, arn: str, operation: str) -> TargetGroup:
+        return self.find(self._target_groups, arn, operation, "TargetGroupNotFound")
+
+    def _arn(self, kind: str, name: str) -> str:
+        owner = f"arn:aws:elasticloadbalancing:{self.region}:{self.account_id}"
+        return f"{owner}:{kind}/{name}/{self.number('arn'):016x}"
+
+    def receivers(self, target_group_arn: str) -> list[tuple[str, int]]:
+        """Return who gets the group's traffic: the healthy, or everybody when nobody is."""
+        members = self._present(target_group_arn)
+        health = {key: self._health(target_group_arn, *key, one) for key, one in sorted(members.items())}
+        healthy = [key for key, target in health.items() if target.is_healthy]
+        return healthy or [key for key, target in health.items() if target.state != "draining"]
+
+
+def _check_name(name: str, operation: str) -> None:
+    if not name or len(name) > NAME_LENGTH:
+        says = f"the name {name!r} must have 1 to {NAME_LENGTH} characters"
+        raise refused(operation, "ValidationError", says)
+
+
+def _codes(matcher: str) -> set[str]:
+    """Return every status a matcher such as "200,202" or "200-299" accepts."""
+    accepted: set[str] = set()
+    for part in matcher.split(","):
+        first, _, last = part.strip().partition("-")
+        accepted.update(str(code) for code in range(int(first), int(last or first) + 1))
+    return accepted

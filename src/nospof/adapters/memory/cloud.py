@@ -1,0 +1,202 @@
+"""The in-memory cloud as a whole, and what a test may do to it from outside the API."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Self
+
+from nospof.adapters.memory.account import OPERATIONS, MemoryClock, Timings, refused, serves
+from nospof.adapters.memory.balancing import Balancing
+from nospof.adapters.memory.images import Contents
+from nospof.adapters.memory.machines import GONE, NEVER, Disk, Machine
+from nospof.adapters.memory.site import MemoryService
+from nospof.model.cloud import Image, Instance, MaintenanceEvent, Tags
+from nospof.model.plans import PlannedCall
+
+REBOOTS = ("instance-reboot", "system-reboot", "system-maintenance")
+
+
+class MemoryCloud(Balancing):
+    """The reference implementation of `ports.cloud.Cloud`: exact, small, deterministic.
+
+    Time passes only by `clock.sleep`. Faults are data: `fail`, `deny`, `late_ids`, `fail_image`.
+    What no API call does is done by `announce`, `impair`, `terminate`, `protect_from_stop`,
+    `join_auto_scaling_group`, `serve` and `offer`.
+    """
+
+    @classmethod
+    def with_one_instance(
+        cls,
+        clock: MemoryClock | None = None,
+        *,
+        zone_count: int = 3,
+        instance_type: str = "t3.small",
+        disks: tuple[Disk, ...] = (Disk("/dev/sda1", 8),),
+        service: MemoryService | None = None,
+        tags: Tags | None = None,
+        timings: Timings | None = None,
+    ) -> Self:
+        """Return a cloud with a default VPC and one running instance, its service answering.
+
+        The instance is in the first zone; `the_instance` returns it.
+        """
+        cloud = cls(clock, zone_count=zone_count, timings=timings)
+        cloud.add_instance(
+            instance_type=instance_type, disks=disks, service=service, tags=tags or {"Name": "site"}
+        )
+        return cloud
+
+    @property
+    def the_instance(self) -> Instance:
+        """The instance that was there first."""
+        return next(iter(self._instances.values()))
+
+    def add_instance(
+        self,
+        *,
+        zone: str = "",
+        instance_type: str = "t3.small",
+        disks: tuple[Disk, ...] = (Disk("/dev/sda1", 8),),
+        service: MemoryService | None = None,
+        tags: Tags | None = None,
+    ) -> Instance:
+        """Add an instance that has been running for a day, without a call of the API."""
+        subnet = next(one for one in self._subnets.values() if zone in ("", one.zone))
+        self._offers.setdefault(instance_type, tuple(each.name for each in self._zones))
+        number = self.number("private address")
+        instance = Instance(
+            id=self.new_id("i"),
+            state="running",
+            type=instance_type,
+            image_id=self.base_image(disks),
+            zone=subnet.zone,
+            subnet_id=subnet.id,
+            vpc_id=subnet.vpc_id,
+            private_ip=f"172.31.{int(subnet.id[-2:], 16) * 16}.{number + 9}",
+            public_ip=f"203.0.113.{self.number('address') % 250 + 1}",
+            root_device=disks[0].device,
+            security_groups=(self.default_group,),
+            launched_at=self.clock.now() - 86_400,
+            tags=dict(tags or {}),
+        )
+        began = self.clock.now() - 86_400
+        self._late.pop(instance.id)
+        self.put_instance(instance, disks, Machine(service or MemoryService(), up_at=began, ok_at=began))
+        return self._instances[instance.id]
+
+    def base_image(self, disks: tuple[Disk, ...] = (Disk("/dev/sda1", 8),)) -> str:
+        """Return the id of a public image that unpacks to these disks, making it if needed."""
+        image_id = "ami-0base" + "".join(f"{disk.size_gib:02x}" for disk in disks)
+        if image_id not in self._images:
+            # A public image belongs to somebody else: image_named must not find it.
+            self.put_image(Image(image_id, "", "available"), Contents(disks, MemoryService()))
+        return image_id
+
+    # The last method of the port -----------------------------------------------------------------
+
+    @serves("ec2:DryRun")
+    def rehearse(self, call: PlannedCall) -> None:
+        """See the port: permission, and ids that do not exist."""
+        operation = f"{call.service}:{call.operation}"
+        if not call.can_rehearse:
+            raise refused(operation, "UnsupportedOperation", "only EC2 answers DryRun")
+        if operation not in {known.aws_name for known in OPERATIONS.values() if known.is_write}:
+            raise refused(operation, "InvalidAction", "there is no such write")
+        self.check_allowed(operation)
+        known = {key: value for key, value in call.parameters.items() if key not in call.placeholders}
+        for instance_id in (known.get("InstanceId"), *known.get("InstanceIds", ())):
+            if instance_id:
+                self._get(instance_id, operation)
+
+    # What happens to the cloud from outside ------------------------------------------------------
+
+    def announce(
+        self,
+        instance_id: str,
+        code: str = "system-reboot",
+        *,
+        in_seconds: float = 86_400,
+        for_seconds: float = 7_200,
+        description: str = "scheduled maintenance",
+    ) -> MaintenanceEvent:
+        """Announce a maintenance event; when it is due and still live it really happens."""
+        begins = self.clock.now() + in_seconds
+        event = MaintenanceEvent(
+            f"instance-event-{self.number('event'):017x}", code, description, begins, begins + for_seconds
+        )
+        machine = self._machines[instance_id]
+        machine.events = (*machine.events, event)
+        self.later(in_seconds, lambda: self._event_happens(instance_id, event))
+        return event
+
+    def _event_happens(self, instance_id: str, event: MaintenanceEvent) -> None:
+        machine = self._machines[instance_id]
+        if event not in machine.events:
+            return
+        if self._instances[instance_id].state == "running":
+            if event.code in REBOOTS:
+                machine.up_at = self.clock.now() + self.timings.reboot
+            else:
+                self._stop(instance_id, "Server.ScheduledStop: Stopped due to scheduled retirement")
+        over = replace(event, description=f"[Completed] {event.description}")
+        machine.events = tuple(over if each == event else each for each in machine.events)
+
+    def impair(self, instance_id: str) -> None:
+        """Hang an instance: it stays "running", its checks fail, nothing answers until stop and start."""
+        self._machines[instance_id].is_impaired = True
+
+    def terminate(self, instance_id: str) -> None:
+        """Terminate an instance, as somebody else might."""
+        self._machines[instance_id].up_at = NEVER
+        self._become(instance_id, "shutting-down", "Client.UserInitiatedShutdown: User initiated shutdown")
+        self.later(
+            self.timings.shutting_down,
+            lambda: self._become(instance_id, "terminated", "Client.UserInitiatedShutdown", public_ip=""),
+        )
+
+    def protect_from_stop(self, instance_id: str, protected: bool = True) -> None:
+        """Set or clear the instance's attribute disableApiStop."""
+        self._machines[instance_id].is_stop_protected = protected
+
+    def join_auto_scaling_group(self, instance_id: str, name: str) -> None:
+        """Make an instance a member of an Auto Scaling group."""
+        self._machines[instance_id].auto_scaling_group = name
+
+    def serve(self, instance_id: str, service: MemoryService) -> None:
+        """Change what the service inside an instance answers."""
+        self._machines[instance_id].service = service
+
+    def offer(self, instance_type: str, zones: tuple[str, ...]) -> None:
+        """Offer an instance type in these zones only."""
+        self._offers[instance_type] = zones
+
+    # What the probe sees -------------------------------------------------------------------------
+
+    def instance_at(self, address: str) -> str:
+        """Return the id of the instance with this private or public address, or an empty string."""
+        for instance in self._instances.values():
+            if address in (instance.private_ip, instance.public_ip) and instance.state not in GONE:
+                return instance.id
+        return ""
+
+    def is_silent(self, instance_id: str) -> bool:
+        """Whether packets to the instance vanish: it is off or hangs."""
+        machine = self._machines[instance_id]
+        return self._instances[instance_id].state != "running" or machine.is_impaired
+
+    def service_of(self, instance_id: str) -> MemoryService | None:
+        """Return the service that answers on an instance, or None while none does."""
+        return self._machines[instance_id].service if self.answers_now(instance_id) else None
+
+    def groups_behind(self, dns_name: str, port: int) -> list[str] | None:
+        """Return the groups a balancer's port forwards to; None when the name does not resolve."""
+        for balancer in self._balancers.values():
+            if balancer.dns_name == dns_name and balancer.state == "active":
+                return [
+                    group
+                    for listener in self._listeners.values()
+                    if (listener.balancer_arn, listener.port) == (balancer.arn, port)
+                    for group, weight in listener.forwards_to
+                    if weight
+                ]
+        return None

@@ -1,0 +1,143 @@
+"""Images and snapshots of the in-memory cloud.
+
+A snapshot holds what was on the volume at the moment it appears, which is a little after
+CreateImage has returned. `source_states_of` tells in what state the instance was at that moment:
+an image is sound only when every answer is "stopped".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nospof.adapters.memory.account import refused, serves
+from nospof.adapters.memory.machines import GONE, Disk, Machines
+from nospof.adapters.memory.site import MemoryService
+from nospof.model.cloud import Image, Instance, Snapshot, Tags
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an image holds."""
+
+    disks: tuple[Disk, ...]
+    service: MemoryService
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A snapshot with what AWS does not say of it."""
+
+    snapshot: Snapshot
+    name: str
+    source_state: str
+
+
+class Images(Machines):
+    """Images, and the snapshots they rest on."""
+
+    def _set_up(self, zone_count: int) -> None:
+        super()._set_up(zone_count)
+        self._images: dict[str, Image] = {}
+        self._contents: dict[str, Contents] = {}
+        self._snapshots: dict[str, Taken] = {}
+        self._failing: list[str] = []
+        self.shelves["ami"] = self._images
+
+    # Reading -------------------------------------------------------------------------------------
+
+    @serves("ec2:DescribeImages")
+    def image(self, image_id: str) -> Image:
+        """See the port."""
+        return self.find(self._images, image_id, "ec2:DescribeImages", "InvalidAMIID.NotFound")
+
+    @serves("ec2:DescribeImages")
+    def image_named(self, name: str) -> Image | None:
+        """See the port."""
+        found = self._named(name)
+        return None if found is None or self.is_late(found.id) else found
+
+    def _named(self, name: str) -> Image | None:
+        return next((image for image in self._images.values() if image.name == name), None)
+
+    @serves("ec2:DescribeSnapshots")
+    def snapshots_of(self, image_name: str, volume_ids: tuple[str, ...]) -> tuple[Snapshot, ...]:
+        """See the port."""
+        found = [
+            taken.snapshot
+            for taken in self._snapshots.values()
+            if taken.name == image_name and taken.snapshot.volume_id in volume_ids
+        ]
+        return tuple(sorted(found, key=lambda snapshot: snapshot.id))
+
+    # Writing -------------------------------------------------------------------------------------
+
+    @serves("ec2:CreateImage", writes=True)
+    def create_image(self, instance_id: str, name: str, tags: Tags) -> Image:
+        """See the port."""
+        found = self._named(name)
+        if found is not None:
+            return found
+        source = self._get(instance_id, "ec2:CreateImage")
+        if source.state not in ("running", "stopping", "stopped"):
+            says = f"{instance_id} is not in state running, stopping or stopped"
+            raise refused("ec2:CreateImage", "InvalidParameterValue", says)
+        image = Image(self.new_id("ami"), name, "pending", tags=dict(tags))
+        self._images[image.id] = image
+        self._contents[image.id] = self._copy_of(source)
+        self.later(self.timings.snapshot_appears, lambda: self._snapshots_appear(image.id, instance_id))
+        self.later(self.timings.image, lambda: self._image_ends(image.id))
+        return image
+
+    def _copy_of(self, source: Instance) -> Contents:
+        disks = []
+        for at in source.attachments:
+            volume = self._volumes[at.volume_id]
+            disks.append(
+                Disk(at.device, volume.size_gib, volume.type, volume.is_encrypted, at.delete_on_termination)
+            )
+        return Contents(tuple(disks), self._machines[source.id].service)
+
+    def _snapshots_appear(self, image_id: str, instance_id: str) -> None:
+        source = self._instances[instance_id]
+        name = self._images[image_id].name
+        for attachment in source.attachments if source.state not in GONE else ():
+            snapshot = Snapshot(self.new_id("snap"), attachment.volume_id, "pending")
+            self._snapshots[snapshot.id] = Taken(snapshot, name, source.state)
+
+    def _image_ends(self, image_id: str) -> None:
+        image = self._images[image_id]
+        reason = self._failing.pop(0) if self._failing else ""
+        mine = {key: taken for key, taken in self._snapshots.items() if taken.name == image.name}
+        for snapshot_id, taken in mine.items():
+            state, percent = ("error", taken.snapshot.progress_percent) if reason else ("completed", 100)
+            ended = replace(taken.snapshot, state=state, progress_percent=percent)
+            self._snapshots[snapshot_id] = replace(taken, snapshot=ended)
+        state = "failed" if reason else "available"
+        self._images[image_id] = replace(
+            image, state=state, state_reason=reason, snapshot_ids=() if reason else tuple(mine)
+        )
+
+    # What a test says ----------------------------------------------------------------------------
+
+    def fail_image(self, reason: str = "Client.SnapshotLimitExceeded: the snapshot quota is used up") -> None:
+        """Let the next image end as failed, for this reason."""
+        self._failing.append(reason)
+
+    def source_states_of(self, image_name: str) -> tuple[str, ...]:
+        """Return the state the source was in when each snapshot of an image began, by device."""
+        return tuple(taken.source_state for taken in self._snapshots.values() if taken.name == image_name)
+
+    # What the parts use --------------------------------------------------------------------------
+
+    def put_image(self, image: Image, contents: Contents) -> None:
+        """Add an image that is ready."""
+        self._images[image.id] = image
+        self._contents[image.id] = contents
+
+    def contents_of_image(self, image_id: str, operation: str) -> tuple[tuple[Disk, ...], MemoryService]:
+        """Return what an image unpacks to. Raises CloudError while it is not available."""
+        image = self.find(self._images, image_id, operation, "InvalidAMIID.NotFound")
+        if image.state != "available":
+            raise refused(operation, "InvalidAMIID.Unavailable", f"{image_id} is {image.state}")
+        contents = self._contents[image_id]
+        return contents.disks, contents.service

@@ -1,0 +1,79 @@
+"""Zones, subnets and security groups of the in-memory cloud: a default VPC, one subnet a zone."""
+
+from __future__ import annotations
+
+from nospof.adapters.memory.account import Account, refused, serves
+from nospof.model.cloud import Identity, IngressRule, SecurityGroupRequest, Subnet, Zone
+
+VPC_ID = "vpc-00000000000000001"
+
+
+class Network(Account):
+    """Who is calling, and the network everything stands in."""
+
+    def _set_up(self, zone_count: int) -> None:
+        super()._set_up(zone_count)
+        self._zones = tuple(
+            Zone(f"{self.region}{letter}", f"euc1-az{number}")
+            for number, letter in enumerate("abcdef"[:zone_count], start=1)
+        )
+        self._subnets = {
+            f"subnet-{number:017x}": Subnet(f"subnet-{number:017x}", VPC_ID, zone.name, 4091, True, True)
+            for number, zone in enumerate(self._zones, start=1)
+        }
+        self._groups: dict[str, SecurityGroupRequest] = {}
+        self._rules: dict[str, list[IngressRule]] = {}
+        self.shelves["sg"] = self._groups
+        self.default_group = self._new_group(SecurityGroupRequest("default", "default group", VPC_ID))
+
+    @serves("sts:GetCallerIdentity")
+    def identity(self) -> Identity:
+        """See the port."""
+        return Identity(self.account_id, f"arn:aws:iam::{self.account_id}:user/memory", self.region)
+
+    @serves("ec2:DescribeAvailabilityZones")
+    def zones(self) -> tuple[Zone, ...]:
+        """See the port."""
+        return self._zones
+
+    @serves("ec2:DescribeSubnets")
+    def subnets(self, vpc_id: str) -> tuple[Subnet, ...]:
+        """See the port."""
+        found = [subnet for subnet in self._subnets.values() if subnet.vpc_id == vpc_id]
+        return tuple(sorted(found, key=lambda subnet: (subnet.zone, subnet.id)))
+
+    def subnet(self, subnet_id: str, operation: str) -> Subnet:
+        """Return a subnet by id. Raises NotFound."""
+        return self.find(self._subnets, subnet_id, operation, "InvalidSubnetID.NotFound")
+
+    @serves("ec2:DescribeSecurityGroups")
+    def ingress_rules(self, group_id: str) -> tuple[IngressRule, ...]:
+        """See the port."""
+        rules = self.find(self._rules, group_id, "ec2:DescribeSecurityGroups", "InvalidGroup.NotFound")
+        return tuple(sorted(rules, key=lambda rule: (rule.port, rule.cidr, rule.from_group)))
+
+    @serves("ec2:CreateSecurityGroup", writes=True)
+    def create_security_group(self, request: SecurityGroupRequest) -> str:
+        """See the port."""
+        if request.vpc_id != VPC_ID:
+            raise refused("ec2:CreateSecurityGroup", "InvalidVpcID.NotFound", f"no VPC {request.vpc_id}")
+        for group_id, group in self._groups.items():
+            if (group.name, group.vpc_id) == (request.name, request.vpc_id):
+                return group_id
+        return self._new_group(request)
+
+    def _new_group(self, request: SecurityGroupRequest) -> str:
+        group_id = self.new_id("sg")
+        self._groups[group_id] = request
+        self._rules[group_id] = []
+        return group_id
+
+    @serves("ec2:AuthorizeSecurityGroupIngress", writes=True)
+    def allow(self, group_id: str, rule: IngressRule) -> None:
+        """See the port."""
+        operation = "ec2:AuthorizeSecurityGroupIngress"
+        rules = self.find(self._rules, group_id, operation, "InvalidGroup.NotFound")
+        if rule.from_group and rule.from_group not in self._groups:
+            raise refused(operation, "InvalidGroup.NotFound", f"{rule.from_group} does not exist")
+        if rule not in rules:
+            rules.append(rule)
