@@ -1,1 +1,1 @@
-""""""
+"""The nouns: frozen dataclasses, no I/O, no clock, no randomness."""

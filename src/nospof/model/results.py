@@ -31,11 +31,12 @@ class OffSection:
     """What came of the minute in which the source was off.
 
     `time_off` is None when the image had been taken by an earlier attempt that did not live to
-    tell how long it took.
+    tell how long it took. `running_since` is seconds since the epoch, 0 for a source left off.
     """
 
     image: Image
     time_off: TimeOff | None
+    running_since: float = 0.0
 
 
 @dataclass(frozen=True)

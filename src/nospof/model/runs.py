@@ -24,7 +24,8 @@ class RunStep:
 class Run:
     """A run as the journal has it.
 
-    `interrupted` means that its process is gone and the run can be resumed.
+    `interrupted` means that its process is gone and the run can be resumed. `workflow_id` is the
+    engine's id of the latest attempt, `schema` the version of the stories that began it.
     """
 
     id: str
@@ -37,3 +38,5 @@ class Run:
     attempts: int = 1
     steps: tuple[RunStep, ...] = field(default=())
     result: Any = None
+    workflow_id: str = ""
+    schema: str = ""

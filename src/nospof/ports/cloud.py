@@ -153,6 +153,15 @@ class Cloud(Protocol):
     def launch(self, request: LaunchRequest) -> Instance:
         """Launch one instance. A repeat with the same token and parameters returns the same one."""
 
+    def create_placement_group(self, name: str, tags: Tags) -> None:
+        """Make a spread placement group, whose members never share a rack. A repeat changes nothing."""
+
+    def move_into_group(self, instance_id: str, group_name: str) -> None:
+        """Place a STOPPED instance into a placement group; an empty name takes it out of its group.
+
+        A repeat changes nothing. Raises CloudError IncorrectInstanceState when it is not stopped.
+        """
+
     def create_security_group(self, request: SecurityGroupRequest) -> str:
         """Make a security group, or find the one of that name in the VPC; return its id."""
 

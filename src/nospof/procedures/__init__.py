@@ -1,1 +1,1 @@
-""""""
+"""Durable stories of named steps. Each can be killed anywhere and told again."""

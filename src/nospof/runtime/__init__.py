@@ -1,1 +1,1 @@
-""""""
+"""What makes a story durable."""

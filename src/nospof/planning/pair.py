@@ -1,0 +1,303 @@
+"""Decide how a service becomes a pair behind a balancer, or why it must not.
+
+Pure: facts in, a plan or `PreconditionFailed` out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from nospof.errors import PreconditionFailed, UsageError
+from nospof.model.answers import Answer
+from nospof.model.cloud import (
+    TAG_RUN,
+    TAG_SERVICE,
+    HealthCheck,
+    IngressRule,
+    Instance,
+    LoadBalancer,
+    LoadBalancerRequest,
+    SecurityGroupRequest,
+    Subnet,
+    TargetGroup,
+    TargetGroupRequest,
+)
+from nospof.model.plans import Plan, PlannedCall
+from nospof.model.requests import PairRequest
+
+NAME_LENGTH = 32
+"""AWS allows 32 characters for the names of balancers and target groups."""
+
+FROM_EVERYWHERE = ("0.0.0.0/0", "::/0")
+
+
+@dataclass(frozen=True)
+class PairFacts:
+    """Everything the decision rests on, read before it."""
+
+    source: Instance
+    twin: Instance | None
+    subnets: tuple[Subnet, ...]
+    ingress: tuple[IngressRule, ...]
+    balancer: LoadBalancer | None
+    target_group: TargetGroup | None
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class PairPlan:
+    """What is made around the two instances. `opens` is the instances' group to open, or empty."""
+
+    service: str
+    security_group: SecurityGroupRequest
+    target_group: TargetGroupRequest
+    balancer: LoadBalancerRequest
+    listener_port: int
+    opens: str
+    plan: Plan
+
+
+def service_of(source: Instance, request: PairRequest) -> str:
+    """Return the service's name: as asked, as tagged, or the instance's own."""
+    return request.service or source.tags.get(TAG_SERVICE) or source.name
+
+
+def resource_name(service: str) -> str:
+    """Return a balancer's and target group's name for a service: legal, recognisable, its own.
+
+    A name that had to be changed or cut carries a digest of the whole, so that two services never
+    share one.
+    """
+    legal = re.sub(r"[^A-Za-z0-9-]+", "-", service).strip("-")
+    name = f"nospof-{legal}"
+    if legal == service and len(name) <= NAME_LENGTH:
+        return name
+    digest = hashlib.sha256(service.encode()).hexdigest()[:6]
+    return f"{name[: NAME_LENGTH - 7].rstrip('-')}-{digest}"
+
+
+def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
+    """Return the plan.
+
+    Raises:
+        UsageError: the request contradicts itself.
+        PreconditionFailed: the pair must not be made like this.
+    """
+    service = service_of(facts.source, request)
+    name = resource_name(service)
+    refuse_two_diverging_copies(facts.source, request)
+    refuse_what_is_no_pair(facts, request)
+    refuse_foreign_names(facts, service, name)
+    subnets, is_internal = balancer_subnets(facts)
+    tags = {TAG_RUN: token, TAG_SERVICE: service}
+    security_group = SecurityGroupRequest(
+        name, f"clients of {service} to its load balancer"[:255], facts.source.vpc_id, tags
+    )
+    target_group = TargetGroupRequest(
+        name, facts.source.vpc_id, request.port, HealthCheck(path=request.health_path), tags=tags
+    )
+    balancer = LoadBalancerRequest(name, subnets, (), is_internal, tags)
+    opens = "" if is_open(facts.ingress, request.port) else next(iter(facts.source.security_groups), "")
+    return PairPlan(
+        service=service,
+        security_group=security_group,
+        target_group=target_group,
+        balancer=balancer,
+        listener_port=request.listener_port,
+        opens=opens,
+        plan=Plan(
+            procedure="pair",
+            says=f"put {facts.source.id} and {facts.twin.id if facts.twin else 'its twin'} behind the "
+            f"balancer {name} as the service {service}",
+            guarantee=f"{facts.source.id} serves throughout; the twin gets no traffic before it passed",
+            calls=pair_calls(facts, request, name, subnets, opens),
+            warnings=warnings_of(facts, is_internal),
+            details={
+                "service": service,
+                "balancer": name,
+                "health check": f"GET {request.health_path} on port {request.port} must answer 200",
+            },
+        ),
+    )
+
+
+def refuse_two_diverging_copies(source: Instance, request: PairRequest) -> None:
+    """Refuse to put two databases behind one balancer: each would take half the writes."""
+    if not request.stateless:
+        raise PreconditionFailed(
+            f"nospof cannot see yet what {source.id} keeps on its disk. A database, uploads or sessions on "
+            "it would split in two behind a balancer, each half with its own writes. If it keeps nothing "
+            "that changes, say so with --stateless; otherwise move its state out first (RDS, EFS). "
+            "Nothing was changed."
+        )
+
+
+def refuse_what_is_no_pair(facts: PairFacts, request: PairRequest) -> None:
+    """Refuse members that cannot serve together."""
+    source, twin = facts.source, facts.twin
+    if not request.health_path.startswith("/"):
+        raise UsageError(f"--health-path {request.health_path!r} must begin with /")
+    if source.state != "running":
+        raise PreconditionFailed(
+            f"{source.id} is {source.state}; start it first: aws ec2 start-instances --instance-ids "
+            f"{source.id}. Nothing was changed."
+        )
+    if facts.answer.status and not facts.answer.is_good:
+        raise PreconditionFailed(
+            f"{facts.answer.url} answers {facts.answer.says} to a request made as the balancer will make it "
+            "(the instance's address as Host, no cookies), so the balancer would find no healthy member. "
+            "Choose a page that answers 200 with --health-path. Nothing was changed."
+        )
+    if twin is None:
+        return
+    if twin.id == source.id:
+        raise UsageError(f"{source.id} cannot be its own twin; leave --with out to have one cloned")
+    if twin.state != "running":
+        raise PreconditionFailed(
+            f"the twin {twin.id} is {twin.state}; start it, or leave --with out to have a new one cloned. "
+            "Nothing was changed."
+        )
+    if twin.vpc_id != source.vpc_id:
+        raise PreconditionFailed(
+            f"{twin.id} is in {twin.vpc_id} and {source.id} in {source.vpc_id}: one balancer serves one "
+            "VPC. Nothing was changed."
+        )
+    if twin.zone == source.zone and not request.same_zone:
+        raise PreconditionFailed(
+            f"{source.id} and {twin.id} are both in {source.zone}: one zone's failure takes both. Clone "
+            f"into another zone (nospof clone {source.id}), or accept this with --same-zone. "
+            "Nothing was changed."
+        )
+
+
+def refuse_foreign_names(facts: PairFacts, service: str, name: str) -> None:
+    """Refuse to take over a balancer or a group that is not this service's."""
+    for kind, found in (("load balancer", facts.balancer), ("target group", facts.target_group)):
+        if found and found.tags.get(TAG_SERVICE) != service:
+            raise PreconditionFailed(
+                f"a {kind} named {name} exists and is not the service {service}'s; choose another name with "
+                "--service. Nothing was changed."
+            )
+
+
+def balancer_subnets(facts: PairFacts) -> tuple[tuple[str, ...], bool]:
+    """Choose one subnet per zone, and whether the balancer must be internal.
+
+    AWS wants two zones, one subnet in each, with at least 8 free addresses (C62).
+    """
+    roomy = [subnet for subnet in facts.subnets if subnet.free_addresses >= 8]
+    public = [subnet for subnet in roomy if subnet.is_public]
+    is_internal = len({subnet.zone for subnet in public}) < 2
+    by_zone: dict[str, str] = {}
+    for subnet in sorted(roomy if is_internal else public, key=lambda s: (s.zone, not s.is_default, s.id)):
+        by_zone.setdefault(subnet.zone, subnet.id)
+    if len(by_zone) < 2:
+        raise PreconditionFailed(
+            f"{facts.source.vpc_id} has subnets with 8 free addresses in {len(by_zone)} zone(s); an "
+            "application load balancer needs two zones. Add a subnet: aws ec2 create-subnet --vpc-id "
+            f"{facts.source.vpc_id} --availability-zone ... --cidr-block .... Nothing was changed."
+        )
+    return tuple(by_zone[zone] for zone in sorted(by_zone)), is_internal
+
+
+def is_open(ingress: tuple[IngressRule, ...], port: int) -> bool:
+    """Whether everybody may already connect to the port."""
+    return any(rule.port in (0, port) and rule.cidr in FROM_EVERYWHERE for rule in ingress)
+
+
+def pair_calls(
+    facts: PairFacts, request: PairRequest, name: str, subnets: tuple[str, ...], opens: str
+) -> tuple[PlannedCall, ...]:
+    """Return the writes of a pair, in order, without those of a clone."""
+    source, vpc_id = facts.source, facts.source.vpc_id
+    twin_id = facts.twin.id if facts.twin else source.id
+    stand_in = () if facts.twin else ("Targets",)
+    calls = [
+        PlannedCall(
+            "ec2",
+            "CreateSecurityGroup",
+            {"GroupName": name, "Description": f"clients of {name}", "VpcId": vpc_id},
+            f"make the security group {name} for the balancer, open on port {request.listener_port}",
+        ),
+        PlannedCall(
+            "elbv2",
+            "CreateTargetGroup",
+            {"Name": name, "Port": request.port, "VpcId": vpc_id},
+            f"make the target group {name}, checked with GET {request.health_path}",
+        ),
+        PlannedCall(
+            "elbv2",
+            "CreateLoadBalancer",
+            {"Name": name, "Subnets": list(subnets)},
+            f"make the load balancer {name} in {len(subnets)} zones",
+        ),
+        PlannedCall(
+            "elbv2",
+            "CreateListener",
+            {"Port": request.listener_port, "Protocol": "HTTP"},
+            f"listen on port {request.listener_port}",
+            ("LoadBalancerArn", "TargetGroupArn"),
+        ),
+        PlannedCall(
+            "elbv2",
+            "RegisterTargets",
+            {"Targets": [{"Id": twin_id, "Port": request.port}]},
+            "register the twin, let the balancer check it, and ask it for a page",
+            ("TargetGroupArn", *stand_in),
+        ),
+        PlannedCall(
+            "elbv2",
+            "RegisterTargets",
+            {"Targets": [{"Id": source.id, "Port": request.port}]},
+            f"register {source.id} beside it",
+            ("TargetGroupArn",),
+        ),
+        PlannedCall(
+            "ec2",
+            "CreateTags",
+            {"Resources": [source.id], "Tags": [{"Key": TAG_SERVICE, "Value": name}]},
+            "mark both as members of the service",
+        ),
+    ]
+    if opens:
+        rule = PlannedCall(
+            "ec2",
+            "AuthorizeSecurityGroupIngress",
+            {
+                "GroupId": opens,
+                "IpPermissions": [
+                    {
+                        "IpProtocol": "tcp",
+                        "FromPort": request.port,
+                        "ToPort": request.port,
+                        "UserIdGroupPairs": [{"GroupId": opens}],
+                    }
+                ],
+            },
+            f"let the balancer reach port {request.port} of the instances ({opens})",
+            ("UserIdGroupPairs",),
+        )
+        calls.insert(1, rule)
+    return tuple(calls)
+
+
+def warnings_of(facts: PairFacts, is_internal: bool) -> tuple[str, ...]:
+    """Return what the operator should know before saying yes."""
+    source, warnings = facts.source, []
+    if is_internal:
+        warnings.append(
+            f"{source.vpc_id} has no two public zones, so the balancer is reachable inside it only"
+        )
+    if not facts.answer.status:
+        warnings.append(
+            f"not checked: {facts.answer.url} could not be asked from here ({facts.answer.says}); the "
+            "balancer's own check decides"
+        )
+    if facts.twin and facts.twin.zone == source.zone:
+        warnings.append(f"both members are in {source.zone}: one zone's failure takes both")
+    warnings.append(
+        "clients come in through the balancer's name once you point them there; names are not changed"
+    )
+    return tuple(warnings)

@@ -1,0 +1,152 @@
+"""Clone: the source off for a moment, its image taken, the source on again, a twin elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nospof.errors import ProcedureFailed, UnknownOutcome
+from nospof.model.answers import Answer
+from nospof.model.cloud import TAG_RUN, TAG_TWIN_OF, Image, Instance, InstanceStatus, LaunchRequest
+from nospof.model.requests import CloneRequest
+from nospof.model.results import CloneResult, OffSection, TimeOff
+from nospof.planning.clone import CloneFacts, plan_clone, with_image
+from nospof.ports.steps import Steps
+from nospof.ports.world import World
+from nospof.procedures.guarantee import promise, release
+from nospof.procedures.off_section import image_while_off
+from nospof.procedures.power import bring_back
+from nospof.procedures.rehearse import rehearse
+from nospof.procedures.waiting import wait_for
+
+ANSWER_SECONDS = 600.0
+IMAGE_SECONDS = 6 * 3600.0
+"""The first snapshot of a large volume takes more than an hour (C16)."""
+STATUS_SECONDS = 900.0
+
+
+def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
+    """Clone an instance. Guarantee: the source is as it was, running or stopped, when this ends."""
+    facts = steps.read("look at the instance and what surrounds it", clone_facts, world, request)
+    plan = plan_clone(facts, request, steps.token)
+    steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
+    source, must_run = facts.source, facts.source.state == "running"
+    tags = {TAG_RUN: steps.token, TAG_TWIN_OF: source.id}
+    if plan.placement_group:
+        steps.do("create the spread placement group", create_group, world, plan.placement_group, steps.token)
+    if must_run:
+        steps.do("promise that the source comes back", promise, world, source.id, steps.token)
+    off = steps.do(
+        "take the image with the source off",
+        image_while_off,
+        world,
+        source.id,
+        plan.image_name,
+        tags,
+        steps.token,
+        must_run=must_run,
+        placement_group=plan.placement_group,
+    )
+    time_off = off.time_off
+    if must_run:
+        time_off = steps.do("wait until the source answers again", wait_for_answer, world, off, facts.answer)
+    image = steps.do("wait until the image is available", wait_for_image, world, off.image.id)
+    if must_run:
+        steps.do("wait until the source passes its status checks", wait_until_ok, world, source.id)
+        steps.do("release the promise", release, world, source.id)
+    twin = steps.do("launch the twin", launch, world, with_image(plan, image.id))
+    twin = steps.do("wait until the twin runs", bring_back, world, twin.id)
+    return CloneResult(source, image.id, twin, time_off)
+
+
+def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
+    """Read everything the decision rests on."""
+    cloud = world.cloud
+    source = cloud.instance(request.instance_id)
+    twins = cloud.instances(tag=TAG_TWIN_OF, value=source.id)
+    return CloneFacts(
+        source=source,
+        subnets=cloud.subnets(source.vpc_id),
+        zones_offering=cloud.zones_offering(source.type),
+        is_stop_protected=cloud.is_stop_protected(source.id),
+        auto_scaling_group=cloud.auto_scaling_group_of(source.id),
+        twins=twins,
+        answer=world.probe.get(request.url or url_of(source, request.port, request.path)),
+    )
+
+
+def url_of(instance: Instance, port: int, path: str) -> str:
+    """Return where an instance can be asked from here: its public address, else its private one."""
+    return f"http://{instance.public_ip or instance.private_ip}:{port}{path}"
+
+
+def create_group(world: World, name: str, run_id: str) -> str:
+    """Make the placement group that keeps twin and source off the same rack."""
+    world.cloud.create_placement_group(name, {TAG_RUN: run_id})
+    return name
+
+
+def wait_for_answer(world: World, off: OffSection, before: Answer) -> TimeOff | None:
+    """Wait until the service answers as it did before; return the time off, now complete.
+
+    A service that could not be asked before cannot be asked now: then nothing is waited for.
+    """
+    if not before.is_good:
+        return off.time_off
+    wait_for(
+        world,
+        f"{before.url} to answer",
+        lambda: world.probe.get(before.url, timeout_seconds=2.0),
+        lambda answer: answer.is_good,
+        within_seconds=ANSWER_SECONDS,
+        says=lambda answer: answer.says,
+    )
+    if off.time_off is None:
+        return None
+    return replace(off.time_off, first_good_answer=world.clock.now() - off.running_since)
+
+
+def wait_for_image(world: World, image_id: str) -> Image:
+    """Wait until the image can be launched from."""
+
+    def is_available(image: Image) -> bool:
+        if image.state in ("failed", "error", "invalid", "deregistered"):
+            raise ProcedureFailed(
+                f"the image {image_id} ended {image.state}: "
+                f"{image.state_reason or 'the cloud gives no reason'}. The source is running; remove the "
+                f"image (aws ec2 deregister-image --image-id {image_id}) and clone again"
+            )
+        return image.state == "available"
+
+    return wait_for(
+        world,
+        f"{image_id} to be available",
+        lambda: world.cloud.image(image_id),
+        is_available,
+        within_seconds=IMAGE_SECONDS,
+        says=lambda image: image.state,
+    )
+
+
+def wait_until_ok(world: World, instance_id: str) -> InstanceStatus:
+    """Wait until the cloud's own checks of an instance pass: "running" is not "working"."""
+
+    def look() -> InstanceStatus:
+        (status,) = world.cloud.instance_status((instance_id,))
+        return status
+
+    return wait_for(
+        world,
+        f"{instance_id} to pass its status checks",
+        look,
+        lambda status: status.is_ok,
+        within_seconds=STATUS_SECONDS,
+        says=lambda status: f"instance {status.instance_check}, system {status.system_check}",
+    )
+
+
+def launch(world: World, request: LaunchRequest) -> Instance:
+    """Launch the twin; the token makes a repeat, even after a lost answer, return the same one."""
+    try:
+        return world.cloud.launch(request)
+    except UnknownOutcome:
+        return world.cloud.launch(request)

@@ -1,0 +1,96 @@
+"""The guarantee on the instance itself, and the keeper who makes it true.
+
+A `finally` does not survive kill -9, a full disk or a lost journal. So before a run turns an
+instance off it writes, as a tag on that instance, that it must be running again. Whoever finds the
+tag later and sees that its run is no longer alive turns the instance on: no journal is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from nospof.errors import NospofError
+from nospof.model.cloud import TAG_GUARANTEE, Instance
+from nospof.ports.world import World
+from nospof.procedures.power import bring_back, stop
+
+DEADLINE_SECONDS = 900.0
+"""After this, a keeper on another machine, which cannot see whether the run lives, acts as well."""
+
+IsAlive = Callable[[str], bool | None]
+"""Whether a run's process lives: True, False, or None where this machine does not know the run."""
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """ "This instance is to be running", for a run, by a time (seconds since the epoch, UTC)."""
+
+    run_id: str
+    deadline: float
+
+    def __str__(self) -> str:
+        by = datetime.fromtimestamp(self.deadline, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"running run={self.run_id} by={by}"
+
+
+def parse_guarantee(text: str) -> Guarantee:
+    """Read the tag back; one that cannot be read is due at once and belongs to no known run."""
+    words = dict(word.split("=", 1) for word in text.split() if "=" in word)
+    try:
+        deadline = (
+            datetime.strptime(words.get("by", ""), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+        )
+    except ValueError:
+        deadline = 0.0
+    return Guarantee(words.get("run", ""), deadline)
+
+
+def promise(world: World, instance_id: str, run_id: str) -> str:
+    """Write the guarantee on the instance. Safe to repeat; a repeat moves the deadline."""
+    guarantee = Guarantee(run_id, world.clock.now() + DEADLINE_SECONDS)
+    world.cloud.tag(instance_id, {TAG_GUARANTEE: str(guarantee)})
+    return str(guarantee)
+
+
+def release(world: World, instance_id: str) -> None:
+    """Take the guarantee off again: it was kept."""
+    world.cloud.untag(instance_id, (TAG_GUARANTEE,))
+
+
+def keep_guarantees(world: World, is_alive: IsAlive) -> tuple[str, ...]:
+    """Make every guarantee true whose run is not alive; return what was done, a sentence each.
+
+    One instance that cannot be brought back does not keep the others from it.
+    """
+    return tuple(
+        sentence
+        for instance in world.cloud.instances(tag=TAG_GUARANTEE)
+        if (sentence := keep_one(world, instance, is_alive))
+    )
+
+
+def keep_one(world: World, instance: Instance, is_alive: IsAlive) -> str:
+    """Keep the guarantee of one instance; return what was done, or nothing where nothing was."""
+    guarantee = parse_guarantee(instance.tags[TAG_GUARANTEE])
+    alive = is_alive(guarantee.run_id)
+    if alive or (alive is None and world.clock.now() < guarantee.deadline):
+        return ""
+    try:
+        if is_impaired(world, instance):
+            stop(world, instance.id)
+        bring_back(world, instance.id)
+        release(world, instance.id)
+    except NospofError as error:
+        return f"{instance.id} should be running, for the dead run {guarantee.run_id}, and is not: {error}"
+    was = "was left running" if instance.state == "running" else f"was {instance.state} and is running again"
+    return f"{instance.id} {was}; its run {guarantee.run_id or '(unknown)'} is not alive"
+
+
+def is_impaired(world: World, instance: Instance) -> bool:
+    """Whether it is "running" and does not work: only a stop and a start helps then."""
+    if instance.state != "running":
+        return False
+    (status,) = world.cloud.instance_status((instance.id,))
+    return "impaired" in (status.instance_check, status.system_check)

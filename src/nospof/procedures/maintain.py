@@ -1,0 +1,194 @@
+"""Maintenance, one member at a time: drained, moved to other hardware, proved, put back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nospof.errors import PreconditionFailed
+from nospof.model.answers import Answer
+from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Target
+from nospof.model.requests import TakeRequest
+from nospof.model.results import TakeResult
+from nospof.ports.steps import Steps
+from nospof.ports.world import World
+from nospof.procedures.clone import url_of, wait_until_ok
+from nospof.procedures.guarantee import promise, release
+from nospof.procedures.pair import register, wait_healthy
+from nospof.procedures.power import bring_back, stop
+from nospof.procedures.waiting import TimedOut, wait_for
+
+DRAIN_SECONDS = 900.0
+"""Longer than the deregistration delay people set; AWS's own default is 300 s."""
+ANSWER_SECONDS = 600.0
+
+MOVED_BY_STOP_AND_START = frozenset(
+    {"instance-reboot", "system-reboot", "system-maintenance", "instance-retirement", "instance-stop"}
+)
+"""The announced events that a stop and a start clears, because the instance moves to another host."""
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A target group the instance serves in, and the others that serve there now."""
+
+    group_arn: str
+    group_name: str
+    port: int
+    is_in_service: bool
+    others: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class MemberFacts:
+    """Everything the decision rests on, read before it."""
+
+    instance: Instance
+    events: tuple[MaintenanceEvent, ...]
+    memberships: tuple[Membership, ...]
+
+
+def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
+    """Take a member's announced events early. Guarantee: it is running and serves again at the end."""
+    facts = steps.read("look at the member and those beside it", member_facts, world, request)
+    refuse_to_leave_the_service_alone(facts)
+    instance = facts.instance
+    began = steps.do("promise that the member comes back", promise_at, world, instance.id, steps.token)
+    for group in facts.memberships:
+        steps.do(f"drain it from {group.group_name}", drain, world, group.group_arn, instance.id, group.port)
+    steps.do("stop it and start it on other hardware", move, world, instance.id)
+    steps.do("wait until it passes its status checks", wait_until_ok, world, instance.id)
+    for group in facts.memberships:
+        url = url_of(instance, group.port, request.path)
+        steps.do(f"wait until it answers on port {group.port}", wait_for_page, world, url)
+        steps.do(
+            f"put it back into {group.group_name}", register, world, group.group_arn, instance.id, group.port
+        )
+        steps.do(
+            f"wait until {group.group_name} finds it healthy",
+            wait_healthy,
+            world,
+            group.group_arn,
+            (instance.id,),
+        )
+    steps.do("release the promise", release, world, instance.id)
+    left = steps.do("see which events are left", live_events, world, instance.id)
+    ended = steps.do("note the time", now, world)
+    cleared = {event.id for event in facts.events} - {event.id for event in left}
+    return TakeResult(instance.id, ended - began, tuple(sorted(cleared)))
+
+
+def member_facts(world: World, request: TakeRequest) -> MemberFacts:
+    """Read everything the decision rests on."""
+    instance = world.cloud.instance(request.instance_id)
+    memberships = []
+    for group in world.cloud.target_groups():
+        targets = world.cloud.targets(group.arn)
+        memberships += [
+            Membership(
+                group.arn,
+                group.name,
+                target.port,
+                target.is_healthy,
+                tuple(other for other in targets if other.instance_id != instance.id and other.is_healthy),
+            )
+            for target in targets
+            if target.instance_id == instance.id
+        ]
+    return MemberFacts(instance, live_events(world, instance.id), tuple(memberships))
+
+
+def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
+    """Refuse where nothing would be gained, or where nobody else would serve meanwhile."""
+    instance = facts.instance
+    if instance.state != "running":
+        raise PreconditionFailed(f"{instance.id} is {instance.state}, not running. Nothing was changed.")
+    if not facts.events:
+        raise PreconditionFailed(
+            f"no maintenance is announced for {instance.id}, so there is none to take. Nothing was changed."
+        )
+    stubborn = [event.code for event in facts.events if event.code not in MOVED_BY_STOP_AND_START]
+    if stubborn:
+        raise PreconditionFailed(
+            f"a stop and a start is not known to clear {', '.join(stubborn)} of {instance.id}. "
+            "Nothing was changed."
+        )
+    if not facts.memberships:
+        raise PreconditionFailed(
+            f"{instance.id} is behind no load balancer: taking its maintenance is an outage. Pair it first: "
+            f"nospof pair {instance.id}. Nothing was changed."
+        )
+    for group in facts.memberships:
+        if not group.others:
+            raise PreconditionFailed(
+                f"no other member of {group.group_name} is healthy, so {instance.id} must not leave it now. "
+                "Nothing was changed."
+            )
+
+
+def promise_at(world: World, instance_id: str, run_id: str) -> float:
+    """Write the guarantee; return when."""
+    promise(world, instance_id, run_id)
+    return world.clock.now()
+
+
+def drain(world: World, group_arn: str, instance_id: str, port: int) -> str:
+    """Take a member out of a group and wait until nothing of it is left there (C75)."""
+    world.cloud.deregister(group_arn, instance_id, port)
+
+    def mine(targets: tuple[Target, ...]) -> list[Target]:
+        return [t for t in targets if t.instance_id == instance_id and t.port == port and t.state != "unused"]
+
+    try:
+        wait_for(
+            world,
+            f"{instance_id} to be drained",
+            lambda: world.cloud.targets(group_arn),
+            lambda targets: not mine(targets),
+            within_seconds=DRAIN_SECONDS,
+            says=lambda targets: ", ".join(target.state for target in mine(targets)),
+        )
+    except TimedOut:
+        register(world, group_arn, instance_id, port)
+        raise
+    return instance_id
+
+
+def move(world: World, instance_id: str) -> Instance:
+    """Stop and start: on AWS this is what moves an instance off its host (C44)."""
+    try:
+        stop(world, instance_id)
+    finally:
+        instance = bring_back(world, instance_id)
+    return instance
+
+
+def wait_for_page(world: World, url: str) -> str:
+    """Wait until the member itself serves a page; where it cannot be reached from here, say so.
+
+    A refused connection is a server that is not up yet. Only a time-out can mean that the way from
+    here to the instance is closed, and then the balancer's own check, which comes next, decides.
+    """
+
+    def is_settled(answer: Answer) -> bool:
+        return answer.is_good or "timed out" in answer.error
+
+    answer = wait_for(
+        world,
+        f"{url} to answer",
+        lambda: world.probe.get(url, timeout_seconds=5.0),
+        is_settled,
+        within_seconds=ANSWER_SECONDS,
+        says=lambda seen: seen.says,
+    )
+    return answer.says
+
+
+def live_events(world: World, instance_id: str) -> tuple[MaintenanceEvent, ...]:
+    """Return the announced events that are neither finished nor cancelled (C41)."""
+    statuses: tuple[InstanceStatus, ...] = world.cloud.instance_status((instance_id,))
+    return tuple(event for status in statuses for event in status.events if event.is_live)
+
+
+def now(world: World) -> float:
+    """Return the time, so that a resumed run tells the same one."""
+    return world.clock.now()

@@ -1,0 +1,136 @@
+"""The minute in which the source is off: stop, image, start, as ONE step.
+
+Measured on the durable engine: a stop, an image and a start that are three steps with a `finally`
+leave the source off for ever when the run is cancelled in between, because the steps inside
+`finally` are refused as well. As one step with its own `finally`, the section always ends.
+"""
+
+from __future__ import annotations
+
+from nospof.errors import CloudError, ProcedureFailed, UnknownOutcome
+from nospof.model.cloud import Image, Snapshot, Tags
+from nospof.model.results import OffSection, TimeOff
+from nospof.ports.world import World
+from nospof.procedures.guarantee import promise
+from nospof.procedures.power import bring_back, stop
+from nospof.procedures.waiting import TimedOut, wait_for
+
+SNAPSHOTS_SECONDS = 300.0
+LOST_ANSWER_SECONDS = 60.0
+GROUP_SECONDS = 60.0
+
+
+def image_while_off(
+    world: World,
+    source_id: str,
+    image_name: str,
+    tags: Tags,
+    run_id: str,
+    *,
+    must_run: bool,
+    placement_group: str = "",
+) -> OffSection:
+    """Take the image of a stopped source and have the source running again.
+
+    The source is started as soon as every volume's snapshot exists: its point in time is fixed
+    from then on, however long the snapshot stays pending. Safe to repeat: an image that an earlier
+    attempt took is adopted.
+
+    Args:
+        source_id: the instance to copy.
+        image_name: the identity of the image; carries the run's id.
+        tags: for the image and its snapshots.
+        run_id: whose guarantee is written on the source.
+        must_run: whether the source is to be running afterwards; False for one that was off before.
+        placement_group: a group to move the source into while it is off, or empty.
+
+    Raises:
+        TimedOut, CloudError, ProcedureFailed: after the source was brought back, or with the reason
+            why even that failed.
+    """
+    taken = usable_image(world, image_name)
+    if taken or not must_run:
+        image = taken or take_image(world, source_id, image_name, tags)
+        running = bring_back(world, source_id) if must_run else None
+        return OffSection(image, None, world.clock.now() if running else 0.0)
+    promise(world, source_id, run_id)
+    clock = world.clock
+    began = clock.now()
+    try:
+        stop(world, source_id)
+        stopped = clock.now()
+        if placement_group:
+            world.cloud.move_into_group(source_id, placement_group)
+        image = take_image(world, source_id, image_name, tags)
+        imaged = clock.now()
+    finally:
+        _bring_back_with_room(world, source_id, placement_group)
+    running_since = clock.now()
+    return OffSection(
+        image, TimeOff(stopped - began, imaged - stopped, running_since - imaged), running_since
+    )
+
+
+def _bring_back_with_room(world: World, source_id: str, placement_group: str) -> None:
+    """Bring the source back; give its placement group up rather than the source.
+
+    A spread group narrows the hardware that will do, so it must never be what keeps the source off.
+    """
+    if placement_group:
+        try:
+            bring_back(world, source_id, GROUP_SECONDS)
+        except TimedOut:
+            world.reporter.progress(f"no room for {source_id} in {placement_group}: starting it outside")
+            world.cloud.move_into_group(source_id, "")
+    bring_back(world, source_id)
+
+
+def usable_image(world: World, image_name: str) -> Image | None:
+    """Return the image an earlier attempt took, unless it failed (C18, C22)."""
+    image = world.cloud.image_named(image_name)
+    if image and image.state in ("failed", "error", "invalid"):
+        raise ProcedureFailed(
+            f"the image {image.id} of an earlier attempt ended {image.state}: "
+            f"{image.state_reason or 'the cloud gives no reason'}. Remove it (aws ec2 deregister-image "
+            f"--image-id {image.id}) and resume"
+        )
+    return image
+
+
+def take_image(world: World, source_id: str, image_name: str, tags: Tags) -> Image:
+    """Start the image and return once every volume's snapshot exists."""
+    source = world.cloud.instance(source_id)
+    if source.state != "stopped":
+        raise ProcedureFailed(
+            f"{source_id} is {source.state} where it should be stopped: somebody else started it, and "
+            "an image of a running disk is not one to trust"
+        )
+    try:
+        image = world.cloud.create_image(source_id, image_name, tags)
+    except UnknownOutcome as error:
+        image = _image_after_a_lost_answer(world, image_name, error)
+    volume_ids = tuple(attachment.volume_id for attachment in source.attachments)
+
+    def have_all(snapshots: tuple[Snapshot, ...]) -> bool:
+        return {snapshot.volume_id for snapshot in snapshots} >= set(volume_ids)
+
+    wait_for(
+        world,
+        f"the snapshots of {len(volume_ids)} volumes to exist",
+        lambda: world.cloud.snapshots_of(image_name, volume_ids),
+        have_all,
+        within_seconds=SNAPSHOTS_SECONDS,
+        says=lambda snapshots: f"{len(snapshots)} of {len(volume_ids)}",
+    )
+    return image
+
+
+def _image_after_a_lost_answer(world: World, image_name: str, error: CloudError) -> Image:
+    """Find out whether the image call whose answer was lost made an image."""
+    deadline = world.clock.now() + LOST_ANSWER_SECONDS
+    while world.clock.now() < deadline:
+        image = world.cloud.image_named(image_name)
+        if image:
+            return image
+        world.clock.sleep(world.poll_seconds)
+    raise error

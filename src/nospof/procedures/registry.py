@@ -1,0 +1,92 @@
+"""Every procedure nospof knows: its name, its request, its story, its plan, its promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nospof.model.plans import Plan
+from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
+from nospof.planning.clone import plan_clone
+from nospof.planning.pair import plan_pair
+from nospof.ports.world import World
+from nospof.procedures.clone import clone, clone_facts
+from nospof.procedures.maintain import take
+from nospof.procedures.pair import clone_request, pair, pair_facts
+from nospof.procedures.rehearse import rehearse
+
+PLANNED_RUN = "RUN"
+"""Stands in a plan where a run's id will stand."""
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """A story and what is known about it.
+
+    Args:
+        name: what the command line and the journal call it.
+        request_type: the frozen request it takes.
+        story: `story(steps, world, request)`.
+        guarantee: what holds when it ends, however it ends.
+        plan: reads and decides without changing anything; None where there is no plan to show yet.
+    """
+
+    name: str
+    request_type: type[Any]
+    story: Callable[..., Any]
+    guarantee: str
+    plan: Callable[[World, Any], Plan] | None = None
+
+
+def clone_plan(world: World, request: CloneRequest) -> Plan:
+    """Return what a clone would do now, rehearsed."""
+    plan = plan_clone(clone_facts(world, request), request, PLANNED_RUN).plan
+    return with_unchecked(plan, rehearse(world, plan))
+
+
+def pair_plan(world: World, request: PairRequest) -> Plan:
+    """Return what a pair would do now, rehearsed, with the clone's calls where it needs one."""
+    facts = pair_facts(world, request)
+    plan = plan_pair(facts, request, PLANNED_RUN).plan
+    if facts.twin is None:
+        first = plan_clone(
+            clone_facts(world, clone_request(request)), clone_request(request), PLANNED_RUN
+        ).plan
+        plan = Plan(
+            procedure=plan.procedure,
+            says=f"{first.says}; then {plan.says}",
+            guarantee=f"{first.guarantee}; {plan.guarantee}",
+            calls=first.calls + plan.calls,
+            warnings=first.warnings + plan.warnings,
+            expected_seconds_off=first.expected_seconds_off,
+            details={**first.details, **plan.details},
+        )
+    return with_unchecked(plan, rehearse(world, plan))
+
+
+def with_unchecked(plan: Plan, unchecked: tuple[str, ...]) -> Plan:
+    """Return the plan with what could not be rehearsed among its warnings."""
+    return Plan(
+        plan.procedure,
+        plan.says,
+        plan.guarantee,
+        plan.calls,
+        plan.warnings + unchecked,
+        plan.expected_seconds_off,
+        plan.details,
+    )
+
+
+PROCEDURES: dict[str, Procedure] = {
+    procedure.name: procedure
+    for procedure in (
+        Procedure("clone", CloneRequest, clone, "the source is as it was when this ends", clone_plan),
+        Procedure("pair", PairRequest, pair, "the source serves throughout", pair_plan),
+        Procedure("take", TakeRequest, take, "the member runs and serves again when this ends"),
+    )
+}
+
+SCHEMA = "1"
+"""The version of the stories. A run can be resumed only by the schema that began it, so this changes
+whenever a step is added, removed, renamed or moved."""

@@ -1,0 +1,288 @@
+"""Stories made durable by DBOS: the only module that imports it.
+
+What was learnt about the engine is kept here:
+
+* Every process has its own executor id; with a shared one, a second process runs the first one's
+  steps a second time.
+* No number of recovery attempts is too many: the engine's default gives a run up after 100.
+* The engine's cancel and its time-outs are never used: a cancelled workflow refuses even the steps
+  in `finally`.
+* A run is picked up by the process that resumes it and by no other: each listens to a queue of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOSPortableJSONSerializer as PortableJson
+
+from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
+from nospof.model.runs import Run
+from nospof.runtime.codec import from_plain, returned_by, to_plain
+from nospof.runtime.failpoints import reach
+from nospof.runtime.home import alive
+from nospof.runtime.journal import Journal
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+APPLICATION = "nospof"
+POLL_SECONDS = 0.1
+
+
+class Story(Protocol):
+    """A procedure as the runtime needs it: what it takes, and how it is told."""
+
+    @property
+    def request_type(self) -> type[Any]:
+        """The frozen request."""
+
+    @property
+    def story(self) -> Callable[..., Any]:
+        """`story(steps, world, request)`; its return annotation is how its answer is read back."""
+
+
+class Listener(Protocol):
+    """Whoever shows the steps as they happen."""
+
+    def step_began(self, name: str) -> None:
+        """Show that a step is under way."""
+
+    def step_ended(self, name: str, error: str = "") -> None:
+        """Show that it is recorded, or that it failed."""
+
+    def step_replayed(self, name: str) -> None:
+        """Show that an earlier process had done it."""
+
+
+class Stopped(NospofError):
+    """The run was asked to stop and did so between two steps; it can be resumed."""
+
+
+class DurableSteps:
+    """The journal of one telling, on DBOS."""
+
+    def __init__(self, run_id: str, listener: Listener, wants_stop: threading.Event) -> None:
+        self.token = run_id
+        self.current = ""
+        self.done: list[str] = []
+        self.has_changed_something = False
+        self.is_parked = threading.Event()
+        self._listener = listener
+        self._wants_stop = wants_stop
+
+    def read(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Steps.read`."""
+        return self._step(name, function, *args, **kwargs)
+
+    def do(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Steps.do`."""
+        self.has_changed_something = True
+        value = self._step(name, function, *args, **kwargs)
+        self.done.append(name)
+        return value
+
+    def _step(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        kind = returned_by(function)
+        is_new = False
+
+        def work() -> Any:
+            nonlocal is_new
+            is_new = True
+            self._park_if_asked()
+            self.current = name
+            self._listener.step_began(name)
+            reach(f"before {name}")
+            plain = to_plain(function(*args, **kwargs), kind)
+            reach(f"after {name}")
+            return plain
+
+        try:
+            plain = DBOS.run_step({"name": name}, work)
+        except NospofError as error:
+            self._listener.step_ended(name, str(error))
+            raise
+        reach(f"recorded {name}")
+        if is_new:
+            self._listener.step_ended(name)
+        else:
+            self._listener.step_replayed(name)
+        value: T = from_plain(plain, kind)
+        return value
+
+    def _park_if_asked(self) -> None:
+        """Stop between steps for ever: the process is about to end, and the run stays resumable."""
+        if self._wants_stop.is_set():
+            self.is_parked.set()
+            threading.Event().wait()
+
+
+class DurableRuntime:
+    """Runs stories and resumes them. One per process, as the engine is.
+
+    Args:
+        home: the state directory, prepared.
+        stories: by name.
+        schema: the version of the stories; a run is resumed only by the schema that began it.
+        world: handed to each story as it is.
+        listener: shown each step.
+    """
+
+    def __init__(
+        self, home: Path, stories: Mapping[str, Story], schema: str, world: Any, listener: Listener
+    ) -> None:
+        self._home = home
+        self._stories = stories
+        self._world = world
+        self._schema = schema
+        self._listener = listener
+        self._queue = f"resume-{uuid.uuid4().hex[:12]}"
+        self._wants_stop = threading.Event()
+        self._steps: DurableSteps | None = None
+        self._outcome: list[Any] = []
+        self._ended = threading.Event()
+        self.journal = Journal(home)
+        self._tell = DBOS.workflow(name="procedure", max_recovery_attempts=None)(self._tell_workflow)
+
+    def run(self, procedure: str, request: Any, run_id: str) -> Any:
+        """Run a story to its end and return what it answers.
+
+        Raises:
+            NospofError: as the story raised it; `ProcedureFailed` once anything was changed.
+            Stopped: it was asked to stop.
+        """
+        plain = to_plain(request, self._stories[procedure].request_type)
+        with alive(self._home, run_id):
+            self._launch()
+            with SetWorkflowID(run_id):
+                DBOS.start_workflow(self._tell, procedure, plain, run_id)
+            return self._wait(run_id)
+
+    def resume(self, run_id: str) -> Any:
+        """Take up a run that was interrupted or failed, where it was, and return what it answers.
+
+        Raises:
+            PreconditionFailed: there is nothing to resume, or another process works on it.
+            NospofError: as `run` does.
+        """
+        run = self.journal.run(run_id)
+        if run.state == "done":
+            return from_plain(run.result, returned_by(self._stories[run.procedure].story))
+        if run.schema != self._schema:
+            raise PreconditionFailed(
+                f"the run {run_id} was begun by nospof's procedures of version {run.schema} and this is "
+                f"{self._schema}; resume it with the nospof that began it. Nothing was changed."
+            )
+        with alive(self._home, run_id):
+            self._launch()
+            DBOS.register_queue(self._queue, polling_interval_sec=POLL_SECONDS)
+            try:
+                self._take_up(run)
+                return self._wait(run_id)
+            finally:
+                with suppress(Exception):  # a queue left behind is a row nobody reads
+                    DBOS.delete_queue(self._queue)
+
+    def ask_to_stop(self) -> None:
+        """Ask the run to stop before its next step."""
+        self._wants_stop.set()
+
+    @property
+    def current_step(self) -> str:
+        """The step under way, or empty."""
+        return self._steps.current if self._steps else ""
+
+    def _take_up(self, run: Run) -> None:
+        """Continue a dead workflow; tell a failed one again from the step that failed."""
+        failed = next((step.number for step in run.steps if step.error), None)
+        if run.state in ("interrupted", "running"):
+            DBOS.resume_workflow(run.workflow_id, queue_name=self._queue)
+            return
+        with SetWorkflowID(f"{run.id}.{run.attempts + 1}"):
+            start = failed if failed is not None else len(run.steps) + 1
+            DBOS.fork_workflow(run.workflow_id, start, queue_name=self._queue)
+
+    def _launch(self) -> None:
+        database = self._home / "journal.sqlite"
+        config = DBOSConfig(
+            name=APPLICATION,
+            system_database_url=f"sqlite:///{database}",
+            system_database_engine=_engine(database),
+            application_version=self._schema,
+            executor_id=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            serializer=PortableJson(),
+            log_level="CRITICAL",
+        )
+        try:
+            DBOS(config=config)
+            DBOS.listen_queues([self._queue])
+            DBOS.launch()
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            raise PreconditionFailed(
+                f"the journal {database} cannot be opened ({error}); make room, or name another place with "
+                "NOSPOF_HOME. Nothing was changed."
+            ) from error
+
+    def _tell_workflow(self, procedure: str, plain: dict[str, Any], run_id: str) -> Any:
+        story = self._stories[procedure]
+        steps = DurableSteps(run_id, self._listener, self._wants_stop)
+        self._steps = steps
+        try:
+            value = story.story(steps, self._world, from_plain(plain, story.request_type))
+        except NospofError as error:
+            self._outcome = [None, _told(error, steps)]
+            raise self._outcome[1] from error
+        except Exception as error:
+            self._outcome = [None, error]
+            raise
+        else:
+            self._outcome = [value, None]
+            return to_plain(value, returned_by(story.story))
+        finally:
+            self._ended.set()
+
+    def _wait(self, run_id: str) -> Any:
+        while not self._ended.wait(POLL_SECONDS):
+            if self._steps and self._steps.is_parked.is_set():
+                raise Stopped(f"{run_id} was stopped between two steps; nothing is half done")
+        self._settle(run_id)
+        value, error = self._outcome
+        if error:
+            raise error
+        return value
+
+    def _settle(self, run_id: str) -> None:
+        """Let the engine record the end before the process may go, then take it down."""
+        workflow_id = self.journal.run(run_id).workflow_id
+        with suppress(Exception):  # what it raises is in our hands already
+            DBOS.retrieve_workflow(workflow_id).get_result()
+        DBOS.destroy()
+
+
+def _told(error: NospofError, steps: DurableSteps) -> NospofError:
+    """Return the error as the one who asked must hear it: did anything change, and what now?"""
+    if not steps.has_changed_something:
+        return error
+    exists = tuple(f"done: {name}" for name in steps.done)
+    return ProcedureFailed(str(error), run_id=steps.token, step=steps.current, exists=exists)
+
+
+def _engine(database: Path) -> sa.Engine:
+    """Return an engine on a SQLite file: WAL, and each commit on the disk before it is believed."""
+    engine = sa.create_engine(f"sqlite:///{database}")
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine

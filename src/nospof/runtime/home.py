@@ -1,0 +1,96 @@
+"""Where nospof keeps its state on this machine, and how it knows whether a run's process lives.
+
+A run holds a lock on its own file for as long as its process lives. The kernel lets go of the lock
+when the process dies, however it dies, so nobody has to guess from heartbeats.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nospof.errors import PreconditionFailed
+
+ROOM_NEEDED_BYTES = 32 * 2**20
+
+
+def home_directory() -> Path:
+    """Return `$NOSPOF_HOME`, else `$XDG_STATE_HOME/nospof`, else `~/.local/state/nospof`."""
+    own = os.environ.get("NOSPOF_HOME")
+    if own:
+        return Path(own).expanduser().absolute()
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser().absolute() / "nospof"
+
+
+def prepare_home(home: Path) -> Path:
+    """Make the directory and see that it can take a journal.
+
+    Raises:
+        PreconditionFailed: it cannot be written, or the disk has no room.
+    """
+    try:
+        (home / "runs").mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = home / "runs" / f".write-test-{os.getpid()}"
+        probe.write_bytes(b"x")
+        probe.unlink()
+        free = shutil.disk_usage(home).free
+    except OSError as error:
+        raise PreconditionFailed(
+            f"the journal in {home} cannot be written ({error.strerror}); make room or name another place "
+            "with NOSPOF_HOME. Nothing was changed."
+        ) from error
+    if free < ROOM_NEEDED_BYTES:
+        raise PreconditionFailed(
+            f"the disk of {home} has {free // 2**20} MiB left and the journal may need "
+            f"{ROOM_NEEDED_BYTES // 2**20}; make room or name another place with NOSPOF_HOME. "
+            "Nothing was changed."
+        )
+    return home
+
+
+def lock_path(home: Path, run_id: str) -> Path:
+    """Return the file whose lock says that the run's process lives."""
+    return home / "runs" / f"{run_id}.lock"
+
+
+@contextmanager
+def alive(home: Path, run_id: str) -> Iterator[None]:
+    """Be the living process of a run for as long as this lasts.
+
+    Raises:
+        PreconditionFailed: another process is.
+    """
+    with lock_path(home, run_id).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            raise PreconditionFailed(
+                f"the run {run_id} is being worked on by another process of this machine"
+            ) from error
+        yield
+
+
+def is_alive(home: Path, run_id: str) -> bool | None:
+    """Whether a run's process lives; None where this machine has never seen the run."""
+    try:
+        with lock_path(home, run_id).open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return True
+    return False
+
+
+def wait_until_dead(home: Path, run_id: str) -> None:
+    """Return once no process holds the run. Sleeps in the kernel meanwhile."""
+    with lock_path(home, run_id).open("r") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
