@@ -47,8 +47,8 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
         placement_group=plan.placement_group,
     )
     time_off = off.time_off
-    if must_run:
-        time_off = steps.do("wait until the source answers again", wait_for_answer, world, off, facts.answer)
+    if must_run and facts.answer.is_good:
+        time_off = steps.do("wait until the source answers again", wait_for_answer, world, request, off)
     image = steps.do("wait until the image is available", wait_for_image, world, off.image.id)
     if must_run:
         steps.do("wait until the source passes its status checks", wait_until_ok, world, source.id)
@@ -70,8 +70,13 @@ def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
         is_stop_protected=cloud.is_stop_protected(source.id),
         auto_scaling_group=cloud.auto_scaling_group_of(source.id),
         twins=twins,
-        answer=world.probe.get(request.url or url_of(source, request.port, request.path)),
+        answer=world.probe.get(where(source, request)),
     )
+
+
+def where(source: Instance, request: CloneRequest) -> str:
+    """Return where the service is asked: as the request says, else at the instance itself."""
+    return request.url or url_of(source, request.port, request.path)
 
 
 def url_of(instance: Instance, port: int, path: str) -> str:
@@ -85,20 +90,23 @@ def create_group(world: World, name: str, run_id: str) -> str:
     return name
 
 
-def wait_for_answer(world: World, off: OffSection, before: Answer) -> TimeOff | None:
-    """Wait until the service answers as it did before; return the time off, now complete.
+def wait_for_answer(world: World, request: CloneRequest, off: OffSection) -> TimeOff | None:
+    """Wait until the service answers again; return the time off, now complete.
 
-    A service that could not be asked before cannot be asked now: then nothing is waited for.
+    Its public address may be another one than before, so the instance is asked where it is now.
     """
-    if not before.is_good:
-        return off.time_off
+
+    def look() -> Answer:
+        source = world.cloud.instance(request.instance_id)
+        return world.probe.get(where(source, request), timeout_seconds=2.0)
+
     wait_for(
         world,
-        f"{before.url} to answer",
-        lambda: world.probe.get(before.url, timeout_seconds=2.0),
+        "the source to answer",
+        look,
         lambda answer: answer.is_good,
         within_seconds=ANSWER_SECONDS,
-        says=lambda answer: answer.says,
+        says=lambda answer: f"{answer.url} says {answer.says}",
     )
     if off.time_off is None:
         return None

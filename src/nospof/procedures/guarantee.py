@@ -25,7 +25,7 @@ IsAlive = Callable[[str], bool | None]
 
 @dataclass(frozen=True)
 class Guarantee:
-    """ "This instance is to be running", for a run, by a time (seconds since the epoch, UTC)."""
+    """That an instance is to be running, for a run, by a time (seconds since the epoch, UTC)."""
 
     run_id: str
     deadline: float

@@ -58,8 +58,8 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     steps.do("stop it and start it on other hardware", move, world, instance.id)
     steps.do("wait until it passes its status checks", wait_until_ok, world, instance.id)
     for group in facts.memberships:
-        url = url_of(instance, group.port, request.path)
-        steps.do(f"wait until it answers on port {group.port}", wait_for_page, world, url)
+        page = (group.port, request.path)
+        steps.do(f"wait until it answers on port {group.port}", wait_for_page, world, instance.id, *page)
         steps.do(
             f"put it back into {group.group_name}", register, world, group.group_arn, instance.id, group.port
         )
@@ -162,23 +162,24 @@ def move(world: World, instance_id: str) -> Instance:
     return instance
 
 
-def wait_for_page(world: World, url: str) -> str:
+def wait_for_page(world: World, instance_id: str, port: int, path: str) -> str:
     """Wait until the member itself serves a page; where it cannot be reached from here, say so.
 
     A refused connection is a server that is not up yet. Only a time-out can mean that the way from
     here to the instance is closed, and then the balancer's own check, which comes next, decides.
     """
 
-    def is_settled(answer: Answer) -> bool:
-        return answer.is_good or "timed out" in answer.error
+    def look() -> Answer:
+        instance = world.cloud.instance(instance_id)
+        return world.probe.get(url_of(instance, port, path))
 
     answer = wait_for(
         world,
-        f"{url} to answer",
-        lambda: world.probe.get(url, timeout_seconds=5.0),
-        is_settled,
+        f"{instance_id} to answer",
+        look,
+        lambda answer: answer.is_good or "timed out" in answer.error,
         within_seconds=ANSWER_SECONDS,
-        says=lambda seen: seen.says,
+        says=lambda answer: f"{answer.url} says {answer.says}",
     )
     return answer.says
 
