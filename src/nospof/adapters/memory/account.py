@@ -136,7 +136,7 @@ def serves(
 
 def refused(operation: str, code: str, says: str) -> CloudError:
     """Return the error for a refusal, of the type the code asks for."""
-    kind = NotFound if "NotFound" in code else CloudError
+    kind = NotFound if code.endswith(("NotFound", ".Unknown")) else CloudError
     return kind(
         f"{operation} was refused: {says} ({code}).",
         code=code,

@@ -1,0 +1,11 @@
+"""AWS as a whole: one account in one region."""
+
+from __future__ import annotations
+
+from nospof.adapters.aws.balancing import Balancing
+from nospof.adapters.aws.images import Images
+from nospof.adapters.aws.network import Network
+
+
+class AwsCloud(Images, Network, Balancing):
+    """`ports.cloud.Cloud` over boto3, for AWS and for endpoints that speak as AWS does."""

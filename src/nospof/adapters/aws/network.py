@@ -1,0 +1,169 @@
+"""Who is calling, and zones, subnets and security groups of EC2."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nospof.adapters.aws.connection import Connection, exactly, specification
+from nospof.errors import CloudError
+from nospof.model.cloud import Identity, IngressRule, SecurityGroupRequest, Subnet, Zone
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import RouteTableTypeDef
+
+TCP = ("tcp", "6", "-1")
+LAST_PORT = 65535
+
+
+class Network(Connection):
+    """The part of the port that speaks of the caller and the network."""
+
+    def identity(self) -> Identity:
+        """See the port."""
+        with self.reading("sts:GetCallerIdentity"):
+            answer = self.sts.get_caller_identity()
+        return Identity(answer["Account"], answer["Arn"], self.region)
+
+    def zones(self) -> tuple[Zone, ...]:
+        """See the port. Local and wavelength zones are left out: load balancers cannot join them."""
+        with self.reading("ec2:DescribeAvailabilityZones", self.region):
+            answer = self.ec2.describe_availability_zones()
+        return tuple(
+            sorted(
+                (
+                    Zone(one["ZoneName"], one.get("ZoneId", ""), one.get("State", "available"))
+                    for one in answer["AvailabilityZones"]
+                    if one.get("ZoneType", "availability-zone") == "availability-zone"
+                ),
+                key=lambda zone: zone.name,
+            )
+        )
+
+    def subnets(self, vpc_id: str) -> tuple[Subnet, ...]:
+        """See the port. A subnet is public when it gives public addresses or routes to a gateway."""
+        in_vpc: Any = [{"Name": "vpc-id", "Values": [vpc_id]}]
+        with self.reading("ec2:DescribeSubnets", vpc_id):
+            pages = self.ec2.get_paginator("describe_subnets").paginate(Filters=in_vpc)
+            found = [one for page in pages for one in page["Subnets"]]
+        with self.reading("ec2:DescribeRouteTables", vpc_id):
+            tables = self.ec2.get_paginator("describe_route_tables").paginate(Filters=in_vpc)
+            routed = _subnets_with_gateway([table for page in tables for table in page["RouteTables"]])
+        subnets = [
+            Subnet(
+                id=one["SubnetId"],
+                vpc_id=one["VpcId"],
+                zone=one["AvailabilityZone"],
+                free_addresses=one["AvailableIpAddressCount"],
+                is_public=one.get("MapPublicIpOnLaunch", False)
+                or routed.get(one["SubnetId"], routed.get("", False)),
+                is_default=one.get("DefaultForAz", False),
+            )
+            for one in found
+        ]
+        return tuple(sorted(subnets, key=lambda subnet: (subnet.zone, subnet.id)))
+
+    def ingress_rules(self, group_id: str) -> tuple[IngressRule, ...]:
+        """See the port."""
+
+        def ask() -> list[IngressRule]:
+            with self.reading("ec2:DescribeSecurityGroups", group_id):
+                groups = self.ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
+            return [rule for group in groups for one in group["IpPermissions"] for rule in _rules(one)]
+
+        rules = set(self.patiently((group_id,), ask))
+        return tuple(sorted(rules, key=lambda rule: (rule.port, rule.cidr, rule.from_group)))
+
+    def create_security_group(self, request: SecurityGroupRequest) -> str:
+        """See the port."""
+        found = self._security_group_named(request)
+        if found is not None:
+            return found
+        tags = specification(("security-group", request.tags))
+        parameters: dict[str, Any] = {"TagSpecifications": tags} if tags else {}
+        try:
+            with self.writing("ec2:CreateSecurityGroup", request.name):
+                group_id = self.ec2.create_security_group(
+                    GroupName=request.name,
+                    Description=request.description,
+                    VpcId=request.vpc_id,
+                    **parameters,
+                )["GroupId"]
+        except CloudError as error:
+            if error.code != "InvalidGroup.Duplicate":
+                raise
+            return self.until_found(lambda: self._security_group_named(request), error)
+        self.made(group_id)
+        return group_id
+
+    def _security_group_named(self, request: SecurityGroupRequest) -> str | None:
+        named: Any = [
+            {"Name": "group-name", "Values": [exactly(request.name)]},
+            {"Name": "vpc-id", "Values": [request.vpc_id]},
+        ]
+        with self.reading("ec2:DescribeSecurityGroups", request.name):
+            pages = self.ec2.get_paginator("describe_security_groups").paginate(Filters=named)
+            groups = [group for page in pages for group in page["SecurityGroups"]]
+        return next((one["GroupId"] for one in groups if one["GroupName"] == request.name), None)
+
+    def allow(self, group_id: str, rule: IngressRule) -> None:
+        """See the port."""
+        permission: Any = {
+            "IpProtocol": "tcp",
+            "FromPort": rule.port,
+            "ToPort": rule.port or LAST_PORT,
+        }
+        if rule.from_group:
+            permission["UserIdGroupPairs"] = [{"GroupId": rule.from_group}]
+        elif ":" in rule.cidr:
+            permission["Ipv6Ranges"] = [{"CidrIpv6": rule.cidr}]
+        else:
+            permission["IpRanges"] = [{"CidrIp": rule.cidr}]
+
+        def ask() -> None:
+            with self.writing("ec2:AuthorizeSecurityGroupIngress", group_id):
+                self.ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])
+
+        try:
+            self.patiently((group_id, rule.from_group), ask)
+        except CloudError as error:
+            if error.code != "InvalidPermission.Duplicate":
+                raise
+
+
+def _subnets_with_gateway(tables: list[RouteTableTypeDef]) -> dict[str, bool]:
+    """Return for each subnet with a table of its own whether it routes to an internet gateway.
+
+    The key "" stands for the main table, which serves all the others.
+    """
+    routed: dict[str, bool] = {}
+    for table in tables:
+        has_gateway = any(
+            route.get("GatewayId", "").startswith("igw-") and route.get("State", "active") == "active"
+            for route in table.get("Routes", [])
+        )
+        for association in table.get("Associations", []):
+            if association.get("Main"):
+                routed[""] = has_gateway
+            elif "SubnetId" in association:
+                routed[association["SubnetId"]] = has_gateway
+    return routed
+
+
+def _rules(permission: Any) -> list[IngressRule]:
+    """Return one rule for each peer of a permission; none when it is not one port or all of TCP."""
+    if permission["IpProtocol"] not in TCP:
+        return []
+    first, last = permission.get("FromPort", 0), permission.get("ToPort", LAST_PORT)
+    is_all = permission["IpProtocol"] == "-1" or (first <= 1 and last == LAST_PORT)
+    if not is_all and first != last:
+        return []
+    port = 0 if is_all else first
+    return [
+        *(IngressRule(port, cidr=one["CidrIp"]) for one in permission.get("IpRanges", [])),
+        *(IngressRule(port, cidr=one["CidrIpv6"]) for one in permission.get("Ipv6Ranges", [])),
+        *(
+            IngressRule(port, from_group=one["GroupId"])
+            for one in permission.get("UserIdGroupPairs", [])
+            if "GroupId" in one
+        ),
+    ]
