@@ -63,10 +63,6 @@ class Listener(Protocol):
         """Show that an earlier process had done it."""
 
 
-class Stopped(NospofError):
-    """The run was asked to stop and did so between two steps; it can be resumed."""
-
-
 class DurableSteps:
     """The journal of one telling, on DBOS."""
 
@@ -134,14 +130,22 @@ class DurableRuntime:
         schema: the version of the stories; a run is resumed only by the schema that began it.
         world: handed to each story as it is.
         listener: shown each step.
+        post_keeper: called with the run's id once this process holds the run, before its first step.
     """
 
     def __init__(
-        self, home: Path, stories: Mapping[str, Story], schema: str, world: Any, listener: Listener
+        self,
+        home: Path,
+        stories: Mapping[str, Story],
+        schema: str,
+        world: Any,
+        listener: Listener,
+        post_keeper: Callable[[str], None] = lambda _run_id: None,
     ) -> None:
         self._home = home
         self._stories = stories
         self._world = world
+        self._post_keeper = post_keeper
         self._schema = schema
         self._listener = listener
         self._queue = f"resume-{uuid.uuid4().hex[:12]}"
@@ -156,11 +160,12 @@ class DurableRuntime:
         """Run a story to its end and return what it answers.
 
         Raises:
-            NospofError: as the story raised it; `ProcedureFailed` once anything was changed.
-            Stopped: it was asked to stop.
+            NospofError: as the story raised it, or because it was asked to stop; `ProcedureFailed`
+                once anything was changed.
         """
         plain = to_plain(request, self._stories[procedure].request_type)
         with alive(self._home, run_id):
+            self._post_keeper(run_id)
             self._launch()
             with SetWorkflowID(run_id):
                 DBOS.start_workflow(self._tell, procedure, plain, run_id)
@@ -182,6 +187,7 @@ class DurableRuntime:
                 f"{self._schema}; resume it with the nospof that began it. Nothing was changed."
             )
         with alive(self._home, run_id):
+            self._post_keeper(run_id)
             self._launch()
             DBOS.register_queue(self._queue, polling_interval_sec=POLL_SECONDS)
             try:
@@ -252,7 +258,7 @@ class DurableRuntime:
     def _wait(self, run_id: str) -> Any:
         while not self._ended.wait(POLL_SECONDS):
             if self._steps and self._steps.is_parked.is_set():
-                raise Stopped(f"{run_id} was stopped between two steps; nothing is half done")
+                raise _told(PreconditionFailed("stopped as asked, between two steps"), self._steps)
         self._settle(run_id)
         value, error = self._outcome
         if error:
@@ -264,7 +270,7 @@ class DurableRuntime:
         workflow_id = self.journal.run(run_id).workflow_id
         with suppress(Exception):  # what it raises is in our hands already
             DBOS.retrieve_workflow(workflow_id).get_result()
-        DBOS.destroy()
+        DBOS.destroy(destroy_registry=True)
 
 
 def _told(error: NospofError, steps: DurableSteps) -> NospofError:

@@ -1,0 +1,5 @@
+"""`python -m nospof`."""
+
+from nospof.cli.main import main
+
+main()

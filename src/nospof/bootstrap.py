@@ -1,0 +1,100 @@
+"""The only module that names concrete classes: it puts the house together.
+
+Heavy libraries are imported inside the functions that need them, so that `nospof --help` pays for
+none of them.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from nospof.ports.world import Reporter, World
+from nospof.procedures.guarantee import IsAlive
+from nospof.runtime import home as run_home
+from nospof.runtime.home import home_directory, is_alive, prepare_home
+from nospof.runtime.journal import Journal
+
+if TYPE_CHECKING:
+    from nospof.runtime.durable import DurableRuntime, Listener
+
+    class Watcher(Reporter, Listener, Protocol):
+        """Whoever shows a run to a person: its steps, and what each is doing."""
+
+
+def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World:
+    """Connect to the cloud that boto3's own conventions name.
+
+    Raises:
+        UsageError: no region, no such profile.
+        CloudError: no credentials, or the endpoint does not answer.
+    """
+    from nospof.adapters.aws import connect
+    from nospof.adapters.clock import SystemClock
+    from nospof.adapters.http.probe import HttpProbe
+    from nospof.runtime.failpoints import VARIABLE, MortalCloud
+
+    cloud: Any = connect(region=region, profile=profile)
+    if os.environ.get(VARIABLE):
+        cloud = MortalCloud(cloud)
+    return World(cloud, SystemClock(), HttpProbe(), reporter, poll_seconds())
+
+
+def poll_seconds() -> float:
+    """Return how often to ask: 1 s at AWS, whose buckets refill slowly; 0.2 s on this computer."""
+    host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or ""
+    try:
+        is_here = ip_address(host).is_loopback
+    except ValueError:
+        is_here = host == "localhost"
+    return 0.2 if is_here else 1.0
+
+
+def open_runtime(world: World, watcher: Watcher) -> DurableRuntime:
+    """Open the durable engine on this machine's journal.
+
+    Raises:
+        PreconditionFailed: the journal cannot be written.
+    """
+    from nospof.procedures.registry import PROCEDURES, SCHEMA
+    from nospof.runtime.durable import DurableRuntime
+
+    home = prepare_home(home_directory())
+    return DurableRuntime(home, PROCEDURES, SCHEMA, world, watcher, partial(post_keeper, home))
+
+
+def open_journal() -> Journal:
+    """Open the journal to read it; there may be none yet."""
+    return Journal(home_directory())
+
+
+def liveness() -> IsAlive:
+    """Return the function that knows whether a run's process lives."""
+    return partial(is_alive, home_directory())
+
+
+def wait_until_dead(run_id: str) -> None:
+    """Return once no process of this machine works on the run."""
+    run_home.wait_until_dead(home_directory(), run_id)
+
+
+def post_keeper(home: Path, run_id: str) -> None:
+    """Start the keeper of a run: a process that outlives ours and mends what our death leaves.
+
+    It sleeps on the run's lock. In a session of its own, so that no signal meant for us reaches it.
+    """
+    with (home / "runs" / f"{run_id}.keeper.log").open("a") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "nospof", "runs", "keep", run_id],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={key: value for key, value in os.environ.items() if key != "NOSPOF_FAILPOINT"},
+        )

@@ -1,0 +1,122 @@
+"""`nospof`: the commands, and the one place where an error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from nospof import __version__
+from nospof.errors import CloudError, ExitCode, NospofError, ProcedureFailed
+
+COMMANDS = {
+    "audit": ("nospof.cli.audit:audit", "Find every single point of failure of your services, with proof."),
+    "clone": ("nospof.cli.procedures:clone", "Copy an instance into another zone: off, image, on again."),
+    "pair": ("nospof.cli.procedures:pair", "Put an instance and its twin behind a load balancer."),
+    "maintain": ("nospof.cli.procedures:maintain", "Take announced maintenance, one member at a time."),
+    "drill": ("nospof.cli.drill:drill", "Break one member under load and count what the clients saw."),
+    "runs": ("nospof.cli.runs:runs", "List, show and resume runs; keep what dead runs promised."),
+    "cloud": ("nospof.cli.cloud:cloud", "The local cloud: an AWS endpoint on this computer."),
+    "demo": ("nospof.cli.demo:demo", "The whole story on this computer, without an AWS account."),
+}
+
+
+class LazyGroup(click.Group):
+    """Commands that are imported when they are called: `--help` imports none of them."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return the names in the order of the story."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Import a command."""
+        if name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, says) for name, (_, says) in COMMANDS.items()])
+
+
+EPILOG = """\b
+Exit codes: 0 done, 1 a fault of nospof, 2 not understood, 3 refused and nothing
+changed, 4 failed half-way (can be resumed), 5 the cloud refused, 10 findings,
+11 drill failed, 13 incomplete.
+\b
+AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL and boto3's other conventions work.
+Try it without an account: nospof demo
+"""
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nospof")
+def cli() -> None:
+    """Take a service that lives on ONE EC2 instance and make it one that no single failure can take
+    down; then prove it by breaking it on purpose."""  # noqa: D205, D209 - shown to people as it stands
+
+
+def main() -> None:
+    """Run the command line; ends the process."""
+    try:
+        code = cli.main(standalone_mode=False, prog_name="nospof")
+    except click.exceptions.Abort:
+        leave("nospof: stopped.", ExitCode.REFUSED)
+    except click.ClickException as error:
+        error.show()
+        leave("", ExitCode.USAGE)
+    except NospofError as error:
+        leave(told(error), error.exit_code)
+    except BrokenPipeError:
+        os._exit(ExitCode.DONE)
+    except Exception:  # noqa: BLE001 - the edge: what arrives here is a fault of ours
+        traceback.print_exc()
+        leave("nospof: this is a fault of nospof; please report it with the lines above.", ExitCode.BUG)
+    leave("", code if isinstance(code, int) else ExitCode.DONE)
+
+
+def leave(message: str, code: int) -> None:
+    """Say the last word and end the process, whatever threads a library has left running."""
+    if message:
+        sys.stderr.write(message + "\n")
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def told(error: NospofError) -> str:
+    """Return what a person is told, or the same as JSON when that was asked for."""
+    if ("--format" in sys.argv and "json" in sys.argv) or "--format=json" in sys.argv:
+        sys.stdout.write(json.dumps({"error": envelope(error)}, indent=2) + "\n")
+        return ""
+    lines = [f"nospof: {error}"]
+    if isinstance(error, ProcedureFailed) and error.run_id:
+        lines = [f"nospof: {error.run_id} failed at '{error.step}': {error}"]
+        lines += [f"  {sentence}" for sentence in error.exists]
+        lines.append(f"  resume it: nospof runs resume {error.run_id}")
+        lines.append(f"  look at it: nospof runs show {error.run_id}")
+    return "\n".join(lines)
+
+
+def envelope(error: NospofError) -> dict[str, Any]:
+    """Return an error as the JSON object every face gives."""
+    content: dict[str, Any] = {
+        "kind": type(error).__name__,
+        "message": str(error),
+        "exit_code": int(error.exit_code),
+    }
+    if isinstance(error, CloudError):
+        content |= {"code": error.code, "operation": error.operation, "request_id": error.request_id}
+    if isinstance(error, ProcedureFailed):
+        content |= {"run_id": error.run_id, "step": error.step, "exists": list(error.exists)}
+    return content

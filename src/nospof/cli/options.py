@@ -1,0 +1,50 @@
+"""Options that several commands share, and how results are written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def cloud_options(function: F) -> F:
+    """Add --region and --profile."""
+    function = click.option(
+        "--region", default="", help="The AWS region; else AWS_REGION, else the profile's."
+    )(function)
+    return click.option("--profile", default="", help="The AWS profile; else AWS_PROFILE.")(function)
+
+
+def format_option(function: F) -> F:
+    """Add --format."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How the result is written on stdout.",
+    )(function)
+
+
+def plan_options(function: F) -> F:
+    """Add --plan and --yes."""
+    function = click.option("--plan", "plan_only", is_flag=True, help="Show the plan and change nothing.")(
+        function
+    )
+    return click.option("--yes", is_flag=True, help="Do not ask before the first change.")(function)
+
+
+def to_json(value: Any) -> str:
+    """Return a result as JSON, the same bytes for the same value."""
+    plain = (
+        dataclasses.asdict(value)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type)
+        else value
+    )
+    return json.dumps(plain, indent=2, default=str)

@@ -1,0 +1,147 @@
+"""`nospof clone`, `pair` and `maintain`: plan, ask, run, report."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import click
+
+from nospof import bootstrap
+from nospof.cli.options import cloud_options, format_option, plan_options, to_json
+from nospof.cli.progress import Watch, is_interactive
+from nospof.cli.text import describe_result, plan_text
+from nospof.errors import UsageError
+from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
+from nospof.services import procedures as service
+
+
+@click.command()
+@click.argument("instance_id", metavar="INSTANCE")
+@click.option("--zone", default="", help="The zone for the twin; else the first other zone that will do.")
+@click.option("--same-zone", is_flag=True, help="Accept a twin in the same zone, on other hardware.")
+@click.option("--url", default="", help="Where the service answers, to measure the time off by.")
+@click.option("--port", default=80, show_default=True, help="The port the service listens on.")
+@click.option("--path", default="/", show_default=True, help="The page to ask for.")
+@plan_options
+@format_option
+@cloud_options
+def clone(instance_id: str, **options: Any) -> None:
+    """Copy INSTANCE into another zone: off, image, on again, and the twin started from the image.
+
+    The instance is off for as long as it takes to stop, to begin the snapshots and to start; it comes
+    back on whatever happens to nospof meanwhile. See all of it first with --plan.
+    """
+    request = CloneRequest(instance_id, **chosen(CloneRequest, options))
+    perform("clone", request, f"This stops {instance_id} for a moment.", options)
+
+
+@click.command()
+@click.argument("instance_id", metavar="INSTANCE")
+@click.option("--with", "twin_id", default="", help="The twin; else the one it has, else one is cloned.")
+@click.option("--service", default="", help="The service's name; else the instance's.")
+@click.option("--port", default=80, show_default=True, help="The port the instances serve on.")
+@click.option("--listener-port", default=80, show_default=True, help="The port the balancer listens on.")
+@click.option("--health-path", default="/", show_default=True, help="The page that says a member works.")
+@click.option("--expect", default="", help="A text the twin's page must contain before it gets traffic.")
+@click.option("--stateless", is_flag=True, help="Your word that the instance keeps nothing that changes.")
+@click.option("--zone", default="", help="The zone for the twin, where one is cloned.")
+@click.option("--same-zone", is_flag=True, help="Accept both members in one zone.")
+@plan_options
+@format_option
+@cloud_options
+def pair(instance_id: str, **options: Any) -> None:
+    """Put INSTANCE and its twin behind a load balancer; clone the twin first where there is none.
+
+    The twin gets no traffic before the balancer found it healthy and it served a page. The instance
+    serves at its own address throughout; names are not pointed anywhere.
+    """
+    request = PairRequest(instance_id, **chosen(PairRequest, options))
+    perform("pair", request, f"This puts {instance_id} behind a load balancer.", options)
+
+
+@click.group()
+def maintain() -> None:
+    """Take announced maintenance, one member at a time."""
+
+
+@maintain.command("take")
+@click.argument("instance_id", metavar="INSTANCE")
+@click.option("--path", default="/", show_default=True, help="The page to ask the member for.")
+@click.option("--yes", is_flag=True, help="Do not ask before the first change.")
+@format_option
+@cloud_options
+def take(instance_id: str, **options: Any) -> None:
+    """Take what AWS has announced for INSTANCE now: drain, stop, start on other hardware, put back.
+
+    Refuses when no other member of its service is healthy.
+    """
+    request = TakeRequest(instance_id, options["path"])
+    perform("take", request, f"This drains {instance_id}, stops it and starts it again.", options)
+
+
+def chosen(request_type: type[Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that are fields of the request."""
+    return {key: value for key, value in options.items() if key in request_type.__dataclass_fields__}
+
+
+def perform(procedure: str, request: Any, warning: str, options: dict[str, Any]) -> None:
+    """Plan, ask, run and report a procedure."""
+    is_json = options["output_format"] == "json"
+    with Watch(quiet=is_json) as watch:
+        world = bootstrap.open_world(watch, options["region"], options["profile"])
+        has_plan = options.get("plan_only") is not None
+        plan = service.plan(world, procedure, request) if has_plan else None
+    if plan and options["plan_only"]:
+        click.echo(to_json(plan) if is_json else plan_text(plan))
+        return
+    if not options["yes"]:
+        if not is_interactive():
+            raise UsageError(f"nobody can be asked here: add --yes. {warning}")
+        if plan:
+            click.echo(plan_text(plan), err=True)
+        click.confirm(f"{warning} Go on?", abort=True, err=True)
+    with Watch(quiet=is_json) as watch:
+        outcome = run_with_signals(procedure, request, watch, options)
+    click.echo(to_json(outcome) if is_json else describe_result(outcome))
+
+
+def run_with_signals(procedure: str, request: Any, watch: Watch, options: dict[str, Any]) -> service.Outcome:
+    """Run in this process; Ctrl-C and SIGTERM ask for a stop between two steps."""
+    world = bootstrap.open_world(watch, options["region"], options["profile"])
+    runtime = bootstrap.open_runtime(world, watch)
+    with stopping_politely(runtime, watch):
+        outcome = service.run(world, runtime, bootstrap.liveness(), procedure, request)
+    for sentence in outcome.kept:
+        watch.say(sentence)
+    return outcome
+
+
+class stopping_politely:  # noqa: N801 - reads as a sentence where it is used
+    """While this lasts, the first signal asks the run to stop after its step, the second ends it.
+
+    The second one is safe too: the keeper brings the source back.
+    """
+
+    def __init__(self, runtime: Any, watch: Watch) -> None:
+        self._runtime = runtime
+        self._watch = watch
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._runtime.ask_to_stop()
+        self._watch.say(
+            f"stopping after '{self._runtime.current_step}'; once more leaves at once, and the keeper "
+            "brings back what is off"
+        )
+        signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,117 @@
+"""`nospof runs`: what was done, what is under way, what can be resumed."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from nospof import bootstrap
+from nospof.cli.options import cloud_options, format_option, to_json
+from nospof.model.runs import Run
+
+
+@click.group()
+def runs() -> None:
+    """List, show and resume runs; keep what dead runs promised."""
+
+
+@runs.command("list")
+@format_option
+def list_runs(output_format: str) -> None:
+    """List the runs of this machine, newest last."""
+    found = bootstrap.open_journal().runs()
+    if output_format == "json":
+        click.echo(to_json([summary(run) for run in found]))
+        return
+    if not found:
+        click.echo("no runs yet; begin with: nospof audit")
+    for run in found:
+        click.echo(f"{at(run.started_at)}  {run.state:11}  {run.id}  {subject(run)}")
+
+
+@runs.command("show")
+@click.argument("run_id", metavar="RUN")
+@format_option
+def show(run_id: str, output_format: str) -> None:
+    """Show one run: its steps, how long each took, and what to do next."""
+    run = bootstrap.open_journal().run(run_id)
+    if output_format == "json":
+        click.echo(to_json(run))
+        return
+    click.echo(
+        f"{run.id}: {run.state}, {subject(run)}, begun {at(run.started_at)}, {run.attempts} attempt(s)"
+    )
+    for step in run.steps:
+        mark = "✗" if step.error else "✓"
+        click.echo(f"  {mark} {step.name}  {step.finished_at - step.started_at:.1f} s")
+    if run.error:
+        click.echo(f"  {run.error}")
+    if run.state in ("interrupted", "failed"):
+        click.echo(f"resume it: nospof runs resume {run.id}")
+
+
+@runs.command("resume")
+@click.argument("run_id", metavar="RUN")
+@format_option
+@cloud_options
+def resume(run_id: str, output_format: str, region: str, profile: str) -> None:
+    """Take up an interrupted or failed run where it was."""
+    from nospof.cli.procedures import stopping_politely
+    from nospof.cli.progress import Watch
+    from nospof.cli.text import describe_result
+    from nospof.services import procedures as service
+
+    bootstrap.open_journal().run(run_id)
+    with Watch(quiet=output_format == "json") as watch:
+        world = bootstrap.open_world(watch, region, profile)
+        runtime = bootstrap.open_runtime(world, watch)
+        with stopping_politely(runtime, watch):
+            outcome = service.resume(world, runtime, bootstrap.liveness(), run_id)
+        for sentence in outcome.kept:
+            watch.say(sentence)
+    click.echo(to_json(outcome) if output_format == "json" else describe_result(outcome))
+
+
+@runs.command("keep")
+@click.argument("run_id", metavar="[RUN]", default="")
+@click.option("--every", "every_seconds", default=0, help="Sweep again every so many seconds, for ever.")
+@cloud_options
+def keep(run_id: str, every_seconds: int, region: str, profile: str) -> None:
+    """Turn on what a dead run left off.
+
+    With RUN, wait until that run's process is gone first; nospof starts such a keeper beside each run.
+    Without, sweep the account once, or every so many seconds.
+    """
+    from nospof.cli.progress import Watch
+    from nospof.services import procedures as service
+
+    if run_id:
+        bootstrap.wait_until_dead(run_id)
+        if bootstrap.open_journal().run(run_id).state in ("done", "refused"):
+            return
+    world = bootstrap.open_world(Watch(quiet=True), region, profile)
+    while True:
+        for sentence in service.keep(world, bootstrap.liveness()):
+            click.echo(f"{at(time.time())} {sentence}")
+        if not every_seconds:
+            return
+        world.clock.sleep(every_seconds)
+
+
+def at(seconds: float) -> str:
+    """Return a time as people write it, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def subject(run: Run) -> str:
+    """Return what a run is about."""
+    return f"{run.procedure} {run.request.get('instance_id') or run.request.get('service', '')}".strip()
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """Return a run as one entry of a list."""
+    keys = ("id", "procedure", "request", "state", "started_at", "updated_at", "error", "attempts")
+    return {key: getattr(run, key) for key in keys}

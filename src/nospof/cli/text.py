@@ -1,0 +1,81 @@
+"""Plans and results as text a person reads at 3 a.m."""
+
+from __future__ import annotations
+
+from nospof.model.plans import Plan
+from nospof.model.results import CloneResult, PairResult, TakeResult, TimeOff
+from nospof.services.procedures import Outcome
+
+
+def plan_text(plan: Plan) -> str:
+    """Return a plan: what, what it promises, each call, and what to know before saying yes."""
+    lines = [f"Plan: {plan.says}", f"Promise: {plan.guarantee}"]
+    if plan.expected_seconds_off:
+        low, high = plan.expected_seconds_off
+        lines.append(f"Time off to expect: {low} to {high} s")
+    lines += [f"{key.capitalize()}: {value}" for key, value in plan.details.items()]
+    lines.append("Calls, in this order:")
+    width = max(len(call.permission) for call in plan.calls)
+    lines += [f"  {n:2} {call.permission:{width}}  {call.says}" for n, call in enumerate(plan.calls, 1)]
+    if plan.warnings:
+        lines.append("Know before you say yes:")
+        lines += [f"  - {warning}" for warning in plan.warnings]
+    return "\n".join(lines)
+
+
+def time_off_text(time_off: TimeOff) -> str:
+    """Return the time off with its parts."""
+    parts = [
+        f"stop {time_off.stop:.1f}",
+        f"image call {time_off.image_call:.1f}",
+        f"start {time_off.start:.1f}",
+    ]
+    if time_off.first_good_answer is None:
+        parts.append("first good answer not measured")
+    else:
+        parts.append(f"first good answer {time_off.first_good_answer:.1f}")
+    return f"{time_off.total:.1f} s off: {', '.join(parts)}"
+
+
+def describe_result(outcome: Outcome) -> str:
+    """Return what a run achieved and what to do next."""
+    result = outcome.result
+    if isinstance(result, CloneResult):
+        return clone_text(result)
+    if isinstance(result, PairResult):
+        return pair_text(result)
+    if isinstance(result, TakeResult):
+        cleared = ", ".join(result.events_cleared) or "none of its events"
+        return (
+            f"{result.instance_id} is back in service after {result.seconds_out_of_service:.1f} s out of it; "
+            f"cleared: {cleared}"
+        )
+    return str(result)
+
+
+def clone_text(result: CloneResult) -> str:
+    """Return what a clone made, how long the source was off, and what comes next."""
+    lines = [
+        f"{result.twin.id} in {result.twin.zone} is the twin of {result.source.id} in {result.source.zone}"
+    ]
+    if result.time_off:
+        lines.append(time_off_text(result.time_off))
+    elif result.source.state == "running":
+        lines.append("time off not known: an earlier attempt was interrupted while the source was off")
+    lines.append(f"next: nospof pair {result.source.id} --with {result.twin.id}")
+    return "\n".join(lines)
+
+
+def pair_text(result: PairResult) -> str:
+    """Return what a pair is and what comes next."""
+    lines = [
+        f"{result.service} is served by {' and '.join(result.members)} in {' and '.join(result.zones)}",
+        f"{result.url}: {result.watched_failures} of {result.watched_requests} watched requests failed",
+    ]
+    if result.clone and result.clone.time_off:
+        lines.append(time_off_text(result.clone.time_off))
+    lines += [
+        f"next: point your name at {result.url} and see: nospof audit --service {result.service}",
+        f"then: nospof drill {result.service}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,84 @@
+"""Plan, run and resume procedures: what every face calls."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from nospof.errors import UsageError
+from nospof.model.plans import Plan
+from nospof.model.runs import Run
+from nospof.ports.world import World
+from nospof.procedures.guarantee import IsAlive, keep_guarantees
+from nospof.procedures.registry import PROCEDURES
+
+
+class Runtime(Protocol):
+    """What makes stories durable, as the services need it."""
+
+    def run(self, procedure: str, request: Any, run_id: str) -> Any:
+        """Run a story to its end."""
+
+    def resume(self, run_id: str) -> Any:
+        """Take up an interrupted or failed run where it was."""
+
+
+class Runs(Protocol):
+    """The journal, read only."""
+
+    def runs(self) -> tuple[Run, ...]:
+        """Return every run, oldest first."""
+
+    def run(self, run_id: str) -> Run:
+        """Return one run with its steps."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that ended well: what it answered, and what the keeper found before it began."""
+
+    run_id: str
+    result: Any
+    kept: tuple[str, ...] = ()
+
+
+def plan(world: World, procedure: str, request: Any) -> Plan:
+    """Return what a procedure would do now; changes nothing.
+
+    Raises:
+        UsageError, PreconditionFailed: it would refuse, and why.
+    """
+    planned = PROCEDURES[procedure].plan
+    if planned is None:
+        raise UsageError(f"{procedure} has no plan to show")
+    return planned(world, request)
+
+
+def new_run_id(procedure: str, now: float) -> str:
+    """Return an id that sorts by time and is nobody else's; the names a run makes carry it."""
+    when = datetime.fromtimestamp(now, UTC).strftime("%Y%m%d-%H%M%S")
+    return f"{procedure}-{when}-{secrets.token_hex(3)}"
+
+
+def run(world: World, runtime: Runtime, is_alive: IsAlive, procedure: str, request: Any) -> Outcome:
+    """Keep what earlier runs left unkept, then run a procedure to its end.
+
+    Raises:
+        NospofError: as the story does; `ProcedureFailed` once anything was changed.
+    """
+    kept = keep_guarantees(world, is_alive)
+    run_id = new_run_id(procedure, world.clock.now())
+    return Outcome(run_id, runtime.run(procedure, request, run_id), kept)
+
+
+def resume(world: World, runtime: Runtime, is_alive: IsAlive, run_id: str) -> Outcome:
+    """Keep what runs left unkept, then take up one of them where it was."""
+    kept = keep_guarantees(world, is_alive)
+    return Outcome(run_id, runtime.resume(run_id), kept)
+
+
+def keep(world: World, is_alive: IsAlive) -> tuple[str, ...]:
+    """Make true what dead runs promised; return what was done, a sentence each."""
+    return keep_guarantees(world, is_alive)
