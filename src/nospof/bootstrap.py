@@ -22,6 +22,7 @@ from nospof.runtime.home import home_directory, is_alive, prepare_home
 from nospof.runtime.journal import Journal
 
 if TYPE_CHECKING:
+    from nospof.adapters.endpoint_faults import EndpointFaults
     from nospof.runtime.durable import DurableRuntime, Listener
 
     class Watcher(Reporter, Listener, Protocol):
@@ -37,13 +38,21 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     """
     from nospof.adapters.aws import connect
     from nospof.adapters.clock import SystemClock
+    from nospof.adapters.http.load import HttpLoad
     from nospof.adapters.http.probe import HttpProbe
     from nospof.runtime.failpoints import VARIABLE, MortalCloud
 
     cloud: Any = connect(region=region, profile=profile)
     if os.environ.get(VARIABLE):
         cloud = MortalCloud(cloud)
-    return World(cloud, SystemClock(), HttpProbe(), reporter, poll_seconds())
+    return World(cloud, SystemClock(), HttpProbe(), reporter, HttpLoad(), open_faults(), poll_seconds())
+
+
+def open_faults() -> EndpointFaults:
+    """Return what can be broken or announced at the endpoint in use."""
+    from nospof.adapters.endpoint_faults import EndpointFaults
+
+    return EndpointFaults(os.environ.get("AWS_ENDPOINT_URL", ""))
 
 
 def poll_seconds() -> float:

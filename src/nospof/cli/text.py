@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from nospof.model.drill import Verdict
 from nospof.model.plans import Plan
-from nospof.model.results import CloneResult, PairResult, TakeResult, TimeOff
+from nospof.model.results import CloneResult, DrillResult, PairResult, TakeResult, TimeOff
 from nospof.services.procedures import Outcome
 
 
@@ -44,6 +45,8 @@ def describe_result(outcome: Outcome) -> str:
         return clone_text(result)
     if isinstance(result, PairResult):
         return pair_text(result)
+    if isinstance(result, DrillResult):
+        return verdict_text(result.verdict)
     if isinstance(result, TakeResult):
         cleared = ", ".join(result.events_cleared) or "none of its events"
         return (
@@ -79,3 +82,33 @@ def pair_text(result: PairResult) -> str:
         f"then: nospof drill {result.service}",
     ]
     return "\n".join(lines)
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """Return a verdict: what failed, for how long nobody was served, how it looked before and after."""
+    lines = [verdict.says]
+    lines += [f"  {count} {kind}" for kind, count in verdict.failures.items()]
+    for phase in (verdict.before, verdict.during, verdict.after):
+        if phase.total:
+            served = ", ".join(f"{who} {count}" for who, count in sorted(phase.served_by.items()) if who)
+            lines.append(
+                f"  {phase.name:7} {phase.failed} of {phase.total} failed, p50 {ms(phase.p50_seconds)}, "
+                f"p99 {ms(phase.p99_seconds)}, slowest {ms(phase.max_seconds)}; served by: {served or 'unknown'}"
+            )
+    for effect in verdict.effects:
+        noticed = effect.detect_seconds
+        lines.append(
+            f"  {effect.fault.kind} of {effect.fault.instance_id}: "
+            + (
+                f"noticed by the balancer after {noticed:.1f} s"
+                if noticed is not None
+                else "not seen to be noticed"
+            )
+        )
+    lines += [f"  note: {warning}" for warning in verdict.warnings]
+    return "\n".join(lines)
+
+
+def ms(seconds: float | None) -> str:
+    """Return a latency in milliseconds."""
+    return "-" if seconds is None else f"{seconds * 1000:.1f} ms"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nospof.model.cloud import Image, Instance
+from nospof.model.drill import Verdict
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,14 @@ class TakeResult:
     instance_id: str
     seconds_out_of_service: float
     events_cleared: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DrillResult:
+    """What a drill found."""
+
+    service: str
+    url: str
+    fault: str
+    instance_id: str
+    verdict: Verdict

@@ -1,4 +1,4 @@
-"""What surrounds a procedure: the cloud, a clock, eyes on the service, and somebody to tell."""
+"""What surrounds a procedure: the cloud, a clock, eyes on the service, load, faults, a listener."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Protocol
 
 from nospof.model.answers import Answer
 from nospof.ports.cloud import Cloud
+from nospof.ports.faults import Faults
+from nospof.ports.load import LoadGenerator
 
 
 class Clock(Protocol):
@@ -41,4 +43,6 @@ class World:
     clock: Clock
     probe: Probe
     reporter: Reporter
+    load: LoadGenerator
+    faults: Faults
     poll_seconds: float = 1.0

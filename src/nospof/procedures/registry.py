@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from nospof.model.plans import Plan
-from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
+from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest
 from nospof.planning.clone import plan_clone
 from nospof.planning.pair import plan_pair
 from nospof.ports.world import World
 from nospof.procedures.clone import clone, clone_facts
+from nospof.procedures.drill import drill
 from nospof.procedures.maintain import take
 from nospof.procedures.pair import clone_request, pair, pair_facts
 from nospof.procedures.rehearse import rehearse
@@ -83,6 +84,7 @@ PROCEDURES: dict[str, Procedure] = {
     for procedure in (
         Procedure("clone", CloneRequest, clone, "the source is as it was when this ends", clone_plan),
         Procedure("pair", PairRequest, pair, "the source serves throughout", pair_plan),
+        Procedure("drill", DrillRequest, drill, "the member runs and serves again when this ends"),
         Procedure("take", TakeRequest, take, "the member runs and serves again when this ends"),
     )
 }

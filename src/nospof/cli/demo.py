@@ -1,0 +1,211 @@
+"""`nospof demo`: the whole story on this computer, on real processes and a real load balancer."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import click
+
+from nospof import bootstrap
+from nospof.cli.audit_text import render_summary
+from nospof.cli.cloud import in_our_words
+from nospof.cli.progress import Watch
+from nospof.cli.text import time_off_text, verdict_text
+from nospof.errors import ExitCode
+from nospof.localcloud import control
+from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest
+from nospof.ports.world import World
+from nospof.services import demo as service
+from nospof.services import procedures
+from nospof.services.audit import audit_account
+
+T = TypeVar("T")
+
+SITE, IMAGE, PORT, PATH = "drupal-1", "nospof-demo-site", 8080, "/health"
+DRILL_SECONDS = 14
+EVENT_DUE_SECONDS = 86_400
+
+
+@click.command()
+@click.option("--exit", "exits", is_flag=True, help="End when the story is told, instead of at Ctrl-C.")
+@click.option("--rate", default=300, show_default=True, help="Requests per second in the two tests.")
+@in_our_words
+def demo(exits: bool, rate: int) -> int:
+    """Tell the whole story on this computer, without an AWS account.
+
+    Starts a local cloud of its own, launches a small site on ONE instance, audits it, clones it, pairs
+    it, audits it again, takes an announced reboot and kills a member under load. Everything it started
+    and wrote is gone when it ends, however it ends.
+    """
+    told = Story(rate)
+    with signals_as_interrupts():
+        try:
+            with own_cloud():
+                passed = told.tell()
+                if not exits:
+                    click.echo(f"\nThe site stays at {told.url} until Ctrl-C.")
+                    signal.pause()
+        except KeyboardInterrupt:
+            click.echo("\nstopped; everything the demo started is gone", err=True)
+            return ExitCode.DONE if told.is_told and not exits else ExitCode.REFUSED
+    return ExitCode.DONE if passed else ExitCode.DRILL_FAILED
+
+
+class Story:
+    """The parts of the story and how long each took."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self.url = ""
+        self.is_told = False
+        self.times: list[tuple[str, float]] = []
+
+    def tell(self) -> bool:
+        """Tell it; return whether both tests passed."""
+        with Watch() as watch:
+            world = bootstrap.open_world(watch)
+            site = self.part(
+                "One instance, one site",
+                lambda: service.launch_site(world, IMAGE, SITE, PORT, PATH),
+            )
+            address = f"http://{site.private_ip}:{PORT}"
+            say(f"{SITE} is {site.id} in {site.zone}, at {address}")
+            say("Its pages come from the instance's own disk; comments and uploads come with the data part.")
+            self.part("Audit: what can take it down?", lambda: audit(world))
+            cloned = self.part("Clone: off, image, on again", lambda: run(world, watch, clone_of(site.id)))
+            say(f"{cloned.twin.id} in {cloned.twin.zone} is its twin")
+            say(time_off_text(cloned.time_off))
+            request = pair_of(site.id, cloned.twin.id)
+            paired = self.part("Pair: both behind a load balancer", lambda: run(world, watch, request))
+            self.url = paired.url
+            say(f"{SITE} is now at {paired.url}, served from {' and '.join(paired.zones)}")
+            self.part("Audit again", lambda: audit(world))
+            reboot = self.part(
+                "AWS announces a reboot: taken early, under load", lambda: self.take(world, watch, paired)
+            )
+            kill = self.part("Kill one member under load", lambda: self.kill(world, watch))
+        self.sum_up(reboot, kill)
+        self.is_told = True
+        return bool(reboot.passed and kill.passed)
+
+    def part(self, title: str, act: Callable[[], T]) -> T:
+        """Tell one part and keep its time."""
+        click.echo(f"\n{title}")
+        began = time.monotonic()
+        value = act()
+        self.times.append((title, time.monotonic() - began))
+        return value
+
+    def take(self, world: World, watch: Watch, paired: Any) -> Any:
+        """Announce a reboot and take it early, with clients coming in."""
+        bootstrap.open_faults().announce(paired.members[0], "system-reboot", EVENT_DUE_SECONDS)
+        request = ("take", TakeRequest(paired.members[0], PATH))
+        _, verdict = service.under_load(
+            world, f"{paired.url}/", self.rate, lambda: run(world, watch, request)
+        )
+        say(verdict_text(verdict))
+        return verdict
+
+    def kill(self, world: World, watch: Watch) -> Any:
+        """Pull a member's plug, with clients coming in."""
+        request = DrillRequest(SITE, rate_per_second=self.rate, seconds=DRILL_SECONDS)
+        verdict = run(world, watch, ("drill", request)).verdict
+        say(verdict_text(verdict))
+        return verdict
+
+    def sum_up(self, reboot: Any, kill: Any) -> None:
+        """Print the verdicts and the time of each part."""
+        click.echo("\nVerdict")
+        for name, verdict in (("announced reboot", reboot), ("killed member", kill)):
+            say(f"{name}: {verdict.failed} of {verdict.total} requests failed")
+        click.echo("\nTime of each part")
+        for title, seconds in self.times:
+            say(f"{seconds:5.1f} s  {title}")
+        say(f"{sum(seconds for _, seconds in self.times):5.1f} s  in all")
+
+
+def clone_of(instance_id: str) -> tuple[str, CloneRequest]:
+    """Return the clone of the demo."""
+    return "clone", CloneRequest(instance_id, port=PORT, path=PATH)
+
+
+def pair_of(instance_id: str, twin_id: str) -> tuple[str, PairRequest]:
+    """Return the pair of the demo."""
+    return "pair", PairRequest(
+        instance_id,
+        twin_id=twin_id,
+        service=SITE,
+        port=PORT,
+        listener_port=PORT,
+        health_path=PATH,
+        stateless=True,
+    )
+
+
+def run(world: World, watch: Watch, asked: tuple[str, Any]) -> Any:
+    """Run one procedure in this process, as the command of that name would."""
+    runtime = bootstrap.open_runtime(world, watch)
+    return procedures.run(world, runtime, bootstrap.liveness(), *asked).result
+
+
+def audit(world: World) -> None:
+    """Audit the account and print the findings."""
+    report = audit_account(world.cloud, read_at=world.clock.now())
+    say(render_summary(report))
+
+
+def say(text: str) -> None:
+    """Print lines that belong to the part under way."""
+    for line in text.splitlines():
+        click.echo(f"  {line}")
+
+
+@contextmanager
+def own_cloud() -> Iterator[None]:
+    """Run a local cloud that lives no longer than this process, even when that is killed.
+
+    The cloud watches a lock this process holds; when the lock is gone it powers everything off and
+    deletes itself, the journal of our runs included, which is kept inside it.
+    """
+    control.sweep_abandoned()
+    name = f"demo-{secrets.token_hex(4)}"
+    directory = control.home() / name
+    (directory / "home").mkdir(parents=True)
+    with (directory / "owner.lock").open("w") as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        try:
+            click.echo("Starting a local cloud", err=True)
+            control.start(name, lifeline=directory / "owner.lock")
+            os.environ.update(control.environment(name))
+            for variable in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+                os.environ.pop(variable, None)
+            os.environ["NOSPOF_HOME"] = str(directory / "home")
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            os.environ["NOSPOF_HOME"] = str(directory.parent.parent)
+            control.reset(name)
+
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end the demo as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            with suppress(TypeError):
+                signal.signal(number, handler)

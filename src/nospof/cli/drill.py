@@ -1,0 +1,51 @@
+"""`nospof drill`: break one member on purpose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from nospof.cli.options import cloud_options, format_option, to_json
+from nospof.cli.procedures import chosen, run_with_signals
+from nospof.cli.progress import Watch, is_interactive
+from nospof.cli.text import verdict_text
+from nospof.errors import ExitCode, UsageError
+from nospof.model.requests import DrillRequest
+
+
+@click.command()
+@click.argument("service")
+@click.option("--instance", "instance_id", default="", help="The member to break; else the first by id.")
+@click.option(
+    "--fault",
+    type=click.Choice(["kill", "stop"]),
+    default="kill",
+    show_default=True,
+    help="kill pulls the plug (local cloud only); stop is StopInstances.",
+)
+@click.option("--rate", "rate_per_second", default=200, show_default=True, help="Requests per second.")
+@click.option("--seconds", default=20, show_default=True, help="How long the load lasts.")
+@click.option("--path", default="/", show_default=True, help="The page to ask for.")
+@click.option("--yes", is_flag=True, help="Do not ask before breaking it.")
+@format_option
+@cloud_options
+def drill(service: str, **options: Any) -> int:
+    """Break one member of SERVICE under load and count what the clients saw.
+
+    Requests go out on schedule whatever the answers do, so an outage cannot hide behind a slow client.
+    Refuses to break what is not whole. The member is brought back, whatever happens to nospof. Exit
+    code 11 when a request failed.
+    """
+    request = DrillRequest(service, **chosen(DrillRequest, options))
+    if not options["yes"]:
+        warning = f"This breaks a member of {service} on purpose."
+        if not is_interactive():
+            raise UsageError(f"nobody can be asked here: add --yes. {warning}")
+        click.confirm(f"{warning} Go on?", abort=True, err=True)
+    is_json = options["output_format"] == "json"
+    with Watch(quiet=is_json) as watch:
+        outcome = run_with_signals("drill", request, watch, options)
+    verdict = outcome.result.verdict
+    click.echo(to_json(outcome) if is_json else verdict_text(verdict))
+    return ExitCode.DONE if verdict.passed else ExitCode.DRILL_FAILED

@@ -1,0 +1,172 @@
+"""Drill: break one member of a service under load, and count what its clients saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nospof.errors import PreconditionFailed, UsageError
+from nospof.model.cloud import TAG_SERVICE, Listener, LoadBalancer, Target, TargetGroup
+from nospof.model.drill import Fault, LoadResult, LoadSpec, Objective, Verdict
+from nospof.model.requests import DrillRequest
+from nospof.model.results import DrillResult
+from nospof.planning.verdict import is_steady, judge
+from nospof.ports.load import LoadRun
+from nospof.ports.steps import Steps
+from nospof.ports.world import World
+from nospof.procedures.clone import wait_until_ok
+from nospof.procedures.guarantee import is_impaired, promise, release
+from nospof.procedures.pair import wait_healthy
+from nospof.procedures.power import bring_back, stop
+from nospof.procedures.waiting import ask
+
+FAULTS = ("kill", "stop")
+SHORTEST_SECONDS = 12
+STEADY_SHARE = 0.25
+"""The first quarter of the load proves that the service is whole before it is broken."""
+BACK_SHARE = 0.6
+"""After this share of the load the member is brought back, so that its return is under load too."""
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """A service as it stands before it is broken."""
+
+    group: TargetGroup
+    balancer: LoadBalancer
+    listener: Listener
+    targets: tuple[Target, ...]
+    victim: str
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The instances that serve."""
+        return tuple(sorted({target.instance_id for target in self.targets}))
+
+    def url(self, path: str) -> str:
+        """Return where clients come in."""
+        return f"{self.listener.protocol.lower()}://{self.balancer.dns_name}:{self.listener.port}{path}"
+
+
+def drill(steps: Steps, world: World, request: DrillRequest) -> DrillResult:
+    """Break a member and judge. Guarantee: the member is running and serves again at the end."""
+    facts = steps.read("look at the service", service_facts, world, request)
+    refuse_to_break_what_is_not_whole(facts, request)
+    steps.read("see whether this fault can be put here", check_fault, world, request.fault)
+    victim = facts.victim
+    steps.do("promise that the member comes back", promise, world, victim, steps.token)
+    verdict = steps.do(
+        f"load the service and {request.fault} {victim}", load_and_break, world, facts, request
+    )
+    steps.do("bring the member back", restore, world, victim)
+    steps.do("wait until it passes its status checks", wait_until_ok, world, victim)
+    steps.do("wait until all members are healthy", wait_healthy, world, facts.group.arn, facts.members)
+    steps.do("release the promise", release, world, victim)
+    return DrillResult(request.service, facts.url(request.path), request.fault, victim, verdict)
+
+
+def service_facts(world: World, request: DrillRequest) -> ServiceFacts:
+    """Find the service's way in by its tag, and its members."""
+    cloud = world.cloud
+    groups = [group for group in cloud.target_groups() if group.tags.get(TAG_SERVICE) == request.service]
+    if not groups:
+        known = sorted({g.tags[TAG_SERVICE] for g in cloud.target_groups() if TAG_SERVICE in g.tags})
+        raise UsageError(
+            f"no target group is tagged {TAG_SERVICE}={request.service}; known services: "
+            f"{', '.join(known) or 'none; make one with nospof pair'}"
+        )
+    group = groups[0]
+    for balancer in cloud.load_balancers():
+        for listener in cloud.listeners(balancer.arn):
+            if group.arn in dict(listener.forwards_to):
+                targets = cloud.targets(group.arn)
+                first = min((target.instance_id for target in targets), default="")
+                return ServiceFacts(group, balancer, listener, targets, request.instance_id or first)
+    raise PreconditionFailed(f"no balancer forwards to {group.name}; there is nothing to drill yet")
+
+
+def refuse_to_break_what_is_not_whole(facts: ServiceFacts, request: DrillRequest) -> None:
+    """Refuse a drill that would be an outage, or would prove nothing (C64)."""
+    if request.fault not in FAULTS:
+        raise UsageError(f"there is no fault {request.fault!r}; there are: {', '.join(FAULTS)}")
+    if request.seconds < SHORTEST_SECONDS:
+        raise UsageError(f"a drill needs at least {SHORTEST_SECONDS} s to see the service before and after")
+    if facts.victim not in facts.members:
+        raise UsageError(
+            f"{facts.victim} is no member of {request.service}: {', '.join(facts.members) or 'none'}"
+        )
+    sick = [f"{target.instance_id} is {target.state}" for target in facts.targets if not target.is_healthy]
+    if sick or len(facts.members) < 2:
+        raise PreconditionFailed(
+            f"{request.service} is not whole, so it is not broken on purpose: "
+            f"{'; '.join(sick) or 'it has one member'}. Nothing was changed."
+        )
+
+
+def check_fault(world: World, kind: str) -> str:
+    """Return the fault's name when it can be put here."""
+    world.faults.refuse_unless_possible(kind)
+    return kind
+
+
+def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest) -> Verdict:
+    """Load, see that it is steady, break, watch, bring back, and judge the whole."""
+    spec = LoadSpec(facts.url(request.path), request.rate_per_second, request.seconds)
+    clock = world.clock
+    began = clock.now()
+    with world.load.start(spec) as load:
+        hold(world, load, until=began + request.seconds * STEADY_SHARE, says="before the fault")
+        steadiness = is_steady(load.snapshot(), facts.members)
+        if not steadiness.is_steady:
+            raise PreconditionFailed(
+                f"{request.service} is not steady under {request.rate_per_second}/s before anything was "
+                f"broken: {'; '.join(steadiness.reasons)}"
+            )
+        broken_at = clock.now()
+        try:
+            put_fault(world, request.fault, facts.victim)
+            back_at = began + request.seconds * BACK_SHARE
+            detected_at = watch_detection(world, load, facts, until=back_at)
+            ended_at = clock.now()
+        finally:
+            restore(world, facts.victim)
+        hold(world, load, until=began + request.seconds, says="after the fault")
+        result: LoadResult = load.finish()
+    fault = Fault(request.fault, facts.victim, broken_at, ended_at, detected_at)
+    return judge(result, (fault,), Objective())
+
+
+def hold(world: World, load: LoadRun, *, until: float, says: str) -> None:
+    """Let the load go on, and say how it goes."""
+    while world.clock.now() < until:
+        seen = load.snapshot()
+        world.reporter.progress(f"{says}: {seen.due} sent, {seen.failed} failed")
+        world.clock.sleep(world.poll_seconds)
+
+
+def put_fault(world: World, kind: str, instance_id: str) -> None:
+    """Break the instance."""
+    if kind == "kill":
+        world.faults.kill(instance_id)
+    else:
+        ask(lambda: world.cloud.stop_instance(instance_id))
+
+
+def watch_detection(world: World, load: LoadRun, facts: ServiceFacts, *, until: float) -> float | None:
+    """Watch until the time, and return when the balancer stopped calling the victim healthy."""
+    detected_at = None
+    while world.clock.now() < until:
+        seen = load.snapshot()
+        if detected_at is None:
+            healthy = {t.instance_id for t in world.cloud.targets(facts.group.arn) if t.is_healthy}
+            detected_at = None if facts.victim in healthy else world.clock.now()
+        state = "noticed" if detected_at else "not noticed yet"
+        world.reporter.progress(f"broken, {state}: {seen.due} sent, {seen.failed} failed")
+        world.clock.sleep(world.poll_seconds)
+    return detected_at
+
+
+def restore(world: World, instance_id: str) -> str:
+    """Bring a broken member back: stop what only seems to run, and start it. Safe to repeat."""
+    if is_impaired(world, world.cloud.instance(instance_id)):
+        stop(world, instance_id)
+    return bring_back(world, instance_id).state
