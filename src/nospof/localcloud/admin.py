@@ -1,0 +1,175 @@
+"""The local cloud's own API under /_nospof/: what AWS does to you, on demand.
+
+Announce an event, kill or freeze a machine, inject errors into calls, look at what is there.
+Everything is JSON; a request that is not understood is refused with a sentence and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+
+from nospof.localcloud.cloud import Cloud
+from nospof.localcloud.ec2.events import WORDS, announce
+from nospof.localcloud.faults import Faults, Rule
+
+PREFIX = "/_nospof/"
+MAX_EVENT_SECONDS = 400 * 86_400.0
+
+
+class Refused(Exception):
+    """A request is refused with an HTTP status and a sentence."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Admin:
+    """Answers the admin API.
+
+    Args:
+        cloud: the running cloud.
+        faults: the rules of injection in force.
+        name: the cloud's name.
+        save: writes every change to disk; called under the lock.
+        not_kept: names the services whose state is not kept over a restart.
+    """
+
+    cloud: Cloud
+    faults: Faults
+    name: str
+    save: Callable[[], None]
+    not_kept: Callable[[], list[str]]
+
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Return the status and the document for a request to a path under /_nospof/."""
+        handlers: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = {
+            ("GET", "status"): lambda _: self._status(),
+            ("POST", "event"): self._event,
+            ("POST", "fault"): self._fault,
+            ("GET", "inject"): lambda _: {"rules": self.faults.documents()},
+            ("POST", "inject"): self._inject,
+            ("DELETE", "inject"): lambda _: self._clear(),
+        }
+        what = path.removeprefix(PREFIX).rstrip("/")
+        try:
+            handler = handlers.get((method, what))
+            if handler is None:
+                self._refuse_path(method, what, {name for _, name in handlers})
+                raise AssertionError
+            return 200, handler(_document(body) if method == "POST" else {})
+        except Refused as refusal:
+            return refusal.status, {"error": str(refusal)}
+
+    @staticmethod
+    def _refuse_path(method: str, what: str, known: set[str]) -> None:
+        if what in known:
+            raise Refused(405, f"{method} is not possible on {PREFIX}{what}.")
+        raise Refused(404, f"{PREFIX}{what} does not exist; known are {', '.join(sorted(known))}.")
+
+    def _status(self) -> dict[str, Any]:
+        with self.cloud.lock:
+            machines = [self._machine(instance) for instance in self._instances()]
+        return {
+            "name": self.name,
+            "version": version("nospof"),
+            "dir": str(self.cloud.directory),
+            "pid": os.getpid(),
+            "machines": machines,
+            "rules": self.faults.documents(),
+            "not_kept_over_a_restart": self.not_kept(),
+        }
+
+    def _instances(self) -> list[Any]:
+        backends: list[Any] = [backend for _, _, backend in list(ec2_backends.iter_backends())]
+        return [i for backend in backends for i in backend.all_instances() if i.state != "terminated"]
+
+    def _machine(self, instance: Any) -> dict[str, Any]:
+        hypervisor = self.cloud.hypervisor
+        machine = hypervisor.state(instance.id)
+        return {
+            "instance": instance.id,
+            "region": instance.region_name,
+            "zone": instance.placement.zone,
+            "host": instance.host,
+            "address": instance.private_ip_address,
+            "state": instance.state,
+            "machine": machine,
+            "boots": 0 if machine == "absent" else hypervisor.boot_count(instance.id),
+        }
+
+    def _instance(self, document: dict[str, Any]) -> Any:
+        wanted = document["instance"]
+        for instance in self._instances():
+            if instance.id == wanted:
+                return instance
+        raise Refused(404, f"the instance {wanted!r} does not exist or is terminated.")
+
+    def _event(self, document: dict[str, Any]) -> dict[str, Any]:
+        _check(document, {"instance": str, "code": str, "seconds": (int, float)})
+        if document["code"] not in WORDS:
+            raise Refused(
+                400, f"the code {document['code']!r} is unknown; known are {', '.join(sorted(WORDS))}."
+            )
+        if not 0 <= document["seconds"] <= MAX_EVENT_SECONDS:
+            raise Refused(400, f"'seconds' must be between 0 and {MAX_EVENT_SECONDS:.0f}.")
+        with self.cloud.lock:
+            instance = self._instance(document)
+            event = announce(document["code"], float(document["seconds"]))
+            instance.announced.append(event)
+            self.save()
+        return {"event": event.instance_event_id, "due": event.not_before.isoformat() + "Z"}
+
+    def _fault(self, document: dict[str, Any]) -> dict[str, Any]:
+        _check(document, {"instance": str, "fault": str})
+        hypervisor = self.cloud.hypervisor
+        faults = {"kill": hypervisor.power_off, "freeze": hypervisor.freeze, "thaw": hypervisor.thaw}
+        if document["fault"] not in faults:
+            raise Refused(400, f"the fault {document['fault']!r} is unknown; known are {', '.join(faults)}.")
+        with self.cloud.lock:
+            instance = self._instance(document)
+            if hypervisor.state(instance.id) not in ("on", "frozen"):
+                raise Refused(409, f"the machine of {instance.id} is not on.")
+            faults[document["fault"]](instance.id)
+            return self._machine(instance)
+
+    def _inject(self, document: dict[str, Any]) -> dict[str, Any]:
+        try:
+            rule = Rule.from_document(document)
+        except ValueError as error:
+            raise Refused(400, f"{error}.") from error
+        self.faults.add(rule)
+        return {"rules": self.faults.documents()}
+
+    def _clear(self) -> dict[str, Any]:
+        self.faults.clear()
+        return {"rules": []}
+
+
+def _document(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body or b"{}")
+    except ValueError as error:
+        raise Refused(400, f"the body is not JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise Refused(400, "the body must be a JSON object.")
+    return document
+
+
+def _check(document: dict[str, Any], fields: dict[str, Any]) -> None:
+    for name in document:
+        if name not in fields:
+            raise Refused(400, f"unknown field '{name}'; known are {', '.join(fields)}.")
+    for name, kind in fields.items():
+        if name not in document:
+            raise Refused(400, f"the field '{name}' is missing.")
+        if not isinstance(document[name], kind) or isinstance(document[name], bool):
+            raise Refused(400, f"the field '{name}' has the wrong type.")

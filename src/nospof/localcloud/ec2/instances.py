@@ -1,0 +1,207 @@
+"""An EC2 instance that is a machine.
+
+The class is called `Instance` because moto finds attributes by the class's name. It keeps what must
+survive a restart (state, wishes, host, events) and no live object; `reconcile.py` makes the world
+match it.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import copy
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from moto.core.utils import utcnow
+from moto.ec2.models import instances as moto_instances
+
+from nospof.localcloud.awserrors import AwsError, incorrect_state
+from nospof.localcloud.cloud import current
+from nospof.localcloud.ec2.events import ScheduledEvent, cancel_all
+from nospof.localcloud.ec2.hosts import choose_host
+
+MotoInstance = moto_instances.Instance
+
+CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
+STOP_GRACE_SECONDS = 12.0
+INITIALIZING_SECONDS = 1.0
+USER_SHUTDOWN = "Client.UserInitiatedShutdown"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What RunInstances asked for that moto's own call does not carry to the instance."""
+
+    group_name: str = ""
+    tenancy: str = "default"
+    fingerprint: str = ""
+    client_token: str = ""
+
+
+launch: contextvars.ContextVar[Launch] = contextvars.ContextVar("launch", default=Launch())  # noqa: B039
+
+
+class Instance(MotoInstance):
+    """One instance; every change of state goes through `enter`, so that none is skipped."""
+
+    def __init__(self, ec2_backend: Any, image_id: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(ec2_backend, image_id, *args, **kwargs)
+        asked = launch.get()
+        self.client_token = asked.client_token
+        self.fingerprint = asked.fingerprint
+        self.placement.group_name = asked.group_name
+        self.placement.tenancy = asked.tenancy
+        self.announced: list[ScheduledEvent] = []
+        self.reboot_phase = ""  # "", "stopping", "starting"
+        self.imaging = ""  # the image that has the machine powered down for its copy
+        self.power_off_at = 0.0
+        self.shutdown_asked = 0.0  # the power_off_at of the shutdown that was asked for last
+        self.powered = False
+        self.terminated_at = 0.0
+        image = ec2_backend.amis.get(self.image_id)
+        self.root_snapshot_id: str = getattr(image, "root_snapshot_id", "")
+        self.host = choose_host(ec2_backend.all_instances(), self, self._strategy())
+        self.enter("pending")
+        self._own_interfaces(kwargs.get("nics") or [])
+        self._address_the_world()
+
+    def __del__(self) -> None:
+        """Do nothing: moto frees addresses here, also those of a copy made while pickling."""
+
+    def _strategy(self) -> str:
+        groups = getattr(self.ec2_backend, "placement_groups", {})
+        group = groups.get(self.placement.group_name)
+        return group.strategy if group else ""
+
+    def _own_interfaces(self, asked: list[dict[str, Any]]) -> None:
+        brought = {nic.get("NetworkInterfaceId") for nic in asked}
+        for interface in self.nics.values():
+            if interface.id not in brought:
+                interface.delete_on_termination = True
+
+    def _address_the_world(self) -> None:
+        # On one computer the outside world reaches the machine at the address the machine has.
+        for interface in self.nics.values():
+            if interface.public_ip and interface.public_ip_auto_assign:
+                interface.public_ip = interface.private_ip_address
+
+    @property
+    def public_dns_name(self) -> str | None:
+        """Return the address itself: no name would resolve on this computer."""
+        return self.public_ip
+
+    def enter(self, state: str, code: str = "", message: str = "") -> None:
+        """Change the state; the code and message become the StateReason."""
+        self._state = moto_instances.InstanceState(state, CODES[state])
+        self.since = time.time()
+        self.state_reason = moto_instances.StateReason(message, code)
+        if state in ("stopping", "shutting-down"):
+            self.power_off_at = self.since + STOP_GRACE_SECONDS
+            by_user = code == USER_SHUTDOWN
+            self._reason = f"User initiated ({utcnow():%Y-%m-%d %H:%M:%S} GMT)" if by_user else ""
+        elif state == "pending":
+            self._reason = ""
+            self.powered = False
+        current().dirty.set()
+
+    # Wishes, as moto's own code (autoscaling, fleets, CloudFormation) and ours express them ------------
+
+    def start(self) -> moto_instances.InstanceState:
+        """Ask for a start, on another host when there is room; return the state before."""
+        previous = copy.copy(self._state)
+        if self.state in ("running", "pending"):
+            return previous
+        if self.state != "stopped":
+            raise incorrect_state(self.id, "started")
+        self.host = choose_host(self.ec2_backend.all_instances(), self, self._strategy(), avoid=self.host)
+        for interface in self.nics.values():
+            interface.start()
+        self._address_the_world()
+        self.launch_time = utcnow()
+        cancel_all(self.announced)
+        self.enter("pending")
+        return previous
+
+    def stop(self, force: bool = False) -> moto_instances.InstanceState:
+        """Ask for an orderly stop, or pull the plug; return the state before."""
+        previous = copy.copy(self._state)
+        if self.state in ("stopped", "stopping"):
+            if force:
+                self.power_off_at = 0.0
+            return previous
+        if self.state != "running":
+            raise incorrect_state(self.id, "stopped")
+        self.begin_stop(USER_SHUTDOWN, f"{USER_SHUTDOWN}: User initiated shutdown")
+        if force:
+            self.power_off_at = 0.0
+        return previous
+
+    def begin_stop(self, code: str, message: str) -> None:
+        """Enter `stopping` for a reason, whoever asked."""
+        for interface in self.nics.values():
+            interface.stop()
+        self.reboot_phase = ""
+        self.enter("stopping", code, message)
+
+    def reboot(self) -> None:
+        """Ask for an orderly reboot; a machine that is dead is started again."""
+        if self.state != "running":
+            raise incorrect_state(self.id, "rebooted")
+        self.reboot_phase = "stopping"
+        self.power_off_at = time.time() + STOP_GRACE_SECONDS
+        current().dirty.set()
+
+    def terminate(self) -> moto_instances.InstanceState:
+        """Ask for termination; return the state before."""
+        previous = copy.copy(self._state)
+        if self.state not in ("shutting-down", "terminated"):
+            self.reboot_phase = ""
+            cancel_all(self.announced)
+            self.enter("shutting-down", USER_SHUTDOWN, f"{USER_SHUTDOWN}: User initiated shutdown")
+        return previous
+
+    def finish_termination(self) -> None:
+        """Give back interfaces, addresses and volumes once the machine is gone."""
+        reason, words = self.state_reason, self._reason
+        for address in self._private_ips:
+            self.ec2_backend.get_subnet(self.subnet_id).del_subnet_ip(address)
+        super().terminate()
+        self.enter("terminated", reason.code, reason.message)
+        self._reason = words
+        self.terminated_at = time.time()
+
+    # What the API shows -------------------------------------------------------------------------------
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Return the announced events; moto shows them because of the property's name."""
+        return [event.document() for event in self.announced]
+
+    @property
+    def instance_status(self) -> dict[str, Any]:
+        """Return the reachability as the process table has it."""
+        if self.state != "running":
+            return {"Status": "not-applicable"}
+        if self.reboot_phase or self.imaging or time.time() - self.since < INITIALIZING_SECONDS:
+            return _check("initializing", "initializing")
+        if current().hypervisor.state(self.id) == "on":
+            return _check("ok", "passed")
+        return _check("impaired", "failed")
+
+    def placement_filter(self) -> str:
+        """Return the placement group's name, for DescribeInstances' filter."""
+        return str(self.placement.group_name)
+
+
+def _check(status: str, detail: str) -> dict[str, Any]:
+    return {"Status": status, "Details": [{"Name": "reachability", "Status": detail}]}
+
+
+def require_running_or_stopped(instance: Instance) -> None:
+    """Refuse an image of an instance that is neither running nor stopped."""
+    if instance.state not in ("running", "stopped"):
+        raise AwsError(
+            "IncorrectState",
+            f"Instance '{instance.id}' is not in the 'running' or 'stopped' state: it is '{instance.state}'.",
+        )

@@ -1,0 +1,334 @@
+"""The gateway process: puts the parts together, serves the API, and ends as it was told to.
+
+Told to stop (SIGTERM), it powers the machines down and remembers to boot them again. Killed, it
+leaves machines and balancers running, and the next gateway adopts them. When the owner that holds
+its lifeline is gone, it takes everything with it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moto import backends as moto_backends
+from moto.ec2.models import ec2_backends
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import ThreadedWSGIServer
+
+from nospof.localcloud import elbv2, ssm
+from nospof.localcloud.addresses import release_blocks
+from nospof.localcloud.admin import Admin
+from nospof.localcloud.balancer import MachineView
+from nospof.localcloud.calls import Calls
+from nospof.localcloud.cloud import ACCOUNT, Cloud, set_current
+from nospof.localcloud.commands import RunCommand
+from nospof.localcloud.ec2.images import seed_image, sweep_disks
+from nospof.localcloud.ec2.install import install as install_ec2
+from nospof.localcloud.ec2.reconcile import reconcile_region
+from nospof.localcloud.errors import LocalCloudError
+from nospof.localcloud.faults import Faults
+from nospof.localcloud.images import build_base, build_demo_site
+from nospof.localcloud.machines.hypervisor import Hypervisor
+from nospof.localcloud.machines.processes import stat_of
+from nospof.localcloud.persistence import Store
+from nospof.localcloud.wsgi import Application
+
+log = logging.getLogger(__name__)
+
+ROUND_SECONDS = 0.1
+IDLE_CONNECTION_SECONDS = 300.0
+POWER_DOWN_SECONDS = 15.0
+SEEDS = (
+    ("nospof-base", "An empty machine", build_base),
+    ("nospof-demo-site", "A small web site served from the machine's own disk", build_demo_site),
+)
+SEED_GIB = 8
+
+
+@dataclass
+class Own:
+    """What is kept beside moto's backends."""
+
+    commands: dict[str, Any]
+    seeded: set[tuple[str, str]]
+    balancer_hosts: dict[str, int]
+
+
+class _Handler(MotoRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = IDLE_CONNECTION_SECONDS
+
+    def log_request(self, *_: Any) -> None:
+        """Keep no access log."""
+
+
+class Gateway:
+    """One local cloud in this process.
+
+    Args:
+        directory: where everything of it is kept; made by the caller.
+        name: its name, for people.
+        port: the port of 127.0.0.1 to listen on; 0 for any.
+    """
+
+    def __init__(self, directory: Path, name: str, port: int) -> None:
+        self._directory = directory
+        self._ending = threading.Event()
+        self._abandoned = False
+        self._cloud = Cloud(directory, Hypervisor(directory / "machines"))
+        set_current(self._cloud)
+        install_ec2()
+        ssm.install()
+        elbv2.install()
+        self._balancing = elbv2.Balancing(directory / "balancers", self._view, self.allocate_balancer_address)
+        elbv2.set_current(self._balancing)
+        self._store = Store(directory / "state.sqlite")
+        self._own = self._store.load() or Own({}, set(), {})
+        self._run_command = RunCommand(self._cloud, self._is_running)
+        ssm.set_run_command(self._run_command)
+        self._faults = Faults()
+        calls = Calls(self._cloud.lock, self._faults, self._prepare, self._save, self._after_change)
+        calls.install()
+        admin = Admin(
+            self._cloud, self._faults, name, lambda: self._save({"ec2"}), lambda: sorted(self._store.not_kept)
+        )
+        self._server = ThreadedWSGIServer("127.0.0.1", port, Application(admin), _Handler)
+        self._server.daemon_threads = True
+        self._resume()
+
+    @property
+    def url(self) -> str:
+        """Return the endpoint's URL."""
+        return f"http://127.0.0.1:{self._server.port}"
+
+    # Serving --------------------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Serve until told to end, then end in the way that was asked for."""
+        loop = threading.Thread(target=self._loop, name="reconcile", daemon=True)
+        loop.start()
+        web = threading.Thread(target=self._server.serve_forever, name="web", daemon=True)
+        web.start()
+        self._ending.wait()
+        self._server.shutdown()
+        loop.join()
+        self._run_command.close()
+        self._cloud.close()
+        if self._abandoned:
+            self._delete_everything()
+        else:
+            self._power_down()
+
+    def end(self, *, abandoned: bool = False) -> None:
+        """End soon: power down, or, when abandoned, delete everything."""
+        self._abandoned = self._abandoned or abandoned
+        self._ending.set()
+
+    def _loop(self) -> None:
+        while not self._ending.wait(ROUND_SECONDS):
+            try:
+                self._round()
+            except Exception:
+                log.exception("a round of reconciliation failed; the next one tries again")
+
+    def _round(self) -> None:
+        for backend in self._backends("ec2"):
+            reconcile_region(self._cloud, backend)
+        self._balancing.reconcile(moto_backends.get_backend("elbv2"))
+        if self._cloud.dirty.is_set():
+            with self._cloud.lock:
+                self._save({"ec2"})
+
+    # What the parts ask for -----------------------------------------------------------------------------
+
+    def _prepare(self, account: str, region: str) -> None:
+        """Give a region its images when it is first used."""
+        if (account, region) in self._own.seeded or region not in ec2_backends[account]:
+            return
+        self._own.seeded.add((account, region))
+        backend = ec2_backends[account][region]
+        for name, description, build in SEEDS:
+            content = self._directory / "seeds" / name
+            if not content.is_dir():
+                build(content)
+            seed_image(backend, name, description, content, SEED_GIB)
+        self._save({"ec2"})
+
+    def _save(self, services: set[str]) -> None:
+        self._cloud.dirty.clear()
+        self._own.commands = self._run_command.commands
+        self._store.save(services, self._own)
+
+    def _after_change(self, service: str) -> None:
+        if service in ("elbv2", "ec2", "autoscaling", "cloudformation"):
+            self._balancing.reconcile(moto_backends.get_backend("elbv2"))
+
+    @staticmethod
+    def _backends(service: Any) -> list[Any]:
+        return [backend for _, _, backend in list(moto_backends.get_backend(service).iter_backends())]
+
+    def _instance(self, instance_id: str) -> Any | None:
+        for backend in self._backends("ec2"):
+            instance = backend.get_instance_by_id(instance_id)
+            if instance is not None:
+                return instance
+        return None
+
+    def _is_running(self, instance_id: str) -> bool:
+        with self._cloud.lock:
+            instance = self._instance(instance_id)
+            return instance is not None and instance.state == "running"
+
+    def _view(self, instance_id: str) -> MachineView | None:
+        instance = self._instance(instance_id)
+        return MachineView(instance.private_ip_address, instance.state) if instance else None
+
+    def allocate_balancer_address(self, region: str) -> str:
+        """Return an address for a new balancer, 127.B.255.x of the region's block.
+
+        Raises:
+            LocalCloudError: all 254 are in use.
+        """
+        with self._cloud.lock:
+            block = self._cloud.block(ACCOUNT, region)
+            taken = {
+                getattr(balancer, "dns_name", "")
+                for backend in self._backends("elbv2")
+                for balancer in backend.load_balancers.values()
+            }
+            last = self._own.balancer_hosts.get(region, 0)
+            for offset in range(254):
+                host = (last + offset) % 254 + 1
+                if f"{block}.255.{host}" not in taken:
+                    self._own.balancer_hosts[region] = host
+                    return f"{block}.255.{host}"
+        raise LocalCloudError(f"all addresses for balancers in {region} are in use; delete some balancers")
+
+    # Beginning and ending -------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Adopt what an earlier gateway left, or boot again what was running when it was stopped."""
+        boot_id = _boot_id()
+        boot_again = self._store.setting("powered down") == "yes" or (
+            self._store.setting("boot id") not in ("", boot_id)
+        )
+        with self._cloud.lock:
+            snapshots: set[str] = set()
+            for backend in self._backends("ec2"):
+                snapshots |= set(backend.snapshots)
+                for instance in backend.all_instances():
+                    off = self._cloud.hypervisor.state(instance.id) in ("off", "absent")
+                    if boot_again and instance.state == "running" and off:
+                        instance.reboot_phase = ""
+                        instance.enter("pending")
+            sweep_disks(snapshots)
+            self._run_command.adopt(self._own.commands)
+            self._save(set())
+        self._store.remember("powered down", "no")
+        self._store.remember("boot id", boot_id)
+
+    def _power_down(self) -> None:
+        self._balancing.stop_all()
+        hypervisor, deadline = self._cloud.hypervisor, time.monotonic() + POWER_DOWN_SECONDS
+        machines = [m for m in hypervisor.machines() if hypervisor.state(m) in ("on", "frozen")]
+        for machine in machines:
+            hypervisor.thaw(machine)
+            hypervisor.shutdown(machine)
+        while time.monotonic() < deadline and any(hypervisor.state(m) == "on" for m in machines):
+            time.sleep(0.05)
+        for machine in machines:
+            hypervisor.power_off(machine)
+        with self._cloud.lock:
+            self._save(set())
+        self._store.remember("powered down", "yes")
+        self._store.close()
+
+    def _delete_everything(self) -> None:
+        self._balancing.stop_all()
+        for machine in self._cloud.hypervisor.machines():
+            self._cloud.hypervisor.power_off(machine)
+        self._store.close()
+        release_blocks(self._directory)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _watch(lifeline: Path, gateway: Gateway) -> None:
+    """Block until the owner's lock on the file is gone, then end and delete everything."""
+    with lifeline.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    gateway.end(abandoned=True)
+
+
+def _write_endpoint(directory: Path, name: str, url: str, lifeline: Path | None) -> None:
+    stat = stat_of(os.getpid())
+    document = {
+        "name": name,
+        "url": url,
+        "pid": os.getpid(),
+        "started": stat.started if stat else 0,
+        "lifeline": str(lifeline) if lifeline else "",
+    }
+    partial = directory / "endpoint.json.partial"
+    partial.write_text(json.dumps(document), encoding="utf-8")
+    partial.replace(directory / "endpoint.json")
+
+
+def check_port(port: int) -> None:
+    """Refuse a port that cannot be listened on.
+
+    Raises:
+        LocalCloudError: it is in use or not allowed.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise LocalCloudError(f"port {port} of 127.0.0.1 cannot be used: {error.strerror}") from error
+
+
+def serve(directory: Path, name: str, port: int, lifeline: Path | None) -> None:
+    """Run a gateway until it is told to end.
+
+    Args:
+        directory: the cloud's directory.
+        name: the cloud's name.
+        port: the port of 127.0.0.1 to listen on.
+        lifeline: a file its owner holds locked; when the lock is gone, so is everything.
+
+    Raises:
+        LocalCloudError: another gateway serves this directory, or the port cannot be used.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (directory / "gateway.lock").open("w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LocalCloudError(f"another process already serves {directory}") from error
+        check_port(port)
+        gateway = Gateway(directory, name, port)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: gateway.end())
+        if lifeline:
+            threading.Thread(target=_watch, args=(lifeline, gateway), daemon=True).start()
+        _write_endpoint(directory, name, gateway.url, lifeline)
+        gateway.serve()
+        (directory / "endpoint.json").unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""The HTTP face: the admin API, moto's services, and AWS-shaped answers for everything else.
+
+moto answers what it does not know with an HTML page and status 500, which AWS's clients take for a
+broken server and repeat; here it is a client's error in the protocol of the service. Browsers are
+refused: a page somebody visits must not start machines on this computer.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from html import escape
+from typing import Any
+
+from botocore.model import OperationNotFoundError
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.test import run_wsgi_app
+from werkzeug.wrappers import Request, Response
+
+from nospof.localcloud.admin import PREFIX, Admin
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+OWN_NAMES = ("localhost", "127.")
+
+
+class Application:
+    """The WSGI application.
+
+    Args:
+        admin: answers what is under /_nospof/.
+    """
+
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Serve one request."""
+        return self._respond(Request(environ), environ)(environ, start_response)
+
+    def _respond(self, request: Request, environ: dict[str, Any]) -> Response:
+        if request.headers.get("Origin") or not request.host.startswith(OWN_NAMES):
+            return _json(
+                403, {"error": "The local cloud answers AWS clients of this computer, not browsers."}
+            )
+        if (request.content_length or 0) > MAX_BODY_BYTES:
+            return aws_error(request, "RequestEntityTooLarge", "The request is too large.", 413)
+        if request.path.startswith(PREFIX):
+            return _json(*self._admin.answer(request.method, request.path, request.get_data()))
+        if not service_of(request) and "X-Amz-Credential" not in request.args:
+            return aws_error(request, "MissingAuthenticationToken", "The request is not signed.", 403)
+        return self._ask_moto(request, environ)
+
+    def _ask_moto(self, request: Request, environ: dict[str, Any]) -> Response:
+        try:
+            body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        except OperationNotFoundError as error:
+            return aws_error(
+                request, "InvalidAction", f"The action is not valid for this web service: {error}"
+            )
+        except Exception:
+            log.exception("%s %s", service_of(request), request.path)
+            message = f"The local cloud does not offer this operation of '{service_of(request)}'."
+            return aws_error(request, "InvalidAction", message)
+        if headers.get("Content-Type", "").startswith("text/html") and int(status.split()[0]) >= 400:
+            message = f"The local cloud does not offer this operation of '{service_of(request)}'."
+            return aws_error(request, "InvalidAction", message)
+        return Response(b"".join(body), status=status, headers=headers)
+
+
+def service_of(request: Request) -> str:
+    """Return the service of the credential scope the request was signed for, or an empty string."""
+    # AWS4-HMAC-SHA256 Credential=AKID/20261125/us-east-1/ec2/aws4_request, SignedHeaders=...
+    scope = request.headers.get("Authorization", "").partition("Credential=")[2].split(",")[0].split("/")
+    return scope[3] if len(scope) == 5 else ""
+
+
+def aws_error(request: Request, code: str, message: str, status: int = 400) -> Response:
+    """Return an error in the protocol the request speaks: EC2's XML, query XML, or JSON."""
+    kind = request.headers.get("Content-Type", "")
+    if kind.startswith("application/x-www-form-urlencoded"):
+        error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+        if service_of(request) == "ec2":
+            text = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>none</RequestID></Response>"
+        else:
+            text = (
+                f"<ErrorResponse><Error><Type>Sender</Type>{error}</Error>"
+                "<RequestId>none</RequestId></ErrorResponse>"
+            )
+        return Response(text, status=status, content_type="text/xml")
+    response = _json(status, {"__type": code, "message": message})
+    response.headers["x-amzn-ErrorType"] = code
+    return response
+
+
+def _json(status: int, document: dict[str, Any]) -> Response:
+    return Response(json.dumps(document) + "\n", status=status, content_type="application/json")
