@@ -1,0 +1,86 @@
+"""All answers of the audit about one topology, each event filed where it hurts first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from fractions import Fraction
+
+from nospof.audit.cuts import (
+    Cuts,
+    PairProduct,
+    cold_deadlock,
+    gates_of,
+    lost_states,
+    pair_cuts,
+    view_cuts,
+)
+from nospof.audit.graph import build_graph
+from nospof.model.topology import VIEWS, Topology
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One reading (a bound, a time) of one topology.
+
+    Args:
+        views: what each view adds; an event stands in the first view in which it is a cut.
+        loses: for each state, the events that destroy all its copies.
+        cold: nodes that cannot start after everything was off.
+    """
+
+    views: dict[str, Cuts]
+    loses: dict[str, tuple[str, ...]]
+    cold: frozenset[str]
+
+    @property
+    def serving(self) -> Cuts:
+        """What takes the service itself down."""
+        return self.views["serving"]
+
+
+def failed_nodes(topology: Topology, *, now: bool, pessimistic: bool) -> frozenset[str]:
+    """Return the nodes that count as failed in one reading."""
+    if not now:
+        return frozenset()
+    return topology.failed_now | (topology.maybe_failed_now if pessimistic else frozenset())
+
+
+def analyse(topology: Topology, *, pessimistic: bool = True, now: bool = False) -> Analysis:
+    """Return all answers of order 0 and 1.
+
+    Args:
+        topology: what there is.
+        pessimistic: read what is not known as the worst it can be; otherwise as the best.
+        now: count what has failed already; otherwise judge the service as it is configured.
+    """
+    failed = failed_nodes(topology, now=now, pessimistic=pessimistic)
+    filed: set[str] = set()
+    views: dict[str, Cuts] = {}
+    for view in VIEWS:
+        if view != "serving" and not any(name == view for node in topology.nodes for name, _ in node.views):
+            continue
+        graph = build_graph(topology, view=view, pessimistic=pessimistic)
+        cuts = _not_filed(view_cuts(graph, gates_of(graph, failed)), filed)
+        filed.update(cuts.total, (event for event, _ in cuts.partial))
+        views[view] = cuts
+    serving = build_graph(topology, pessimistic=pessimistic)
+    return Analysis(views, lost_states(topology), cold_deadlock(serving))
+
+
+def _not_filed(cuts: Cuts, filed: Collection[str]) -> Cuts:
+    partial: tuple[tuple[str, Fraction], ...] = tuple(
+        (event, share) for event, share in cuts.partial if event not in filed
+    )
+    return Cuts(tuple(event for event in cuts.total if event not in filed), partial, cuts.is_broken)
+
+
+def analyse_pairs(topology: Topology, *, pessimistic: bool = True, now: bool = False) -> list[PairProduct]:
+    """Return the cuts of order 2 in the serving view.
+
+    Raises:
+        UsageError: there are too many to compute in a sensible time.
+    """
+    graph = build_graph(topology, pessimistic=pessimistic)
+    failed = failed_nodes(topology, now=now, pessimistic=pessimistic)
+    return pair_cuts(graph, gates_of(graph, failed))

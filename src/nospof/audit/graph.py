@@ -1,0 +1,233 @@
+"""A topology as gates: the form every question of the audit is answered on.
+
+Each node becomes one gate over other gates; what is nested inside a requirement becomes a gate
+without a name. Only what the entry can reach is kept. Nothing here recurses: chains of 100,000
+nodes are fine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from nospof.model.topology import (
+    UP,
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Node,
+    On,
+    Requirement,
+    Split,
+    Topology,
+    Unknown,
+)
+
+
+class Gate(IntEnum):
+    """How a gate falls when its children do."""
+
+    ALL = 0
+    ANY = 1
+    AT_LEAST = 2
+    SPLIT = 3
+
+
+@dataclass
+class Graph:
+    """Gates by index; children may come before or after their parents.
+
+    `blind` holds, for each gate, the children that its health check cannot see. `components` are
+    the strongly connected ones, children first.
+    """
+
+    root: int = 0
+    names: list[str] = field(default_factory=list)
+    gates: list[Gate] = field(default_factory=list)
+    children: list[tuple[int, ...]] = field(default_factory=list)
+    weights: list[tuple[int, ...]] = field(default_factory=list)
+    needs: list[int] = field(default_factory=list)
+    blind: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    events: list[tuple[str, ...]] = field(default_factory=list)
+    index: dict[str, int] = field(default_factory=dict)
+    components: list[list[int]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.gates)
+
+    @property
+    def event_ids(self) -> list[str]:
+        """Every event that hits something, each once, children's first."""
+        seen: dict[str, None] = {}
+        for component in self.components:
+            for gate in component:
+                seen.update(dict.fromkeys(self.events[gate]))
+        return list(seen)
+
+    @property
+    def is_ever_partial(self) -> bool:
+        """Whether an outage of a part of the clients is possible at all."""
+        return bool(self.blind) or Gate.SPLIT in self.gates
+
+    def named(self, gates: set[int]) -> frozenset[str]:
+        """Return the names of those gates that are nodes."""
+        return frozenset(self.names[gate] for gate in gates if self.names[gate])
+
+
+def build_graph(topology: Topology, *, view: str = "serving", pessimistic: bool = True) -> Graph:
+    """Return the gates of a topology as one view and one bound sees them.
+
+    Args:
+        topology: what there is.
+        view: adds that view's needs to those of serving.
+        pessimistic: read what is not known as the worst it can be; otherwise as the best.
+    """
+    return _Builder(topology, view, pessimistic).build()
+
+
+def requirement_in(node: Node, view: str) -> tuple[Requirement, ...]:
+    """Return what a node needs to serve, and beyond that in one view."""
+    return node.requirement, *(extra for name, extra in node.views if name == view)
+
+
+class _Builder:
+    def __init__(self, topology: Topology, view: str, pessimistic: bool) -> None:
+        self.topology = topology
+        self.view = view
+        self.pessimistic = pessimistic
+        self.graph = Graph()
+        self.waiting: list[tuple[int, Requirement]] = []
+
+    def build(self) -> Graph:
+        self.graph.root = self.node(self.topology.root)
+        while self.waiting:
+            gate, requirement = self.waiting.pop()
+            self.fill(gate, requirement)
+        self.graph.components = components_of(self.graph)
+        return self.graph
+
+    def new_gate(self, name: str, events: tuple[str, ...]) -> int:
+        graph = self.graph
+        graph.names.append(name)
+        graph.events.append(events)
+        graph.gates.append(Gate.ALL)
+        graph.children.append(())
+        graph.weights.append(())
+        graph.needs.append(0)
+        return len(graph.gates) - 1
+
+    def node(self, name: str) -> int:
+        known = self.graph.index.get(name)
+        if known is not None:
+            return known
+        node = self.topology.by_name[name]
+        events = (*node.faults, *node.domains, *(node.possible_domains if self.pessimistic else ()))
+        gate = self.new_gate(name, tuple(dict.fromkeys(events)))
+        self.graph.index[name] = gate
+        needs = requirement_in(node, self.view)
+        if node.blind != UP:
+            unseen = self.child(node.blind)
+            self.graph.blind[gate] = (unseen,)
+        self.waiting.append((gate, needs[0] if len(needs) == 1 else AllOf(needs)))
+        return gate
+
+    def known(self, requirement: Requirement) -> Requirement:
+        while isinstance(requirement, Unknown):
+            requirement = requirement.pessimistic if self.pessimistic else requirement.optimistic
+        return requirement
+
+    def child(self, requirement: Requirement) -> int:
+        requirement = self.known(requirement)
+        if isinstance(requirement, On):
+            return self.node(requirement.node)
+        gate = self.new_gate("", ())
+        self.waiting.append((gate, requirement))
+        return gate
+
+    def fill(self, gate: int, requirement: Requirement) -> None:
+        """Give a gate its children."""
+        graph = self.graph
+        requirement = self.known(requirement)
+        unseen = graph.blind.get(gate, ())
+        if unseen and not isinstance(requirement, AllOf):
+            requirement = AllOf((requirement,))
+        match requirement:
+            case On():
+                graph.children[gate] = (self.child(requirement),)
+            case AllOf(parts):
+                seen = self.conjuncts(parts)
+                graph.blind[gate] = tuple(child for child in unseen if child not in seen)
+                graph.children[gate] = (*seen, *graph.blind[gate])
+                if not graph.blind[gate]:
+                    del graph.blind[gate]
+            case AnyOf(parts):
+                graph.gates[gate] = Gate.ANY
+                graph.children[gate] = tuple(self.child(part) for part in parts)
+            case AtLeast(need, weighted):
+                graph.gates[gate] = Gate.AT_LEAST
+                graph.needs[gate] = need
+                self.weigh(gate, weighted)
+            case Split(weighted):
+                graph.gates[gate] = Gate.SPLIT
+                # Nobody is sent to a part of weight 0, so it neither serves nor is missed.
+                self.weigh(gate, tuple(pair for pair in weighted if pair[0]))
+
+    def weigh(self, gate: int, weighted: tuple[tuple[int, Requirement], ...]) -> None:
+        self.graph.weights[gate] = tuple(weight for weight, _ in weighted)
+        self.graph.children[gate] = tuple(self.child(part) for _, part in weighted)
+
+    def conjuncts(self, parts: tuple[Requirement, ...]) -> tuple[int, ...]:
+        """Return the children of a conjunction, with conjunctions inside it dissolved."""
+        found: list[int] = []
+        waiting = list(reversed(parts))
+        while waiting:
+            part = self.known(waiting.pop())
+            if isinstance(part, AllOf):
+                waiting.extend(reversed(part.parts))
+            else:
+                found.append(self.child(part))
+        return tuple(dict.fromkeys(found))
+
+
+def components_of(graph: Graph) -> list[list[int]]:
+    """Return the strongly connected components, children first (Tarjan 1972, without recursion)."""
+    size = len(graph)
+    number = [0] * size
+    low = [0] * size
+    is_open = bytearray(size)
+    opened: list[int] = []
+    found: list[list[int]] = []
+    counter = 1
+    number[graph.root] = low[graph.root] = counter
+    opened.append(graph.root)
+    is_open[graph.root] = 1
+    path = [(graph.root, iter(graph.children[graph.root]))]
+    while path:
+        gate, rest = path[-1]
+        for child in rest:
+            if not number[child]:
+                counter += 1
+                number[child] = low[child] = counter
+                opened.append(child)
+                is_open[child] = 1
+                path.append((child, iter(graph.children[child])))
+                break
+            if is_open[child]:
+                low[gate] = min(low[gate], number[child])
+        else:
+            path.pop()
+            if path:
+                above = path[-1][0]
+                low[above] = min(low[above], low[gate])
+            if low[gate] == number[gate]:
+                found.append(_close(gate, opened, is_open))
+    return found
+
+
+def _close(gate: int, opened: list[int], is_open: bytearray) -> list[int]:
+    """Take a finished component off the stack, deepest first."""
+    component: list[int] = []
+    while not component or component[-1] != gate:
+        component.append(opened.pop())
+        is_open[component[-1]] = 0
+    return component
