@@ -28,7 +28,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True, dest="command")
     serve = commands.add_parser("serve", help="serve a local cloud until SIGTERM")
     serve.add_argument("--dir", type=Path, required=True, help="where everything of it is kept")
-    serve.add_argument("--port", type=int, required=True, help="port of 127.0.0.1; 0 for any")
+    serve.add_argument("--port", type=int, required=True, help="port of 127.0.0.1; 0 for a free one")
     serve.add_argument("--name", default="", help="its name, for people")
     serve.add_argument("--lifeline", type=Path, help="a file the owner holds locked with flock")
     arguments = parser.parse_args()

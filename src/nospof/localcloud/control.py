@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -28,8 +27,6 @@ from nospof.localcloud.addresses import release_blocks
 from nospof.localcloud.errors import LocalCloudError
 from nospof.localcloud.machines.processes import Process
 
-FIRST_PORT = 4566
-PORTS_TRIED = 100
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
 ANSWER_SECONDS = 5.0
@@ -98,7 +95,7 @@ def start(name: str = "default", port: int = 0, lifeline: Path | None = None) ->
             return running
         if shutil.disk_usage(directory).free < FREE_BYTES_NEEDED:
             raise LocalCloudError(f"there is no space left for a local cloud in {directory}")
-        return _spawn(name, directory, port or _free_port(directory), lifeline)
+        return _spawn(name, directory, port, lifeline)
 
 
 def status(name: str = "default") -> dict[str, Any]:
@@ -254,25 +251,6 @@ def _is_held(lifeline: Path) -> bool:
 
 
 # Starting ------------------------------------------------------------------------------------------------
-
-
-def _free_port(directory: Path) -> int:
-    record = _record(directory)
-    before = int(record.url.rpartition(":")[2]) if record else 0
-    for port in (before, *range(FIRST_PORT, FIRST_PORT + PORTS_TRIED)):
-        if port and _can_listen(port):
-            return port
-    raise LocalCloudError(f"no port from {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} is free; give one")
-
-
-def _can_listen(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _spawn(name: str, directory: Path, port: int, lifeline: Path | None) -> Endpoint:

@@ -45,6 +45,9 @@ from nospof.localcloud.wsgi import Application
 
 log = logging.getLogger(__name__)
 
+FIRST_PORT = 4566
+PORTS_TRIED = 200
+WAITING_CONNECTIONS = 128
 ROUND_SECONDS = 0.1
 IDLE_CONNECTION_SECONDS = 300.0
 POWER_DOWN_SECONDS = 15.0
@@ -79,7 +82,7 @@ class Gateway:
     Args:
         directory: where everything of it is kept; made by the caller.
         name: its name, for people.
-        port: the port of 127.0.0.1 to listen on; 0 for any.
+        port: the port of 127.0.0.1 to listen on; 0 for the one it had, or a free one.
     """
 
     def __init__(self, directory: Path, name: str, port: int) -> None:
@@ -103,14 +106,20 @@ class Gateway:
         admin = Admin(
             self._cloud, self._faults, name, lambda: self._save({"ec2"}), lambda: sorted(self._store.not_kept)
         )
-        self._server = ThreadedWSGIServer("127.0.0.1", port, Application(admin), _Handler)
+        listening = listen(port, int(self._store.setting("port") or 0))
+        self._port = int(listening.getsockname()[1])
+        # Given as a handle: werkzeug itself ends the process when a port is in use.
+        self._server = ThreadedWSGIServer(
+            "127.0.0.1", self._port, Application(admin), _Handler, fd=listening.fileno()
+        )
         self._server.daemon_threads = True
+        listening.close()
         self._resume()
 
     @property
     def url(self) -> str:
         """Return the endpoint's URL."""
-        return f"http://127.0.0.1:{self._server.port}"
+        return f"http://127.0.0.1:{self._port}"
 
     # Serving --------------------------------------------------------------------------------------------
 
@@ -235,6 +244,7 @@ class Gateway:
             sweep_disks(snapshots)
             self._run_command.adopt(self._own.commands)
             self._save(set())
+        self._store.remember("port", str(self._port))
         self._store.remember("powered down", "no")
         self._store.remember("boot id", boot_id)
 
@@ -291,18 +301,31 @@ def _write_endpoint(directory: Path, name: str, url: str, lifeline: Path | None)
     partial.replace(directory / "endpoint.json")
 
 
-def check_port(port: int) -> None:
-    """Refuse a port that cannot be listened on.
+def listen(port: int, before: int) -> socket.socket:
+    """Return a socket that listens on 127.0.0.1.
+
+    Args:
+        port: the port asked for; 0 for the one of before, else the first free one from 4566.
+        before: the port this cloud had the last time; 0 for none.
 
     Raises:
-        LocalCloudError: it is in use or not allowed.
+        LocalCloudError: the port, or every port tried, is in use.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    wanted = (port,) if port else (before or FIRST_PORT, *range(FIRST_PORT, FIRST_PORT + PORTS_TRIED))
+    reason = ""
+    for candidate in wanted:
+        found = socket.socket()
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            found.bind(("127.0.0.1", candidate))
+            found.listen(WAITING_CONNECTIONS)
         except OSError as error:
-            raise LocalCloudError(f"port {port} of 127.0.0.1 cannot be used: {error.strerror}") from error
+            found.close()
+            reason = error.strerror or str(error)
+        else:
+            return found
+    ports = str(port) if port else f"{FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1}"
+    raise LocalCloudError(f"port {ports} of 127.0.0.1 cannot be used: {reason}; give another with --port")
 
 
 def serve(directory: Path, name: str, port: int, lifeline: Path | None) -> None:
@@ -323,7 +346,6 @@ def serve(directory: Path, name: str, port: int, lifeline: Path | None) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise LocalCloudError(f"another process already serves {directory}") from error
-        check_port(port)
         gateway = Gateway(directory, name, port)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: gateway.end())

@@ -1,0 +1,113 @@
+"""A local cloud for a test: started, pointed at, and gone afterwards whatever happens to the test run."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+
+from nospof.localcloud import control
+
+REGION = "us-east-1"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RunningCloud:
+    """A running local cloud and the shortest ways to talk to it."""
+
+    endpoint: control.Endpoint
+    home: Path
+
+    @property
+    def url(self) -> str:
+        return self.endpoint.url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables that point AWS clients at it."""
+        with _home(self.home):
+            return control.environment(self.endpoint.name)
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        """Return a boto3 client that does not repeat calls by itself."""
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=self.url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106 - a placeholder the local cloud does not check
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def admin(self, method: str, path: str, document: object = None) -> tuple[int, dict[str, Any]]:
+        """Call the local cloud's own API: admin("POST", "event", {...})."""
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=30)
+        try:
+            connection.request(method, f"/_nospof/{path}", json.dumps(document) if document else None)
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def image_named(self, name: str) -> str:
+        """Return the id of an image by name, such as nospof-demo-site."""
+        images = self.client("ec2").describe_images(Filters=[{"Name": "name", "Values": [name]}])["Images"]
+        return str(images[0]["ImageId"])
+
+
+@contextlib.contextmanager
+def _home(home: Path) -> Iterator[None]:
+    before = os.environ.get("NOSPOF_HOME")
+    os.environ["NOSPOF_HOME"] = str(home)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["NOSPOF_HOME"]
+        else:
+            os.environ["NOSPOF_HOME"] = before
+
+
+@contextlib.contextmanager
+def running_cloud(name: str = "test") -> Iterator[RunningCloud]:
+    """Run a local cloud of its own in a directory of its own; both are gone afterwards.
+
+    It hangs on a lifeline: when this process is killed, the cloud deletes itself.
+    """
+    with tempfile.TemporaryDirectory(prefix="nospof-cloud-") as directory:
+        home = Path(directory)
+        lifeline = home / "lifeline"
+        with lifeline.open("w", encoding="ascii") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            with _home(home):
+                endpoint = control.start(name, lifeline=lifeline)
+            try:
+                yield RunningCloud(endpoint, home)
+            finally:
+                with _home(home):
+                    control.reset(name)
+
+
+def eventually(question: Callable[[], T], timeout_seconds: float = 30.0, every_seconds: float = 0.05) -> T:
+    """Return the first true answer to a question, asked until a deadline."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not true after {timeout_seconds:g} s: {question}")
+        time.sleep(every_seconds)
