@@ -154,7 +154,12 @@ class DurableRuntime:
         self._outcome: list[Any] = []
         self._ended = threading.Event()
         self.journal = Journal(home)
-        self._tell = DBOS.workflow(name="procedure", max_recovery_attempts=None)(self._tell_workflow)
+
+        @DBOS.workflow(name="procedure", max_recovery_attempts=None)
+        def tell(procedure: str, plain: dict[str, Any], run_id: str) -> Any:
+            return self._tell_story(procedure, plain, run_id)
+
+        self._tell = tell
 
     def run(self, procedure: str, request: Any, run_id: str) -> Any:
         """Run a story to its end and return what it answers.
@@ -237,7 +242,7 @@ class DurableRuntime:
                 "NOSPOF_HOME. Nothing was changed."
             ) from error
 
-    def _tell_workflow(self, procedure: str, plain: dict[str, Any], run_id: str) -> Any:
+    def _tell_story(self, procedure: str, plain: dict[str, Any], run_id: str) -> Any:
         story = self._stories[procedure]
         steps = DurableSteps(run_id, self._listener, self._wants_stop)
         self._steps = steps
