@@ -38,14 +38,14 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     """
     from nospof.adapters.aws import connect
     from nospof.adapters.clock import SystemClock
-    from nospof.adapters.http.load import HttpLoad
     from nospof.adapters.http.probe import HttpProbe
+    from nospof.adapters.http.process import HttpLoadGenerator
     from nospof.runtime.failpoints import VARIABLE, MortalCloud
 
     cloud: Any = connect(region=region, profile=profile)
     if os.environ.get(VARIABLE):
         cloud = MortalCloud(cloud)
-    return World(cloud, SystemClock(), HttpProbe(), reporter, HttpLoad(), open_faults(), poll_seconds())
+    return World(cloud, SystemClock(), HttpProbe(), reporter, HttpLoadGenerator(), open_faults(), poll_seconds())
 
 
 def open_faults() -> EndpointFaults:
