@@ -1,0 +1,557 @@
+"""Every promise of ports.cloud.Cloud that can be tested, on each of its implementations."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from nospof.errors import CloudError, NotFound
+from nospof.model.cloud import IngressRule, LoadBalancerRequest, SecurityGroupRequest
+from nospof.model.plans import PlannedCall
+
+UNKNOWN = "0123456789abcdef0"
+
+
+def balancer_request(stage, **changes):
+    return LoadBalancerRequest(
+        **{"name": stage.name("lb"), "subnet_ids": stage.two_subnets(), "is_internal": True, **changes}
+    )
+
+
+def serving_group(stage):
+    """Return the ARN of a target group that a balancer forwards to."""
+    group = stage.cloud.create_target_group(stage.group_request())
+    balancer = stage.cloud.create_load_balancer(balancer_request(stage))
+    stage.wait(lambda: stage.cloud.load_balancer_named(balancer.name).state == "active")
+    stage.cloud.create_listener(balancer.arn, 8090, group.arn)
+    return group.arn
+
+
+class TestReading:
+    def test_identity_names_account_caller_and_region(self, cloud):
+        identity = cloud.identity()
+        assert re.fullmatch(r"\d{12}", identity.account)
+        assert identity.arn.startswith("arn:aws:")
+        assert identity.region == "eu-central-1"
+
+    def test_zones_come_by_name_and_ids_are_distinct(self, cloud):
+        zones = cloud.zones()
+        assert [zone.name for zone in zones] == sorted(zone.name for zone in zones)
+        assert len({zone.id for zone in zones}) == len(zones) >= 2
+
+    def test_subnets_come_by_zone_and_belong_to_the_vpc(self, stage, cloud):
+        subnets = cloud.subnets(stage.vpc_id())
+        assert list(subnets) == sorted(subnets, key=lambda subnet: (subnet.zone, subnet.id))
+        assert {subnet.vpc_id for subnet in subnets} == {stage.vpc_id()}
+        assert {subnet.zone for subnet in subnets} == {zone.name for zone in cloud.zones()}
+
+    def test_default_subnets_are_public(self, stage, cloud):
+        assert all(subnet.is_public and subnet.is_default for subnet in cloud.subnets(stage.vpc_id()))
+
+    def test_an_unknown_instance_is_not_found(self, cloud):
+        with pytest.raises(NotFound) as caught:
+            cloud.instance(f"i-{UNKNOWN}")
+        assert caught.value.code == "InvalidInstanceID.NotFound"
+        assert UNKNOWN in str(caught.value)
+
+    def test_a_terminated_instance_is_returned_alone_but_not_in_the_list(self, stage, cloud):
+        instance_id = stage.running()
+        stage.terminate(instance_id)
+        stage.wait(lambda: cloud.instance(instance_id).state == "terminated")
+        assert instance_id not in {instance.id for instance in cloud.instances()}
+
+    def test_instances_come_by_id(self, stage, cloud):
+        launched = {stage.launch().id, stage.launch().id}
+        ids = [instance.id for instance in cloud.instances()]
+        assert ids == sorted(ids)
+        assert launched <= set(ids)
+
+    def test_instances_are_found_by_tag_and_by_its_value(self, stage, cloud):
+        key = stage.name("key")
+        red, blue = stage.launch(tags={key: "red"}), stage.launch(tags={key: "blue"})
+        stage.launch()
+        assert {one.id for one in cloud.instances(key)} == {red.id, blue.id}
+        assert [one.id for one in cloud.instances(key, "blue")] == [blue.id]
+
+    def test_a_star_in_a_tag_value_matches_only_itself(self, stage, cloud):
+        key = stage.name("key")
+        star = stage.launch(tags={key: "a*"})
+        stage.launch(tags={key: "ab"})
+        assert [one.id for one in cloud.instances(key, "a*")] == [star.id]
+
+    def test_status_is_given_for_stopped_instances_and_unknown_ones_do_not_hide_them(self, stage, cloud):
+        stopped, running = stage.stopped(), stage.running()
+        statuses = cloud.instance_status((stopped, f"i-{UNKNOWN}", running))
+        assert [(one.instance_id, one.state) for one in statuses] == [
+            (stopped, "stopped"),
+            (running, "running"),
+        ]
+
+    def test_no_ids_ask_for_no_status(self, stage, cloud):
+        stage.running()
+        assert cloud.instance_status(()) == ()
+
+    def test_a_running_instance_becomes_ok(self, stage, cloud):
+        instance_id = stage.running()
+        stage.wait(lambda: cloud.instance_status((instance_id,))[0].is_ok)
+
+    def test_an_announced_event_is_in_the_status(self, stage, cloud):
+        instance_id = stage.running()
+        stage.announce(instance_id, "system-reboot")
+        (event,) = cloud.instance_status((instance_id,))[0].events
+        assert (event.code, event.is_live) == ("system-reboot", True)
+
+    def test_stop_protection_is_read(self, stage, cloud):
+        instance_id = stage.running()
+        assert not cloud.is_stop_protected(instance_id)
+        stage.protect(instance_id)
+        assert cloud.is_stop_protected(instance_id)
+
+    def test_an_instance_of_its_own_has_no_auto_scaling_group(self, stage, cloud):
+        assert cloud.auto_scaling_group_of(stage.running()) == ""
+
+    def test_a_known_type_is_offered_in_zones_of_the_region(self, stage, cloud):
+        offering = cloud.zones_offering(stage.instance_type)
+        assert offering
+        assert set(offering) <= {zone.name for zone in cloud.zones()}
+
+    def test_an_unknown_type_is_offered_nowhere(self, cloud):
+        assert cloud.zones_offering("x9.unheard-of") == ()
+
+    def test_an_instance_knows_its_volumes_and_they_know_it(self, stage, cloud):
+        instance = cloud.instance(stage.running())
+        assert instance.attachments
+        volumes = cloud.volumes(tuple(at.volume_id for at in instance.attachments))
+        assert {volume.attached_to for volume in volumes} == {(instance.id,)}
+        assert {volume.zone for volume in volumes} == {instance.zone}
+
+    def test_all_volumes_come_by_id(self, stage, cloud):
+        mine = {at.volume_id for at in cloud.instance(stage.running()).attachments}
+        ids = [volume.id for volume in cloud.volumes()]
+        assert ids == sorted(ids)
+        assert mine <= set(ids)
+
+    def test_an_unknown_volume_is_not_found_even_beside_a_known_one(self, stage, cloud):
+        known = cloud.instance(stage.running()).attachments[0].volume_id
+        with pytest.raises(NotFound):
+            cloud.volumes((known, f"vol-{UNKNOWN}"))
+
+    def test_an_unknown_image_is_not_found(self, cloud):
+        with pytest.raises(NotFound):
+            cloud.image(f"ami-{UNKNOWN}")
+
+    def test_what_has_no_such_name_is_none(self, stage, cloud):
+        assert cloud.image_named(stage.name()) is None
+        assert cloud.load_balancer_named(stage.name()) is None
+        assert cloud.target_group_named(stage.name()) is None
+
+    def test_an_image_that_was_not_taken_has_no_snapshots(self, stage, cloud):
+        volume_id = cloud.instance(stage.running()).attachments[0].volume_id
+        assert cloud.snapshots_of(stage.name(), (volume_id,)) == ()
+
+    def test_an_unknown_security_group_is_not_found(self, cloud):
+        with pytest.raises(NotFound):
+            cloud.ingress_rules(f"sg-{UNKNOWN}")
+
+    def test_an_unknown_target_group_is_not_found(self, stage, cloud):
+        arn = cloud.create_target_group(stage.group_request()).arn
+        with pytest.raises(NotFound):
+            cloud.targets(arn[:-4] + "0000")
+
+
+class TestRehearsing:
+    def test_an_allowed_write_is_rehearsed_and_nothing_happens(self, stage, cloud):
+        instance_id = stage.running()
+        cloud.rehearse(PlannedCall("ec2", "StopInstances", {"InstanceIds": [instance_id]}, "stop"))
+        cloud.rehearse(
+            PlannedCall("ec2", "CreateImage", {"InstanceId": instance_id, "Name": "rehearsed"}, "image")
+        )
+        assert cloud.instance(instance_id).state == "running"
+        assert cloud.image_named("rehearsed") is None
+
+    def test_a_write_that_has_no_dry_run_is_not_attempted(self, stage, cloud):
+        name = stage.name("tg")
+        with pytest.raises(CloudError):
+            cloud.rehearse(PlannedCall("elbv2", "CreateTargetGroup", {"Name": name}, "make a group"))
+        assert cloud.target_group_named(name) is None
+
+
+class TestTags:
+    def test_tags_are_put_on_and_taken_off_and_repeats_change_nothing(self, stage, cloud):
+        instance_id = stage.running(tags={"kept": "1"})
+        for _ in range(2):
+            cloud.tag(instance_id, {"a": "1", "b": "2"})
+            assert cloud.instance(instance_id).tags == {"kept": "1", "a": "1", "b": "2"}
+        for _ in range(2):
+            cloud.untag(instance_id, ("a", "never-there"))
+            assert cloud.instance(instance_id).tags == {"kept": "1", "b": "2"}
+
+    def test_no_tags_and_no_keys_change_nothing(self, stage, cloud):
+        instance_id = stage.running(tags={"kept": "1"})
+        cloud.tag(instance_id, {})
+        cloud.untag(instance_id, ())
+        assert cloud.instance(instance_id).tags == {"kept": "1"}
+
+    def test_an_unknown_instance_cannot_be_tagged(self, cloud):
+        with pytest.raises(NotFound):
+            cloud.tag(f"i-{UNKNOWN}", {"a": "1"})
+
+
+class TestPower:
+    def test_a_stop_ends_in_stopped_and_repeats_change_nothing(self, stage, cloud):
+        instance_id = stage.running()
+        cloud.stop_instance(instance_id)
+        assert cloud.instance(instance_id).state in ("stopping", "stopped")
+        cloud.stop_instance(instance_id)
+        stage.wait(lambda: cloud.instance(instance_id).state == "stopped")
+        cloud.stop_instance(instance_id)
+        assert cloud.instance(instance_id).state == "stopped"
+        assert cloud.instance(instance_id).state_reason
+
+    def test_a_start_ends_in_running_and_repeats_change_nothing(self, stage, cloud):
+        instance_id = stage.stopped()
+        cloud.start_instance(instance_id)
+        cloud.start_instance(instance_id)
+        stage.wait(lambda: cloud.instance(instance_id).state == "running")
+        cloud.start_instance(instance_id)
+        assert cloud.instance(instance_id).state == "running"
+
+    def test_a_started_instance_is_seen_to_be_pending(self, stage, cloud):
+        instance_id = stage.stopped()
+        cloud.start_instance(instance_id)
+        assert cloud.instance(instance_id).state == "pending"
+
+    def test_a_start_is_refused_while_stopping(self, stage, cloud):
+        instance_id = stage.running()
+        cloud.stop_instance(instance_id)
+        with pytest.raises(CloudError) as caught:
+            cloud.start_instance(instance_id)
+        assert caught.value.code == "IncorrectInstanceState"
+
+    def test_stopping_a_terminated_instance_is_refused(self, stage, cloud):
+        instance_id = stage.running()
+        stage.terminate(instance_id)
+        stage.wait(lambda: cloud.instance(instance_id).state == "terminated")
+        with pytest.raises(CloudError) as caught:
+            cloud.stop_instance(instance_id)
+        assert caught.value.code == "IncorrectInstanceState"
+
+    def test_a_stop_protected_instance_is_not_stopped(self, stage, cloud):
+        instance_id = stage.running()
+        stage.protect(instance_id)
+        with pytest.raises(CloudError) as caught:
+            cloud.stop_instance(instance_id)
+        assert caught.value.code == "OperationNotPermitted"
+        assert cloud.instance(instance_id).state == "running"
+
+    def test_a_rebooted_instance_keeps_running(self, stage, cloud):
+        instance_id = stage.running()
+        cloud.reboot_instance(instance_id)
+        assert cloud.instance(instance_id).state == "running"
+
+    def test_rebooting_a_stopped_instance_is_refused(self, stage, cloud):
+        instance_id = stage.stopped()
+        with pytest.raises(CloudError) as caught:
+            cloud.reboot_instance(instance_id)
+        assert caught.value.code == "IncorrectInstanceState"
+
+    @pytest.mark.parametrize("act", ["stop_instance", "start_instance", "reboot_instance"])
+    def test_an_unknown_instance_has_no_power_switch(self, cloud, act):
+        with pytest.raises(NotFound):
+            getattr(cloud, act)(f"i-{UNKNOWN}")
+
+
+class TestImages:
+    def test_an_image_becomes_available_and_a_repeat_returns_it(self, stage, cloud):
+        instance_id, name = stage.stopped(), stage.name("image")
+        image = cloud.create_image(instance_id, name, {"nospof:run": "r1"})
+        assert (image.name, image.state) == (name, "pending")
+        assert cloud.create_image(instance_id, name, {"nospof:run": "r1"}).id == image.id
+        stage.wait(lambda: cloud.image(image.id).state == "available")
+        assert cloud.create_image(instance_id, name, {}).id == image.id
+        found = cloud.image_named(name)
+        assert found is not None
+        assert (found.id, found.tags) == (image.id, {"nospof:run": "r1"})
+
+    def test_every_volume_gets_a_snapshot_found_by_the_image_name(self, stage, cloud):
+        instance_id, name = stage.stopped(), stage.name("image")
+        volumes = tuple(at.volume_id for at in cloud.instance(instance_id).attachments)
+        image = cloud.create_image(instance_id, name, {})
+        stage.wait(lambda: len(cloud.snapshots_of(name, volumes)) == len(volumes))
+        assert {one.volume_id for one in cloud.snapshots_of(name, volumes)} == set(volumes)
+        stage.wait(lambda: cloud.image(image.id).state == "available")
+        completed = cloud.snapshots_of(name, volumes)
+        assert {(one.state, one.progress_percent) for one in completed} == {("completed", 100)}
+        assert set(cloud.image(image.id).snapshot_ids) == {one.id for one in completed}
+
+    def test_the_snapshots_of_a_volume_that_was_not_asked_for_are_left_out(self, stage, cloud):
+        instance_id, name = stage.stopped(), stage.name("image")
+        cloud.create_image(instance_id, name, {})
+        volumes = tuple(at.volume_id for at in cloud.instance(instance_id).attachments)
+        stage.wait(lambda: cloud.snapshots_of(name, volumes))
+        assert cloud.snapshots_of(name, (f"vol-{UNKNOWN}",)) == ()
+        assert cloud.snapshots_of(name, ()) == ()
+
+    def test_a_running_source_keeps_running(self, stage, cloud):
+        instance_id = stage.running()
+        cloud.create_image(instance_id, stage.name("image"), {})
+        assert cloud.instance(instance_id).state == "running"
+
+    def test_an_unknown_instance_has_no_image(self, stage, cloud):
+        with pytest.raises(NotFound):
+            cloud.create_image(f"i-{UNKNOWN}", stage.name("image"), {})
+
+    def test_a_twin_comes_out_of_an_image(self, stage, cloud):
+        instance_id = stage.stopped()
+        image = cloud.create_image(instance_id, stage.name("image"), {})
+        stage.wait(lambda: cloud.image(image.id).state == "available")
+        twin = cloud.instance(stage.running(image_id=image.id))
+        source = cloud.instance(instance_id)
+        assert (twin.image_id, twin.root_device) == (image.id, source.root_device)
+        assert [at.device for at in twin.attachments] == [at.device for at in source.attachments]
+        assert not {at.volume_id for at in twin.attachments} & {at.volume_id for at in source.attachments}
+
+    def test_nothing_is_launched_from_an_image_that_is_pending(self, stage, cloud):
+        image = cloud.create_image(stage.stopped(), stage.name("image"), {})
+        with pytest.raises(CloudError) as caught:
+            stage.launch(image_id=image.id)
+        assert caught.value.code == "InvalidAMIID.Unavailable"
+
+
+class TestLaunching:
+    def test_a_launched_instance_is_what_was_asked_for(self, stage, cloud):
+        subnet = cloud.subnets(stage.vpc_id())[-1]
+        group = cloud.create_security_group(SecurityGroupRequest(stage.name("sg"), "test", stage.vpc_id()))
+        instance_id = stage.running(subnet_id=subnet.id, security_groups=(group,), tags={"Name": "asked"})
+        instance = cloud.instance(instance_id)
+        assert (instance.zone, instance.subnet_id, instance.vpc_id) == (subnet.zone, subnet.id, subnet.vpc_id)
+        assert (instance.image_id, instance.type) == (stage.image_id, stage.instance_type)
+        assert (instance.security_groups, instance.tags) == ((group,), {"Name": "asked"})
+        assert instance.private_ip
+        assert instance.launched_at
+
+    def test_volumes_carry_the_tags_of_their_instance(self, stage, cloud):
+        instance = cloud.instance(stage.running(tags={"nospof:run": "r1"}))
+        volumes = cloud.volumes(tuple(at.volume_id for at in instance.attachments))
+        assert {volume.tags["nospof:run"] for volume in volumes} == {"r1"}
+
+    def test_a_launch_is_pending_first(self, stage):
+        assert stage.launch().state == "pending"
+
+    def test_tags_that_belong_to_aws_are_not_copied(self, stage, cloud):
+        instance_id = stage.running(tags={"Name": "a", "aws:cloudformation:stack-name": "s", "AWS:x": "y"})
+        assert cloud.instance(instance_id).tags == {"Name": "a"}
+
+    def test_a_repeat_with_the_same_token_returns_the_same_instance(self, stage, cloud):
+        request = stage.launch_request()
+        first = stage.launched(cloud.launch(request))
+        assert stage.launched(cloud.launch(request)).id == first.id
+
+    def test_another_token_launches_another_instance(self, stage):
+        assert stage.launch().id != stage.launch().id
+
+    def test_a_token_is_refused_for_another_type(self, stage, cloud):
+        request = stage.launch_request()
+        stage.launched(cloud.launch(request))
+        with pytest.raises(CloudError) as caught:
+            stage.launch(token=request.token, type="t3.large")
+        assert caught.value.code == "IdempotentParameterMismatch"
+
+    def test_a_token_used_with_other_tags_still_finds_its_instance(self, stage, cloud):
+        request = stage.launch_request(tags={"Name": "before"})
+        first = stage.launched(cloud.launch(request))
+        again = stage.launch(token=request.token, tags={"Name": "after"})
+        assert again.id == first.id
+
+    def test_nothing_is_launched_from_an_unknown_image(self, stage):
+        with pytest.raises(NotFound):
+            stage.launch(image_id=f"ami-{UNKNOWN}")
+
+    def test_nothing_is_launched_with_an_unknown_type(self, stage):
+        with pytest.raises(CloudError):
+            stage.launch(type="x9.unheard-of")
+
+
+class TestPlacement:
+    def test_a_stopped_instance_moves_into_a_group_and_out_of_it(self, stage, cloud):
+        name, instance_id = stage.name("pg"), stage.stopped()
+        for _ in range(2):
+            cloud.create_placement_group(name, {"nospof:run": "r1"})
+        for _ in range(2):
+            cloud.move_into_group(instance_id, name)
+            assert cloud.instance(instance_id).placement_group == name
+        cloud.move_into_group(instance_id, "")
+        assert cloud.instance(instance_id).placement_group == ""
+
+    def test_a_running_instance_is_not_moved(self, stage, cloud):
+        name, instance_id = stage.name("pg"), stage.running()
+        cloud.create_placement_group(name, {})
+        with pytest.raises(CloudError) as caught:
+            cloud.move_into_group(instance_id, name)
+        assert caught.value.code == "IncorrectInstanceState"
+
+    def test_an_instance_is_launched_into_a_group(self, stage, cloud):
+        name = stage.name("pg")
+        cloud.create_placement_group(name, {})
+        assert cloud.instance(stage.running(placement_group=name)).placement_group == name
+
+
+class TestSecurityGroups:
+    def test_a_group_is_found_again_by_its_name(self, stage, cloud):
+        request = SecurityGroupRequest(stage.name("sg"), "test", stage.vpc_id(), {"nospof:run": "r1"})
+        assert cloud.create_security_group(request) == cloud.create_security_group(request)
+
+    def test_peers_are_let_in_and_a_repeat_changes_nothing(self, stage, cloud):
+        group = cloud.create_security_group(SecurityGroupRequest(stage.name("sg"), "test", stage.vpc_id()))
+        rules = (
+            IngressRule(0, cidr="10.0.0.0/8"),
+            IngressRule(80, cidr="0.0.0.0/0"),
+            IngressRule(80, cidr="::/0"),
+            IngressRule(8080, from_group=group),
+        )
+        assert cloud.ingress_rules(group) == ()
+        for _ in range(2):
+            for rule in rules:
+                cloud.allow(group, rule)
+            assert cloud.ingress_rules(group) == rules
+
+
+class TestTargetGroups:
+    def test_a_group_is_what_was_asked_for_and_a_repeat_returns_it(self, stage, cloud):
+        request = stage.group_request(tags={"nospof:run": "r1"}, deregistration_delay_seconds=17)
+        made = cloud.create_target_group(request)
+        assert cloud.create_target_group(request) == made
+        found = cloud.target_group_named(request.name)
+        assert found == made
+        assert (found.port, found.target_type, found.health_check) == (
+            request.port,
+            "instance",
+            request.health_check,
+        )
+        assert (found.deregistration_delay_seconds, found.tags) == (17, {"nospof:run": "r1"})
+
+    def test_a_group_of_the_same_name_that_differs_is_refused(self, stage, cloud):
+        request = stage.group_request()
+        cloud.create_target_group(request)
+        with pytest.raises(CloudError) as caught:
+            cloud.create_target_group(stage.group_request(name=request.name, port=request.port + 1))
+        assert caught.value.code == "DuplicateTargetGroupName"
+
+    def test_a_name_of_33_characters_is_refused(self, stage, cloud):
+        with pytest.raises(CloudError):
+            cloud.create_target_group(stage.group_request(name="n" * 33))
+
+    def test_groups_come_by_name(self, stage, cloud):
+        mine = {cloud.create_target_group(stage.group_request()).arn for _ in range(2)}
+        groups = cloud.target_groups()
+        assert [group.name for group in groups] == sorted(group.name for group in groups)
+        assert mine <= {group.arn for group in groups}
+
+
+class TestBalancers:
+    def test_a_balancer_becomes_active_and_a_repeat_returns_it(self, stage, cloud):
+        request = balancer_request(stage, tags={"nospof:run": "r1"})
+        made = cloud.create_load_balancer(request)
+        assert made.state == "provisioning"
+        assert cloud.create_load_balancer(request).arn == made.arn
+        stage.wait(lambda: cloud.load_balancer_named(request.name).state == "active")
+        found = cloud.load_balancer_named(request.name)
+        zones = {one.zone for one in cloud.subnets(stage.vpc_id()) if one.id in request.subnet_ids}
+        assert (set(found.zones), found.type, found.is_cross_zone) == (zones, "application", True)
+        assert found.tags == {"nospof:run": "r1"}
+        assert found.dns_name
+
+    def test_balancers_come_by_name(self, stage, cloud):
+        mine = {cloud.create_load_balancer(balancer_request(stage)).arn for _ in range(2)}
+        balancers = cloud.load_balancers()
+        assert [one.name for one in balancers] == sorted(one.name for one in balancers)
+        assert mine <= {one.arn for one in balancers}
+
+    def test_one_subnet_is_refused(self, stage, cloud):
+        request = balancer_request(stage, subnet_ids=stage.two_subnets()[:1])
+        with pytest.raises(CloudError):
+            cloud.create_load_balancer(request)
+        assert cloud.load_balancer_named(request.name) is None
+
+    def test_a_listener_forwards_and_a_repeat_returns_it(self, stage, cloud):
+        group = cloud.create_target_group(stage.group_request())
+        other = cloud.create_target_group(stage.group_request())
+        balancer = cloud.create_load_balancer(balancer_request(stage))
+        made = cloud.create_listener(balancer.arn, 8090, group.arn)
+        assert (made.port, made.protocol, made.forwards_to) == (8090, "HTTP", ((group.arn, 1),))
+        assert cloud.create_listener(balancer.arn, 8090, group.arn) == made
+        assert cloud.create_listener(balancer.arn, 8090, other.arn) == made
+        assert cloud.listeners(balancer.arn) == (made,)
+        assert cloud.target_group_named(group.name).balancer_arns == (balancer.arn,)
+
+    def test_listeners_come_by_port(self, stage, cloud):
+        group = cloud.create_target_group(stage.group_request())
+        balancer = cloud.create_load_balancer(balancer_request(stage))
+        for port in (8092, 8091):
+            cloud.create_listener(balancer.arn, port, group.arn)
+        assert [listener.port for listener in cloud.listeners(balancer.arn)] == [8091, 8092]
+
+    def test_an_unknown_balancer_has_no_listeners(self, stage, cloud):
+        balancer = cloud.create_load_balancer(balancer_request(stage))
+        with pytest.raises(NotFound):
+            cloud.listeners(balancer.arn[:-4] + "0000")
+
+
+class TestTargets:
+    def test_a_target_without_a_balancer_is_unused(self, stage, cloud):
+        group, instance_id = cloud.create_target_group(stage.group_request()), stage.running()
+        cloud.register(group.arn, instance_id, stage.port)
+        (target,) = cloud.targets(group.arn)
+        assert (target.instance_id, target.port) == (instance_id, stage.port)
+        assert (target.state, target.reason) == ("unused", "Target.NotInUse")
+
+    def test_a_target_becomes_healthy_and_a_repeat_changes_nothing(self, stage, cloud):
+        arn, instance_id = serving_group(stage), stage.running()
+        cloud.register(arn, instance_id, stage.port)
+        stage.wait(lambda: cloud.targets(arn)[0].is_healthy)
+        cloud.register(arn, instance_id, stage.port)
+        assert [target.is_healthy for target in cloud.targets(arn)] == [True]
+
+    def test_a_target_on_a_port_nobody_listens_on_is_unhealthy(self, stage, cloud):
+        arn, instance_id = serving_group(stage), stage.running()
+        cloud.register(arn, instance_id, stage.port + 1)
+        stage.wait(lambda: cloud.targets(arn)[0].state == "unhealthy")
+        assert cloud.targets(arn)[0].reason
+
+    def test_a_deregistered_target_drains_then_is_gone_and_a_repeat_changes_nothing(self, stage, cloud):
+        arn, instance_id = serving_group(stage), stage.running()
+        cloud.register(arn, instance_id, stage.port)
+        stage.wait(lambda: cloud.targets(arn)[0].is_healthy)
+        cloud.deregister(arn, instance_id, stage.port)
+        assert [target.state for target in cloud.targets(arn)] == ["draining"]
+        cloud.deregister(arn, instance_id, stage.port)
+        stage.wait(lambda: cloud.targets(arn) == ())
+        cloud.deregister(arn, instance_id, stage.port)
+
+    def test_targets_come_by_id(self, stage, cloud):
+        group = cloud.create_target_group(stage.group_request())
+        ids = [stage.running(), stage.running()]
+        for instance_id in sorted(ids, reverse=True):
+            cloud.register(group.arn, instance_id, stage.port)
+        assert [target.instance_id for target in cloud.targets(group.arn)] == sorted(ids)
+
+    def test_an_unknown_instance_is_not_registered(self, stage, cloud):
+        group = cloud.create_target_group(stage.group_request())
+        with pytest.raises(CloudError) as caught:
+            cloud.register(group.arn, f"i-{UNKNOWN}", stage.port)
+        assert caught.value.code == "InvalidTarget"
+
+    def test_a_stopped_instance_is_not_registered(self, stage, cloud):
+        group, instance_id = cloud.create_target_group(stage.group_request()), stage.stopped()
+        with pytest.raises(CloudError) as caught:
+            cloud.register(group.arn, instance_id, stage.port)
+        assert caught.value.code == "InvalidTarget"
+
+    def test_a_member_that_is_stopped_is_not_healthy(self, stage, cloud):
+        arn, instance_id = serving_group(stage), stage.running()
+        cloud.register(arn, instance_id, stage.port)
+        stage.wait(lambda: cloud.targets(arn)[0].is_healthy)
+        cloud.stop_instance(instance_id)
+        stage.wait(lambda: cloud.targets(arn)[0].state == "unused")
+        assert cloud.targets(arn)[0].reason == "Target.InvalidState"
