@@ -27,7 +27,7 @@ from nospof.localcloud.balancer.spec import (
 RUNTIME_SOCKET = "runtime.sock"
 STATE_FILE = "servers.state"
 OPEN_SUFFIX = ".open"
-"""The twin of a group's backend that holds every target unchecked: used when no target is healthy (fail-open)."""
+"""The twin of a group's backend with every target unchecked: used when no target is healthy (fail-open)."""
 
 _FAST_CHECK = "inter 500ms fastinter 100ms downinter 500ms rise 2 fall 2"
 _FAST_CHECK_TIMEOUT_SECONDS = 1
@@ -107,7 +107,7 @@ def _defaults(balancer: Balancer) -> Iterator[str]:
     idle = f"{balancer.idle_timeout_seconds}s"
     yield "defaults"
     yield "    load-server-state-from-file global"
-    # Never shorter for clients than for servers: a short client timeout cuts idle connections that did nothing wrong.
+    # Never shorter for clients than for servers: that cuts idle connections that did nothing wrong.
     yield f"    timeout client {idle}"
     yield f"    timeout http-keep-alive {idle}"
     yield f"    timeout server {idle}"
@@ -139,7 +139,8 @@ def _frontend(balancer: Balancer, listener: Listener) -> Iterator[str]:
     yield "    option forwardfor"
     yield f"    http-request set-header X-Forwarded-Proto {listener.protocol.lower()}"
     yield f"    http-request set-header X-Forwarded-Port {listener.port}"
-    yield '    http-request set-header X-Amzn-Trace-Id "Root=%[uuid]" unless { req.hdr(X-Amzn-Trace-Id) -m found }'
+    traced = "{ req.hdr(X-Amzn-Trace-Id) -m found }"
+    yield f'    http-request set-header X-Amzn-Trace-Id "Root=%[uuid]" unless {traced}'
     yield from _choice(listener.rules)
     for index, rule in enumerate(listener.rules):
         yield from _answer(listener, index, rule)
@@ -152,7 +153,8 @@ def _choice(rules: tuple[Rule, ...]) -> Iterator[str]:
     """Number the rule that decides: the first one whose conditions hold."""
     for index, rule in enumerate(rules):
         terms = " ".join(_condition(condition) for condition in rule.conditions)
-        yield f"    http-request set-var(txn.rule) int({index}) if !{{ var(txn.rule) -m found }} {terms}".rstrip()
+        undecided = "!{ var(txn.rule) -m found }"
+        yield f"    http-request set-var(txn.rule) int({index}) if {undecided} {terms}".rstrip()
 
 
 def _answer(listener: Listener, index: int, rule: Rule) -> Iterator[str]:
@@ -168,8 +170,8 @@ def _answer(listener: Listener, index: int, rule: Rule) -> Iterator[str]:
     elif isinstance(action, Redirect):
         base, query = _location(listener, action)
         if query:
-            full = quoted(f"{base}?{query}")
-            yield f"    http-request redirect location {full} code {action.code} if {chosen} {{ query -m found }}"
+            full = f"{quoted(f'{base}?{query}')} code {action.code}"
+            yield f"    http-request redirect location {full} if {chosen} {{ query -m found }}"
         yield f"    http-request redirect location {quoted(base)} code {action.code} if {chosen}"
     elif isinstance(action, FixedResponse):
         body = action.body.replace("%", "%%")
@@ -240,7 +242,7 @@ def _pattern(value: str, before: str = "^", after: str = "$") -> str:
 
 def quoted(text: str) -> str:
     """Quote a value so that HAProxy takes it literally, whatever it holds."""
-    if any(ord(letter) < 32 and letter not in "\n\t\r" or ord(letter) == 127 for letter in text):
+    if any((ord(letter) < 32 and letter not in "\n\t\r") or ord(letter) == 127 for letter in text):
         raise ValueError("control characters cannot stand in a configuration")
     for letter in '\\"$':
         text = text.replace(letter, "\\" + letter)

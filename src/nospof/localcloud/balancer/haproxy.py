@@ -123,7 +123,7 @@ class HaproxyBalancer:
         changes = self._changes(wanted, views)
         if changes:
             self._tell(changes)
-            # A healthy target passes its first check within milliseconds: do not make it wait for the next round.
+            # A healthy target passes its first check within milliseconds: let it not wait for a round.
             time.sleep(_FIRST_CHECK_SECONDS)
             views = {(view.backend, view.name): view for view in self.servers()}
             self._tell(self._changes(wanted, views))
@@ -223,7 +223,7 @@ def _drain(group: TargetGroup, target: Target, views: dict[tuple[str, str], Serv
 
 
 def _forget(view: ServerView) -> list[str]:
-    """Cut what is left on a target and delete it; HAProxy refuses while a connection ends, so this is repeated."""
+    """Cut what is left on a target and delete it; repeated, as HAProxy refuses while a connection ends."""
     server = f"{view.backend}/{view.name}"
     return [
         f"set server {server} state maint",

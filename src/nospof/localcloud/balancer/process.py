@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -151,3 +152,30 @@ def _alerts(text: str) -> str:
     """Keep of HAProxy's output what says why it refused."""
     lines = [line.partition(" : ")[2] or line for line in text.splitlines() if "[ALERT]" in line]
     return "; ".join(lines) or text.strip() or "no reason given"
+
+
+def stop_all_in(directory: Path) -> None:
+    """Stop every HAProxy whose directory lies in this one; the directories stay."""
+    if directory.is_dir():
+        for entry in directory.iterdir():
+            HaproxyProcess(entry).stop()
+
+
+def why_it_cannot_listen(address: str, port: int) -> str:
+    """Say why a balancer could not listen there, and what to do; empty when it could."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As HAProxy opens its ports: one that our own HAProxy still holds is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            probe.bind((address, port))
+            # Binding alone succeeds beside a listener on all addresses; listening shows it.
+            probe.listen(1)
+        except PermissionError:
+            return (
+                "ports this low need root (see net.ipv4.ip_unprivileged_port_start); "
+                "use a higher port, such as 8080"
+            )
+        except OSError as error:
+            return f"{error.strerror}; use another port, or stop the program that has it"
+    return ""

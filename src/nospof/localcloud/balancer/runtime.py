@@ -28,7 +28,7 @@ class ServerView:
     Args:
         passed: how many checks in a row it passed while down, or the most it can have while up.
         last_change_seconds: since it last went up or down, in whole seconds.
-        check_status: HAProxy's word for the last check: L7OK, L7STS, L4TOUT, L4CON, ...; empty before the first.
+        check_status: HAProxy's word for the last check, such as L7OK, L7STS, L4TOUT, L4CON.
         check_code: the HTTP code the last check got, if any.
     """
 

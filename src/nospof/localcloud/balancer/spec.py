@@ -99,7 +99,7 @@ class Condition:
     """A rule's condition; any of the values satisfies it.
 
     Args:
-        field: "path-pattern", "host-header", "http-header", "http-request-method", "query-string", "source-ip".
+        field: path-pattern, host-header, http-header, http-request-method, query-string or source-ip.
         values: patterns with * and ?; for a query string "key=value" or "value".
         header: the header's name, for "http-header".
     """
