@@ -1,0 +1,44 @@
+"""Asking for help or for the list of runs costs no heavy import."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"aiohttp", "boto3", "botocore", "dbos", "flask", "moto", "pydantic", "rich", "sqlalchemy", "uvloop"}
+LEAN = [
+    ("--help",),
+    ("--version",),
+    ("runs", "--help"),
+    ("runs", "list"),
+    ("runs", "list", "--format", "json"),
+]
+
+
+def imported_by(arguments: tuple[str, ...], home: str) -> set[str]:
+    """Return the top-level packages that a command imports, as the interpreter itself reports them."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "COV_"))}
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "nospof", *arguments],
+        env=environment | {"NOSPOF_HOME": home},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return set(re.findall(r"^import time:.*\|\s+(\w+)(?:\.\S+)?$", done.stderr, re.MULTILINE))
+
+
+@pytest.mark.parametrize("arguments", LEAN, ids=" ".join)
+def test_a_question_imports_nothing_heavy(arguments, tmp_path):
+    imported = imported_by(arguments, str(tmp_path))
+    assert "click" in imported
+    assert not imported & HEAVY
+
+
+def test_a_heavy_import_would_be_seen(tmp_path):
+    assert "rich" in imported_by(("clone", "--help"), str(tmp_path))
