@@ -85,6 +85,8 @@ class _Exchange:
             connection.request("GET", path, headers={**headers, "Accept": "*/*", "Connection": "close"})
             with connection.getresponse() as response:
                 body = response.read(MAX_BODY_BYTES)
+                if len(body) < MAX_BODY_BYTES and response.length:
+                    raise http.client.IncompleteRead(body, response.length)
                 return {
                     "status": response.status,
                     "body": body.decode("utf-8", errors="replace"),
