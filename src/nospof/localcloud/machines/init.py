@@ -222,7 +222,9 @@ class Init:
             self._end("power off")
         while not self._is_over():
             for key, _ in self.selector.select(self._next_deadline()):
-                key.data()
+                # One that was closed by what was done for another of the same moment is passed over.
+                if self.selector.get_map().get(key.fd) is key:
+                    key.data()
             self._do_what_is_due()
         return self.ending
 
