@@ -320,7 +320,7 @@ def _difference(found: TargetGroupTypeDef, request: TargetGroupRequest) -> str:
     pairs = {
         "port": (group.port, request.port),
         "protocol": (found.get("Protocol"), "HTTP"),
-        "VPC": (found.get("VpcId"), request.vpc_id),
+        "network": (found.get("VpcId"), request.vpc_id),
         "target type": (group.target_type, "instance"),
         "health check": (group.health_check, request.health_check),
     }

@@ -62,16 +62,23 @@ class Connection:
 
     Args:
         session: boto3's; its region is set.
+        endpoint: the address to ask; when not given AWS_ENDPOINT_URL or AWS itself, as boto3 has it.
         clock: what patience waits on; the computer's own when not given.
         config: botocore's; for whoever needs other time limits.
     """
 
     def __init__(
-        self, session: boto3.Session, *, clock: Clock | None = None, config: Config = CONFIG
+        self,
+        session: boto3.Session,
+        *,
+        endpoint: str = "",
+        clock: Clock | None = None,
+        config: Config = CONFIG,
     ) -> None:
         self.session = session
         self.region = session.region_name
         self.clock: Clock = clock or SystemClock()
+        self._endpoint = endpoint or None
         self._config = config
         self._making = threading.Lock()
         self._attempts = _Attempts()
@@ -84,25 +91,29 @@ class Connection:
     def ec2(self) -> EC2Client:
         """The client for EC2."""
         with self._making, translated("ec2:*"):
-            return self._watched(self.session.client("ec2", config=self._config))
+            return self._watched(self.session.client("ec2", endpoint_url=self._endpoint, config=self._config))
 
     @cached_property
     def elbv2(self) -> ElasticLoadBalancingv2Client:
         """The client for Elastic Load Balancing."""
         with self._making, translated("elasticloadbalancing:*"):
-            return self._watched(self.session.client("elbv2", config=self._config))
+            return self._watched(
+                self.session.client("elbv2", endpoint_url=self._endpoint, config=self._config)
+            )
 
     @cached_property
     def autoscaling(self) -> AutoScalingClient:
         """The client for Auto Scaling."""
         with self._making, translated("autoscaling:*"):
-            return self._watched(self.session.client("autoscaling", config=self._config))
+            return self._watched(
+                self.session.client("autoscaling", endpoint_url=self._endpoint, config=self._config)
+            )
 
     @cached_property
     def sts(self) -> STSClient:
         """The client for the Security Token Service."""
         with self._making, translated("sts:*"):
-            return self._watched(self.session.client("sts", config=self._config))
+            return self._watched(self.session.client("sts", endpoint_url=self._endpoint, config=self._config))
 
     def _watched(self, client: T) -> T:
         client.meta.events.register("needs-retry", self._attempts.note)  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from nospof.adapters.aws.cloud import AwsCloud
-from nospof.adapters.aws.connection import CONFIG, SystemClock
+from nospof.adapters.aws.connection import CONFIG
 from nospof.adapters.aws.errors import translate
 from nospof.errors import CloudError, UsageError
 
@@ -24,12 +24,13 @@ REGION_SHAPE = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 QUICK = Config(retries={"mode": "standard", "total_max_attempts": 2}, read_timeout=10)
 
 
-def connect(region: str = "", profile: str = "") -> AwsCloud:
+def connect(region: str = "", profile: str = "", endpoint: str = "") -> AwsCloud:
     """Connect to AWS, or to what AWS_ENDPOINT_URL names, and make sure that it answers.
 
     Args:
         region: such as "eu-central-1"; else AWS_REGION, AWS_DEFAULT_REGION, then the profile's.
         profile: of the shared configuration; else AWS_PROFILE.
+        endpoint: the address to ask; else AWS_ENDPOINT_URL, else AWS itself.
 
     Raises:
         UsageError: no region, not a region, unknown profile, broken configuration, no credentials.
@@ -40,13 +41,13 @@ def connect(region: str = "", profile: str = "") -> AwsCloud:
     _check_credentials(session)
     try:
         # A person waits for this one: no long series of attempts.
-        AwsCloud(session, config=CONFIG.merge(QUICK)).identity()
+        AwsCloud(session, endpoint=endpoint, config=CONFIG.merge(QUICK)).identity()
     except CloudError as error:
-        raise _first_answer(error) from error
+        raise _first_answer(error, endpoint) from error
     except ValueError as error:
         message = f"AWS_ENDPOINT_URL is not an address: {error}. It looks like http://127.0.0.1:4566."
         raise UsageError(message) from error
-    return AwsCloud(session, clock=SystemClock())
+    return AwsCloud(session, endpoint=endpoint)
 
 
 def _session(region: str, profile: str) -> boto3.Session:
@@ -89,10 +90,10 @@ def _check_credentials(session: boto3.Session) -> None:
         raise UsageError(message)
 
 
-def _first_answer(error: CloudError) -> CloudError:
+def _first_answer(error: CloudError, endpoint: str) -> CloudError:
     """Return the error with a hint that only the first question can give."""
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    if error.code or not endpoint:
+    address = endpoint or os.environ.get("AWS_ENDPOINT_URL", "")
+    if error.code or not address:
         return error
-    message = f"{error} AWS_ENDPOINT_URL is {endpoint}: start what should answer there, or unset it."
+    message = f"{error} The endpoint is {address}: start what should answer there, or choose another."
     return CloudError(message, operation=error.operation, retryable=error.retryable)
