@@ -1,0 +1,98 @@
+"""A bench of machines for tests: made in a temporary directory, all of them gone afterwards."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nospof.localcloud.machines.agent import AgentUnreachable, CommandResult
+from nospof.localcloud.machines.hypervisor import Hypervisor
+from nospof.localcloud.machines.processes import having_in_environment
+from nospof.localcloud.machines.tree import Isolation, best_isolation
+
+DEADLINE_SECONDS = 60.0
+_numbers = itertools.count()
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Poll until it holds; fail the test when it never does."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            pytest.fail(f"never happened: {what}")
+        time.sleep(0.01)
+
+
+def new_address() -> str:
+    """Return an address no other test of this computer uses now."""
+    number = os.getpid() * 64 + next(_numbers) % 64
+    return f"127.{16 + number // 65536 % 8}.{number // 256 % 256}.{number % 256}"
+
+
+def isolation_or_skip(wanted: Isolation) -> Isolation:
+    """Return the isolation when this computer can do it; skip elsewhere, fail on CI."""
+    if wanted == "namespace" and best_isolation() != "namespace":
+        reason = "process namespaces need root and unshare (util-linux)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return wanted
+
+
+class Bench:
+    """Machines with the services a test asks for."""
+
+    def __init__(self, root: Path, isolation: Isolation | None, stop_grace_seconds: float = 10.0) -> None:
+        self.root = root
+        self.hypervisor = Hypervisor(root, isolation=isolation, stop_grace_seconds=stop_grace_seconds)
+
+    def machine(self, machine_id: str = "i-1", image: Path | None = None, **services: str) -> Path:
+        """Make a machine that is off, with shell scripts as services; return its disk."""
+        self.hypervisor.create(machine_id, new_address(), image, {"zone": "us-east-1a"})
+        disk = self.hypervisor.disk(machine_id)
+        for name, script in services.items():
+            path = disk / "etc/services" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+            path.chmod(0o755)
+        return disk
+
+    def boot(self, machine_id: str = "i-1") -> None:
+        """Switch a machine on and wait until its agent answers."""
+        self.hypervisor.boot(machine_id)
+        wait_until(lambda: self.answers(machine_id), f"{machine_id} answers")
+
+    def answers(self, machine_id: str = "i-1") -> bool:
+        """Whether the agent answers now."""
+        try:
+            return self.run("true", machine_id).exit_code == 0
+        except AgentUnreachable:
+            return False
+
+    def run(self, script: str, machine_id: str = "i-1", timeout_seconds: float = 30.0) -> CommandResult:
+        """Run a script in a machine."""
+        return self.hypervisor.execute(machine_id, script, timeout_seconds)
+
+    def is_off(self, machine_id: str = "i-1") -> bool:
+        """Whether the machine is off."""
+        return self.hypervisor.state(machine_id) == "off"
+
+    def shut_down(self, machine_id: str = "i-1") -> None:
+        """Ask for an orderly end and wait for it."""
+        self.hypervisor.shutdown(machine_id)
+        wait_until(lambda: self.is_off(machine_id), f"{machine_id} is off")
+
+    def processes(self, machine_id: str = "i-1") -> list[int]:
+        """Return every process that was started in the machine and lives."""
+        entry = f"NOSPOF_MACHINE={self.root / machine_id}".encode()
+        return sorted(process.pid for process in having_in_environment(entry))
+
+    def close(self) -> None:
+        """Destroy all machines."""
+        for machine_id in self.hypervisor.machines():
+            self.hypervisor.destroy(machine_id)
