@@ -122,6 +122,20 @@ def test_a_frozen_service_does_not_slow_its_own_test(server):
     assert verdict.before.p99_seconds > 0.5
 
 
+def test_a_generator_that_was_itself_held_up_leaves_nothing_out_and_says_so(server):
+    with HttpLoadGenerator().start(
+        LoadSpec(server.url, 200.0, 2.0, timeout_seconds=DEADLINE_SECONDS)
+    ) as load:
+        os.kill(load.pid, signal.SIGSTOP)
+        time.sleep(0.6)
+        os.kill(load.pid, signal.SIGCONT)
+        result = load.finish()
+    assert outcomes(result) == {Outcome.SERVED: 400}
+    assert max(result.lateness) > 0.4
+    assert max(result.latencies) > 0.4
+    assert judge(result, [], Objective(max_gap_seconds=None)).warnings
+
+
 def test_a_service_that_dies_and_comes_back_is_seen_to_do_so():
     with page_server("127.0.81.2") as server:
         spec = LoadSpec(server.url, 200.0, 60.0)

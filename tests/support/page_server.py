@@ -44,6 +44,11 @@ class PageServer:
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{self._address}:{self.port}/"
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any connection is open on this side."""
+        return bool(self._tasks)
+
     def start(self) -> None:
         self._server = self._loop.run_until_complete(
             asyncio.start_server(self._serve, self._address, 0, backlog=4096, ssl=self._tls)
@@ -87,8 +92,8 @@ class PageServer:
         except asyncio.CancelledError:
             pass  # the test ends this server
         finally:
-            self._tasks.discard(task)
             writer.transport.close()
+            self._loop.call_soon(self._loop.call_soon, self._tasks.discard, task)  # once it is closed
 
     async def _answer(self, writer: asyncio.StreamWriter) -> bool:
         mode = self.mode
