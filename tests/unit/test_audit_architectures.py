@@ -44,9 +44,9 @@ class Reader:
         return self.tokens[0] if self.tokens else ""
 
     def take(self, wanted: str = "") -> str:
-        token = self.tokens.pop(0)
-        assert not wanted or token == wanted, f"expected {wanted}, found {token}"
-        return token
+        word = self.tokens.pop(0)
+        assert not wanted or word == wanted, f"expected {wanted}, found {word}"
+        return word
 
     def either(self) -> Requirement:
         parts = [self.both()]
@@ -63,16 +63,16 @@ class Reader:
         return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def one(self) -> Requirement:
-        token = self.take()
-        if token == "(":
+        word = self.take()
+        if word == "(":
             inner = self.either()
             self.take(")")
             return inner
-        if token == "split(":
+        if word == "split(":
             return Split(tuple(self.weighted(has_weights=True)))
-        if token.endswith("of("):
-            return AtLeast(int(token[:-3]), tuple(self.weighted(has_weights=False)))
-        return NEVER if token == "never" else On(token)
+        if word.endswith("of("):
+            return AtLeast(int(word[:-3]), tuple(self.weighted(has_weights=False)))
+        return NEVER if word == "never" else On(word)
 
     def weighted(self, *, has_weights: bool) -> list[tuple[int, Requirement]]:
         parts: list[tuple[int, Requirement]] = []
@@ -157,7 +157,8 @@ ARCHITECTURES: dict[str, tuple[str, str]] = {
     ),
     "R04 a pair that shares the database inside one of them": (
         """root alb; alb* := (alb.a | alb.b) & (web1 | web2); alb.a* @a; alb.b* @b; web1~ := m1 & mysql
-        web2~ := m2 & mysql; mysql~ := m1; m1 @a := vol1; m2 @b := vol2; vol1 @a; vol2 @b; state db := vol1""",
+        web2~ := m2 & mysql; mysql~ := m1; m1 @a := vol1; m2 @b := vol2
+        vol1 @a; vol2 @b; state db := vol1""",
         "serving: m1 vol1 zone:a; loses db: vol1; pairs 0; blast m1: alb web1 web2 mysql m1",
     ),
     "R05 a pair on a database in one zone": (
@@ -190,7 +191,8 @@ ARCHITECTURES: dict[str, tuple[str, str]] = {
         "serving: zone:a; pairs 7: {web1}x{web2 zone:b} {g1 arb}x{g2 zone:b} {g1}x{arb}",
     ),
     "R09 the arbitrator in a third zone": (
-        """root galera; galera~ := 2of(g1, g2, arb) & (g1 | g2); g1 @a := vol1; g2 @b := vol2; vol1 @a; vol2 @b
+        """root galera; galera~ := 2of(g1, g2, arb) & (g1 | g2); g1 @a := vol1; g2 @b := vol2; vol1 @a
+        vol2 @b
         arb @c; state db := vol1 | vol2""",
         """pairs 21: {g1 vol1 zone:a}x{g2 vol2 zone:b} {g1 vol1 zone:a}x{arb zone:c}
         {g2 vol2 zone:b}x{arb zone:c}""",

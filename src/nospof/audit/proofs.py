@@ -110,9 +110,11 @@ class _Teller:
         return f"{self.name(gate)} stops, because {self.gate_fall(gate)}"
 
     def own_fall(self, gate: int) -> str:
-        causes = [self.labels.get(event, event) for event in self.graph.events[gate] if event in self.events]
-        if causes:
-            return f"fails: {', '.join(causes)}"
+        struck = [event for event in self.graph.events[gate] if event in self.events]
+        if struck == [self.graph.names[gate]]:
+            return "fails"
+        if struck:
+            return f"fails: {', '.join(self.labels.get(event, event) for event in struck)}"
         return "is down already" if gate in self.down_already else "can never be up"
 
     def gate_fall(self, gate: int) -> str:

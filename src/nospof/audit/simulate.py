@@ -185,8 +185,8 @@ def share_lost(graph: Graph, total: Collection[int], seen: Collection[int]) -> F
     """
     lost = [Fraction(gate in total) for gate in range(len(graph))]
     for component in graph.components:
-        # Around a cycle shares only grow towards their limit; a few rounds give a lower bound.
-        for _ in range(1 if len(component) == 1 else min(len(component), 8)):
+        # Around a cycle shares only grow towards their limit; so many rounds give a lower bound.
+        for _ in range(1 if len(component) == 1 else min(len(component), 64)):
             for gate in component:
                 if gate not in total:
                     lost[gate] = max(lost[gate], _share(graph, gate, lost, seen))
