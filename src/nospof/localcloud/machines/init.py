@@ -339,7 +339,7 @@ class Init:
     # Time ---------------------------------------------------------------------------------------
 
     def _next_deadline(self) -> float | None:
-        moments = [command.deadline for command in self.commands.values()]
+        moments = [command.deadline for command in self.commands.values() if not command.timed_out]
         if self.ending:
             # Children of children are not ours to be told of, so look now and then.
             moments.append(min(self.ending_deadline, time.monotonic() + 0.02))
