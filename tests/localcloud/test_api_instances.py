@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
 from collections.abc import Iterator
@@ -11,6 +10,19 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from support import ec2_words
+from support.ec2_words import (
+    get,
+    healthy,
+    instance,
+    machine,
+    refused,
+    running,
+    state,
+    states_until,
+    status,
+    tagged,
+)
 from support.local_cloud import RunningCloud, eventually
 
 pytestmark = pytest.mark.local_cloud
@@ -27,82 +39,17 @@ def launch(local_cloud: RunningCloud, ec2: Any) -> Iterator[Any]:
     made: list[str] = []
 
     def run(**changes: Any) -> dict[str, Any]:
-        request = {
-            "ImageId": local_cloud.image_named("nospof-demo-site"),
-            "InstanceType": "t3.micro",
-            "MinCount": 1,
-            "MaxCount": 1,
-            **changes,
-        }
-        instances = ec2.run_instances(**request)["Instances"]
-        made.extend(instance["InstanceId"] for instance in instances)
-        return instances[0]  # type: ignore[no-any-return]
+        launched = ec2_words.launch(local_cloud, **changes)
+        made.append(launched["InstanceId"])
+        return launched
 
     yield run
     for instance_id in made:
         for attribute in ("DisableApiStop", "DisableApiTermination"):
-            if instance(ec2, instance_id)["State"]["Name"] not in ("terminated", "shutting-down"):
+            if state(ec2, instance_id) not in ("terminated", "shutting-down"):
                 ec2.modify_instance_attribute(InstanceId=instance_id, **{attribute: {"Value": False}})
     if made:
         ec2.terminate_instances(InstanceIds=made)
-
-
-def instance(ec2: Any, instance_id: str) -> dict[str, Any]:
-    return ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]  # type: ignore[no-any-return]
-
-
-def state(ec2: Any, instance_id: str) -> str:
-    return str(instance(ec2, instance_id)["State"]["Name"])
-
-
-def states_until(ec2: Any, instance_id: str, last: str) -> list[str]:
-    """Return the different states seen, in order, up to the last one."""
-    seen: list[str] = []
-
-    def reached() -> bool:
-        now = state(ec2, instance_id)
-        if not seen or seen[-1] != now:
-            seen.append(now)
-        return now == last
-
-    eventually(reached, every_seconds=0.02)
-    return seen
-
-
-def running(ec2: Any, launched: dict[str, Any]) -> str:
-    states_until(ec2, launched["InstanceId"], "running")
-    return str(launched["InstanceId"])
-
-
-def status(ec2: Any, instance_id: str) -> dict[str, Any]:
-    answer = ec2.describe_instance_status(InstanceIds=[instance_id], IncludeAllInstances=True)
-    return answer["InstanceStatuses"][0]  # type: ignore[no-any-return]
-
-
-def healthy(ec2: Any, instance_id: str) -> None:
-    eventually(lambda: status(ec2, instance_id)["InstanceStatus"]["Status"] == "ok")
-
-
-def get(address: str, path: str = "/health") -> int:
-    connection = http.client.HTTPConnection(address, 8080, timeout=5)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status
-    except OSError:
-        return 0
-    finally:
-        connection.close()
-
-
-def machine(local_cloud: RunningCloud, instance_id: str) -> dict[str, Any]:
-    _, answer = local_cloud.admin("GET", "status")
-    return next(entry for entry in answer["machines"] if entry["instance"] == instance_id)  # type: ignore[no-any-return]
-
-
-def refused(call: Any, **request: Any) -> str:
-    with pytest.raises(ClientError) as failure:
-        call(**request)
-    return str(failure.value.response["Error"]["Code"])
 
 
 def test_a_launched_instance_answers_at_its_private_address(ec2: Any, launch: Any) -> None:
@@ -259,10 +206,6 @@ def test_max_count_instances_are_launched(ec2: Any, launch: Any) -> None:
     launch(MinCount=1, MaxCount=3, TagSpecifications=tagged("instance", "trio"))
     found = ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["trio"]}])
     assert sum(len(r["Instances"]) for r in found["Reservations"]) == 3
-
-
-def tagged(kind: str, name: str) -> list[dict[str, Any]]:
-    return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": name}]}]
 
 
 def test_tags_of_a_launch_go_to_instance_and_volume(ec2: Any, launch: Any) -> None:

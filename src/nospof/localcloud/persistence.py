@@ -29,16 +29,21 @@ _UNPICKLABLE_FACTORY = "<lambda>"
 
 def live_backends() -> Iterator[tuple[Key, BaseBackend]]:
     """Yield every backend in use with its (service, account, region)."""
-    for registry in list(BackendDict._instances):
+    registries: Any = BackendDict
+    for registry in list(registries._instances):
         for account, region, backend in list(registry.iter_backends()):
             yield (registry.service_name, account, region), backend
+
+
+def registry_of(service: Any) -> Any:
+    """Return moto's register of a service's backends."""
+    return moto_backends.get_backend(service)
 
 
 def backend_of(key: Key) -> Any:
     """Return the backend of a (service, account, region), made if need be."""
     service, account, region = key
-    name: Any = service
-    return moto_backends.get_backend(name)[account][region]
+    return registry_of(service)[account][region]
 
 
 def _tree() -> Any:
@@ -92,7 +97,7 @@ class _Unpickler(pickle.Unpickler):
         kind, service, *rest = pid
         if kind == "backend":
             return backend_of((service, rest[0], rest[1]))
-        registry: Any = moto_backends.get_backend(service)
+        registry = registry_of(service)
         return registry if kind == "registry" else registry[rest[0]]
 
 
