@@ -174,11 +174,11 @@ def _answer(listener: Listener, index: int, rule: Rule) -> Iterator[str]:
             yield f"    http-request redirect location {full} if {chosen} {{ query -m found }}"
         yield f"    http-request redirect location {quoted(base)} code {action.code} if {chosen}"
     elif isinstance(action, FixedResponse):
-        body = action.body.replace("%", "%%")
-        yield (
-            f"    http-request return status {action.code} content-type {quoted(action.content_type)}"
-            f" lf-string {quoted(body)} if {chosen}"
-        )
+        content = ""
+        if action.body:
+            text = quoted(action.body.replace("%", "%%"))
+            content = f"content-type {quoted(action.content_type)} lf-string {text} "
+        yield f"    http-request return status {action.code} {content}if {chosen}"
 
 
 def _forward(action: Forward, chosen: str, draw: str) -> Iterator[str]:

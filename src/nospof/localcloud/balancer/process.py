@@ -91,7 +91,7 @@ class HaproxyProcess:
             HaproxyRefused: the new configuration is wrong; the old one stays in force.
             HaproxyUnreachable: it does not run.
         """
-        answer = ask(self.directory, MASTER_SOCKET, "reload")
+        answer = self._ask_master("reload")
         if not answer.startswith("Success=1"):
             raise HaproxyRefused(_alerts(answer))
         # The leaving worker still has the command socket for a moment: wait until the new one answers on it.
@@ -110,13 +110,25 @@ class HaproxyProcess:
         Raises:
             HaproxyUnreachable: HAProxy does not run.
         """
-        for line in ask(self.directory, MASTER_SOCKET, "show proc").splitlines():
+        for line in self._ask_master("show proc").splitlines():
             fields = line.split()
             if line.startswith("# old workers"):
                 break
             if len(fields) > 1 and fields[1] == "worker":
                 return int(fields[0])
         return 0
+
+    def _ask_master(self, command: str) -> str:
+        # The master executes itself anew just after its start and after a reload: for a moment its
+        # socket refuses.
+        deadline = time.monotonic() + _RELOAD_SECONDS
+        while True:
+            try:
+                return ask(self.directory, MASTER_SOCKET, command)
+            except HaproxyUnreachable:
+                if not self.pid() or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
 
     def stop(self) -> None:
         """Stop master and workers at once, cutting what is in flight. Returns when they are gone."""
