@@ -195,9 +195,13 @@ class Hypervisor:
             return "absent"
         first = ProcessTree(directory).first()
         stat = first.stat() if first else None
-        if stat is None:
+        if first is None or stat is None:
             return "off"
-        return "frozen" if stat.state == "T" and not (directory / _PAUSED).exists() else "on"
+        if stat.state != "T" or (directory / _PAUSED).exists():
+            return "on"
+        # A pause that ended between the two looks takes its mark away after it let the machine go on.
+        again = first.stat()
+        return "frozen" if again and again.state == "T" else "on"
 
     def boot_count(self, machine_id: str) -> int:
         """Return how often the machine has booted, reboots from inside included."""

@@ -160,7 +160,7 @@ class Command:
         self.timed_out = False
 
     def run(self) -> None:
-        """Start the script that was asked for. Raises ValueError or OSError."""
+        """Start the script that was asked for. Raises OSError, or what a malformed request raises."""
         request = json.loads(self.request)
         self.deadline = time.monotonic() + float(request["timeout_seconds"])
         self.script.write_text(request["script"], encoding="utf-8")
@@ -285,7 +285,7 @@ class Init:
             return
         try:
             command.run()
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             command.output["stderr"] = f"the agent cannot run this: {error}\n".encode()
             self._finish(command, 127)
             return
