@@ -24,42 +24,9 @@ from nospof.adapters.aws import AwsCloud
 from nospof.adapters.memory import MemoryCloud, MemoryService
 from nospof.model.cloud import HealthCheck, Instance, LaunchRequest, TargetGroupRequest
 from nospof.ports.cloud import Cloud
+from support.cloud_gaps import GAPS
 
 REGION = "eu-central-1"
-UNKNOWN_ID = "0123456789abcdef0"
-
-NO_IMAGE = "moto's CreateImage answers 500 when snapshots are to be tagged"
-NO_PLACEMENT = "moto has no placement groups"
-NOT_IDEMPOTENT = "moto ignores ClientToken"
-NO_HEALTH = "moto's targets are always healthy"
-MOTO_GAPS = {
-    "test_a_started_instance_is_seen_to_be_pending": "moto's instances run as soon as they are described",
-    "test_a_start_is_refused_while_stopping": "moto's instances stop at once",
-    "test_stopping_a_terminated_instance_is_refused": "moto stops terminated instances",
-    "test_rebooting_a_stopped_instance_is_refused": "moto reboots stopped instances",
-    "test_an_announced_event_is_in_the_status": "moto announces no events",
-    "test_an_unknown_instance_cannot_be_tagged": "moto tags what does not exist",
-    "test_an_image_becomes_available_and_a_repeat_returns_it": NO_IMAGE,
-    "test_every_volume_gets_a_snapshot_found_by_the_image_name": NO_IMAGE,
-    "test_the_snapshots_of_a_volume_that_was_not_asked_for_are_left_out": NO_IMAGE,
-    "test_a_running_source_keeps_running": NO_IMAGE,
-    "test_a_twin_comes_out_of_an_image": NO_IMAGE,
-    "test_nothing_is_launched_from_an_image_that_is_pending": NO_IMAGE,
-    "test_a_repeat_with_the_same_token_returns_the_same_instance": NOT_IDEMPOTENT,
-    "test_a_token_is_refused_for_another_type": NOT_IDEMPOTENT,
-    "test_a_token_used_with_other_tags_still_finds_its_instance": NOT_IDEMPOTENT,
-    "test_nothing_is_launched_from_an_unknown_image": "moto launches unknown images",
-    "test_nothing_is_launched_with_an_unknown_type": "moto launches unknown types",
-    "test_a_stopped_instance_moves_into_a_group_and_out_of_it": NO_PLACEMENT,
-    "test_a_running_instance_is_not_moved": NO_PLACEMENT,
-    "test_an_instance_is_launched_into_a_group": NO_PLACEMENT,
-    "test_one_subnet_is_refused": "moto makes application balancers in one subnet",
-    "test_a_target_without_a_balancer_is_unused": NO_HEALTH,
-    "test_a_target_on_a_port_nobody_listens_on_is_unhealthy": NO_HEALTH,
-    "test_a_deregistered_target_drains_then_is_gone_and_a_repeat_changes_nothing": "moto does not drain",
-    "test_an_unknown_instance_is_not_registered": "moto registers what does not exist",
-}
-"""What plain moto does otherwise than AWS. A gap that has closed fails its test, and goes."""
 
 
 class Stage:
@@ -285,8 +252,8 @@ def stage(
     """Return each implementation of the port in turn."""
     kind = request.param
     test = request.node.originalname
-    if kind == "moto" and test in MOTO_GAPS:
-        request.node.add_marker(pytest.mark.xfail(reason=MOTO_GAPS[test], strict=True))
+    if test in GAPS.get(kind, {}):
+        request.node.add_marker(pytest.mark.xfail(reason=GAPS[kind][test], strict=True))
     made: Stage
     if kind == "memory":
         made = MemoryStage()

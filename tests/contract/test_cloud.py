@@ -9,6 +9,7 @@ import pytest
 from nospof.errors import CloudError, NotFound
 from nospof.model.cloud import IngressRule, LoadBalancerRequest, SecurityGroupRequest
 from nospof.model.plans import PlannedCall
+from support.cloud_gaps import GAPS
 
 UNKNOWN = "0123456789abcdef0"
 
@@ -555,3 +556,8 @@ class TestTargets:
         cloud.stop_instance(instance_id)
         stage.wait(lambda: cloud.targets(arn)[0].state == "unused")
         assert cloud.targets(arn)[0].reason == "Target.InvalidState"
+
+
+def test_every_known_gap_is_a_promise_tested_here():
+    tests = {name for thing in globals().values() if isinstance(thing, type) for name in vars(thing)}
+    assert {name for gaps in GAPS.values() for name in gaps} <= tests

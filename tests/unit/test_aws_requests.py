@@ -403,15 +403,22 @@ def test_a_balancer_that_exists_is_not_made_again(cloud):
         ("StopInstances", refusal("DryRunOperation", 412), True),
         ("StopInstances", refusal("UnauthorizedOperation", 403), False),
         ("RunInstances", refusal("InvalidAMIID.NotFound", message="'ami-later' does not exist"), True),
+        ("RunInstances", refusal("InvalidPlacementGroup.Unknown", message="The group 'pg-later'"), True),
         ("RunInstances", refusal("InvalidSubnetID.NotFound", message="'subnet-1' does not exist"), False),
     ],
 )
 def test_a_rehearsal_tells_an_allowed_write_from_a_refused_one(operation, answer, allowed):
     parameters = {
         "StopInstances": {"InstanceIds": ["i-1"]},
-        "RunInstances": {"ImageId": "ami-later", "SubnetId": "subnet-1", "MinCount": 1, "MaxCount": 1},
+        "RunInstances": {
+            "ImageId": "ami-later",
+            "SubnetId": "subnet-1",
+            "Placement": {"GroupName": "pg-later"},
+            "MinCount": 1,
+            "MaxCount": 1,
+        },
     }[operation]
-    call = PlannedCall("ec2", operation, parameters, "says", placeholders=("ImageId",))
+    call = PlannedCall("ec2", operation, parameters, "says", placeholders=("ImageId", "Placement"))
     endpoint, outcome = actions_after(lambda cloud: cloud.rehearse(call), answer)
     assert endpoint.asked[0]["DryRun"] == "true"
     assert (outcome is None) is allowed

@@ -1,1 +1,1 @@
-""""""
+"""The outside world behind the ports; each talks to one library."""

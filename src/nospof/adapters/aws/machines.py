@@ -377,4 +377,14 @@ def _some(ids: list[str]) -> str:
 def _is_about_a_stand_in(error: CloudError, call: PlannedCall) -> bool:
     """Whether a rehearsal failed only because an id that will be made later does not exist yet."""
     unknown = is_not_found(error.code) or error.code.endswith("Malformed")
-    return unknown and any(str(call.parameters.get(name)) in str(error) for name in call.placeholders)
+    stand_ins = [text for name in call.placeholders for text in _texts(call.parameters.get(name))]
+    return unknown and any(text in str(error) for text in stand_ins)
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the texts in a parameter, however deep."""
+    if isinstance(value, dict):
+        return [text for one in value.values() for text in _texts(one)]
+    if isinstance(value, list | tuple):
+        return [text for one in value for text in _texts(one)]
+    return [value] if isinstance(value, str) and value else []

@@ -184,6 +184,7 @@ class Account:
         self._faults: list[Fault] = []
         self._denied: set[str] = set()
         self._due: list[_Due] = []
+        self._moment: float | None = None
         self._late: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
         self.shelves: dict[str, dict[str, Any]] = {}
@@ -221,7 +222,7 @@ class Account:
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something when the virtual time has moved on by that much."""
-        heapq.heappush(self._due, _Due(self.clock.now() + seconds, self.number("due"), act))
+        heapq.heappush(self._due, _Due(self.now() + seconds, self.number("due"), act))
 
     # What the parts use --------------------------------------------------------------------------
 
@@ -229,7 +230,16 @@ class Account:
         """Do everything that has become due."""
         with self.lock:
             while self._due and self._due[0].at <= self.clock.now():
-                heapq.heappop(self._due).act()
+                due = heapq.heappop(self._due)
+                self._moment = due.at
+                try:
+                    due.act()
+                finally:
+                    self._moment = None
+
+    def now(self) -> float:
+        """Return the time at which what is done now happens: when it was due, not when it is noticed."""
+        return self.clock.now() if self._moment is None else self._moment
 
     def number(self, kind: str) -> int:
         """Return the next number of a kind, from 1."""

@@ -80,7 +80,7 @@ class Balancing(Images):
     def _present(self, arn: str) -> dict[tuple[str, int], Member]:
         """Return the members of a group without those whose draining is over."""
         members = self._members[arn]
-        for key in [key for key, one in members.items() if 0 < one.draining_until <= self.clock.now()]:
+        for key in [key for key, one in members.items() if 0 < one.draining_until <= self.now()]:
             del members[key]
         return members
 
@@ -89,7 +89,7 @@ class Balancing(Images):
         return Target(instance_id, port, state, reason, says)
 
     def _health_words(self, arn: str, instance_id: str, port: int, member: Member) -> tuple[str, str, str]:
-        group, now = self._target_groups[arn], self.clock.now()
+        group, now = self._target_groups[arn], self.now()
         if member.draining_until:
             return "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
         if not group.balancer_arns:
@@ -186,7 +186,7 @@ class Balancing(Images):
         made = Listener(arn, balancer_arn, port, "HTTP", ((target_group_arn, 1),))
         self._listeners[arn] = made
         self._target_groups[group.arn] = replace(group, balancer_arns=(balancer_arn,))
-        self._joined_at.setdefault(group.arn, self.clock.now())
+        self._joined_at.setdefault(group.arn, self.now())
         return made
 
     @serves("elasticloadbalancing:RegisterTargets", writes=True)
@@ -202,7 +202,7 @@ class Balancing(Images):
         members = self._present(target_group_arn)
         member = members.get((instance_id, port))
         if member is None or member.draining_until:
-            members[instance_id, port] = Member(self.clock.now())
+            members[instance_id, port] = Member(self.now())
 
     @serves("elasticloadbalancing:DeregisterTargets", writes=True)
     def deregister(self, target_group_arn: str, instance_id: str, port: int) -> None:
@@ -212,7 +212,7 @@ class Balancing(Images):
         if member is None or member.draining_until:
             return
         delay = group.deregistration_delay_seconds or 0 if group.balancer_arns else 0
-        member.draining_until = self.clock.now() + max(delay, 1e-6)
+        member.draining_until = self.now() + max(delay, 1e-6)
 
     # What the parts use --------------------------------------------------------------------------
 

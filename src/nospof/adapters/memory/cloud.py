@@ -76,10 +76,10 @@ class MemoryCloud(Balancing):
             public_ip=f"203.0.113.{self.number('address') % 250 + 1}",
             root_device=disks[0].device,
             security_groups=(self.default_group,),
-            launched_at=self.clock.now() - 86_400,
+            launched_at=self.now() - 86_400,
             tags=dict(tags or {}),
         )
-        began = self.clock.now() - 86_400
+        began = self.now() - 86_400
         self._late.pop(instance.id)
         self.put_instance(instance, disks, Machine(service or MemoryService(), up_at=began, ok_at=began))
         return self._instances[instance.id]
@@ -120,7 +120,7 @@ class MemoryCloud(Balancing):
         description: str = "scheduled maintenance",
     ) -> MaintenanceEvent:
         """Announce a maintenance event; when it is due and still live it really happens."""
-        begins = self.clock.now() + in_seconds
+        begins = self.now() + in_seconds
         event = MaintenanceEvent(
             f"instance-event-{self.number('event'):017x}", code, description, begins, begins + for_seconds
         )
@@ -135,7 +135,7 @@ class MemoryCloud(Balancing):
             return
         if self._instances[instance_id].state == "running":
             if event.code in REBOOTS:
-                machine.up_at = self.clock.now() + self.timings.reboot
+                machine.up_at = self.now() + self.timings.reboot
             else:
                 self._stop(instance_id, "Server.ScheduledStop: Stopped due to scheduled retirement")
         over = replace(event, description=f"[Completed] {event.description}")

@@ -102,7 +102,7 @@ class Machines(Network):
         elif machine.is_impaired:
             check = "impaired"
         else:
-            check = "ok" if machine.ok_at <= self.clock.now() else "initializing"
+            check = "ok" if machine.ok_at <= self.now() else "initializing"
         system = "ok" if check == "impaired" else check
         return InstanceStatus(instance.id, instance.state, check, system, machine.events)
 
@@ -203,8 +203,8 @@ class Machines(Network):
     def _running(self, instance_id: str) -> None:
         if self._instances[instance_id].state == "pending":
             machine = self._machines[instance_id]
-            machine.up_at = self.clock.now() + self.timings.boot
-            machine.ok_at = self.clock.now() + self.timings.checks
+            machine.up_at = self.now() + self.timings.boot
+            machine.ok_at = self.now() + self.timings.checks
             self._become(instance_id, "running")
 
     @serves("ec2:RebootInstances", writes=True)
@@ -214,7 +214,7 @@ class Machines(Network):
         instance = self._get(instance_id, operation)
         if instance.state != "running":
             raise refused(operation, "IncorrectInstanceState", f"{instance_id} is {instance.state}")
-        self._machines[instance_id].up_at = self.clock.now() + self.timings.reboot
+        self._machines[instance_id].up_at = self.now() + self.timings.reboot
         self._close_events(instance_id, "instance-reboot", "[Completed]")
 
     @serves("ec2:RunInstances", writes=True)
@@ -246,7 +246,7 @@ class Machines(Network):
             profile_arn=request.profile_arn,
             key_name=request.key_name,
             placement_group=request.placement_group,
-            launched_at=self.clock.now(),
+            launched_at=self.now(),
             tags={key: value for key, value in request.tags.items() if not key.lower().startswith("aws:")},
         )
         self.put_instance(made, disks, Machine(self.service_of_new or service, token=request.token))
@@ -328,7 +328,7 @@ class Machines(Network):
     def answers_now(self, instance_id: str) -> bool:
         """Whether the service inside an instance takes connections."""
         machine = self._machines[instance_id]
-        is_up = self._instances[instance_id].state == "running" and machine.up_at <= self.clock.now()
+        is_up = self._instances[instance_id].state == "running" and machine.up_at <= self.now()
         return is_up and not machine.is_impaired
 
 
