@@ -45,7 +45,9 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     cloud: Any = connect(region=region, profile=profile)
     if os.environ.get(VARIABLE):
         cloud = MortalCloud(cloud)
-    return World(cloud, SystemClock(), HttpProbe(), reporter, HttpLoadGenerator(), open_faults(), poll_seconds())
+    return World(
+        cloud, SystemClock(), HttpProbe(), reporter, HttpLoadGenerator(), open_faults(), poll_seconds()
+    )
 
 
 def open_faults() -> EndpointFaults:

@@ -252,6 +252,7 @@ class DurableRuntime:
             self._outcome = [None, _told(error, steps)]
             raise self._outcome[1] from error
         except Exception as error:
+            error.add_note(f"in the run {run_id} at '{steps.current}'; see: nospof runs show {run_id}")
             self._outcome = [None, error]
             raise
         else:

@@ -1,0 +1,189 @@
+"""kill -9 of a real nospof, at every step and inside the off-section, against a real local cloud.
+
+What must hold afterwards: the keeper process has the source running without anybody's help; resumed,
+the run ends; and there is exactly one image, one twin, one target group, one balancer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.local_cloud import RunningCloud, eventually, running_cloud
+from support.memory_world import memory_world, one_instance
+
+from nospof.model.cloud import TAG_GUARANTEE
+from nospof.model.requests import CloneRequest, PairRequest
+from nospof.procedures.clone import clone
+from nospof.procedures.pair import pair
+from nospof.runtime.memory import MemorySteps
+
+pytestmark = pytest.mark.local_cloud
+
+OFF_SECTION = [
+    f"{side} {call}"
+    for call in ("tag", "stop_instance", "create_image", "snapshots_of", "start_instance", "untag", "launch")
+    for side in ("before", "after")
+]
+
+
+def clone_places() -> list[str]:
+    cloud = one_instance()
+    steps = MemorySteps("clone")
+    steps.tell(clone, memory_world(cloud), CloneRequest(cloud.the_instance.id))
+    return [f"{side} {name}" for name in steps.names for side in ("before", "after")] + OFF_SECTION
+
+
+def pair_places() -> list[str]:
+    cloud = one_instance()
+    source = cloud.the_instance.id
+    cloned = MemorySteps("clone").tell(clone, memory_world(cloud), CloneRequest(source))
+    steps = MemorySteps("pair")
+    request = PairRequest(source, twin_id=cloned.twin.id, stateless=True)
+    steps.tell(pair, memory_world(cloud), request)
+    return [f"{side} {name}" for name in steps.names for side in ("before", "after")]
+
+
+@dataclass(frozen=True)
+class Site:
+    cloud: RunningCloud
+    home: Path
+
+    def nospof(self, *arguments: str, failpoint: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, **self.cloud.environment, "NOSPOF_HOME": str(self.home)}
+        return subprocess.run(
+            [sys.executable, "-m", "nospof", *arguments],
+            env={**environment, "NOSPOF_FAILPOINT": failpoint},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def launch(self, name: str) -> str:
+        ec2 = self.cloud.client("ec2")
+        launched = ec2.run_instances(
+            ImageId=self.cloud.image_named("nospof-demo-site"),
+            InstanceType="t3.small",
+            MinCount=1,
+            MaxCount=1,
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
+        )
+        instance_id = str(launched["Instances"][0]["InstanceId"])
+        eventually(lambda: self.instance(instance_id)["State"]["Name"] == "running")
+        return instance_id
+
+    def instance(self, instance_id: str) -> dict[str, Any]:
+        found = self.cloud.client("ec2").describe_instances(InstanceIds=[instance_id])
+        instance: dict[str, Any] = found["Reservations"][0]["Instances"][0]
+        return instance
+
+    def count(self, run_id: str) -> dict[str, int]:
+        ec2, elb = self.cloud.client("ec2"), self.cloud.client("elbv2")
+        of_run = [{"Name": "tag:nospof:run", "Values": [run_id]}]
+        live = {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}
+        twins = ec2.describe_instances(Filters=[*of_run, live])["Reservations"]
+        groups = elb.describe_target_groups()["TargetGroups"]
+        balancers = elb.describe_load_balancers()["LoadBalancers"]
+        return {
+            "images": len(ec2.describe_images(Owners=["self"], Filters=of_run)["Images"]),
+            "twins": sum(len(reservation["Instances"]) for reservation in twins),
+            "groups": len(tagged(elb, [group["TargetGroupArn"] for group in groups], run_id)),
+            "balancers": len(tagged(elb, [balancer["LoadBalancerArn"] for balancer in balancers], run_id)),
+        }
+
+    def the_run(self) -> dict[str, Any]:
+        runs = json.loads(self.nospof("runs", "list", "--format", "json").stdout)
+        run: dict[str, Any] = runs[-1]
+        return run
+
+
+def tagged(elb: Any, arns: list[str], run_id: str) -> list[str]:
+    if not arns:
+        return []
+    described = elb.describe_tags(ResourceArns=arns)["TagDescriptions"]
+    wanted = {"Key": "nospof:run", "Value": run_id}
+    return [one["ResourceArn"] for one in described if wanted in one["Tags"]]
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[RunningCloud]:
+    with running_cloud() as running:
+        yield running
+
+
+@pytest.fixture
+def site(cloud: RunningCloud, tmp_path: Path) -> Site:
+    return Site(cloud, tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def cloned(cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    site = Site(cloud, tmp_path_factory.mktemp("home"))
+    source = site.launch("paired")
+    done = site.nospof("clone", source, "--yes", "--port", "8080", "--path", "/health", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return source, str(json.loads(done.stdout)["result"]["twin"]["id"])
+
+
+def promised(instance: dict[str, Any]) -> bool:
+    return any(tag["Key"] == TAG_GUARANTEE for tag in instance.get("Tags", ()))
+
+
+@pytest.mark.parametrize("place", clone_places())
+def test_a_killed_clone_leaves_the_source_running_and_resumes_to_one_image_and_one_twin(site, place):
+    source = site.launch("source")
+    try:
+        killed = site.nospof(
+            "clone", source, "--yes", "--port", "8080", "--path", "/health", failpoint=place
+        )
+        assert killed.returncode == -9, killed.stderr
+
+        def is_back() -> bool:
+            instance = site.instance(source)
+            return instance["State"]["Name"] == "running" and not promised(instance)
+
+        eventually(is_back, timeout_seconds=60)
+
+        run_id = site.the_run()["id"]
+        resumed = site.nospof("runs", "resume", run_id)
+        assert resumed.returncode == 0, resumed.stderr
+        assert site.the_run()["state"] == "done"
+        assert is_back()
+        assert site.count(run_id) == {"images": 1, "twins": 1, "groups": 0, "balancers": 0}
+    finally:
+        twins = site.cloud.client("ec2").describe_instances(
+            Filters=[{"Name": "tag:nospof:twin-of", "Values": [source]}]
+        )["Reservations"]
+        ids = [instance["InstanceId"] for one in twins for instance in one["Instances"]]
+        site.cloud.client("ec2").terminate_instances(InstanceIds=[source, *ids])
+
+
+@pytest.mark.parametrize(("number", "place"), list(enumerate(pair_places())))
+def test_a_killed_pair_resumes_to_one_group_and_one_balancer_with_both_healthy(site, cloned, number, place):
+    source, twin = cloned
+    service = f"www-{number}"
+    port = str(9000 + number)
+    asked = ["pair", source, "--with", twin, "--service", service, "--yes", "--stateless"]
+    asked += ["--port", "8080", "--listener-port", port, "--health-path", "/health"]
+    killed = site.nospof(*asked, failpoint=place)
+    assert killed.returncode == -9, killed.stderr
+    assert site.instance(source)["State"]["Name"] == "running"
+
+    run_id = site.the_run()["id"]
+    resumed = site.nospof("runs", "resume", run_id, "--format", "json")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert site.count(run_id) == {"images": 0, "twins": 0, "groups": 1, "balancers": 1}
+    result = json.loads(resumed.stdout)["result"]
+    elb = site.cloud.client("elbv2")
+    health = elb.describe_target_health(TargetGroupArn=result["target_group_arn"])
+    states = {one["Target"]["Id"]: one["TargetHealth"]["State"] for one in health["TargetHealthDescriptions"]}
+    assert states == {source: "healthy", twin: "healthy"}
+    elb.delete_load_balancer(LoadBalancerArn=result["balancer_arn"])
