@@ -100,8 +100,9 @@ def take_early(facts: AccountFacts, service: Service, finding: Finding) -> Propo
     """Propose to take one member's maintenance before the window, while another serves."""
     hit = [one for one in service.members if one in finding.members]
     if len(hit) > 1:
-        first = hit[0]
-        says = f"take the maintenance of {first} early, at a quiet hour, while {hit[1]} serves"
+        # One that is out of service anyway costs nothing to take first.
+        first, other = sorted(hit, key=lambda one: (one not in service.state_of, one))[:2]
+        says = f"take the maintenance of {first} early, at a quiet hour, while {other} serves"
         return Proposal(says, (f"nospof maintain take {first}",), lambda old: without_events(old, first))
     twin = second_machine(facts, service)
     commands = (*twin.commands, *(f"nospof maintain take {one}" for one in hit))

@@ -241,7 +241,7 @@ def parts_of(facts: AccountFacts, service: Service, findings: tuple[Finding, ...
 def target_states(service: Service) -> dict[str, str]:
     """Return what groups say of machines that get no traffic."""
     return {
-        node.requirement.node: service.state_of[node.name]
+        node.requirement.node: service.state_of[node.name].partition(" (")[0]
         for node in service.topology.nodes
         if node.kind == "target" and node.name in service.state_of and isinstance(node.requirement, On)
     }

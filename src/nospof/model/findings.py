@@ -104,6 +104,11 @@ class Finding:
         return RULES[self.rule]
 
     @property
+    def is_single_point(self) -> bool:
+        """Whether one event is enough to stop the service for all its clients."""
+        return self.view == "serving" and self.order == 1 and self.share == 1
+
+    @property
     def fingerprint(self) -> str:
         """The finding's identity: the same tomorrow, whatever its wording, count or order."""
         return hashlib.sha256(f"{self.rule}|{self.service}|{self.event}".encode()).hexdigest()
@@ -193,26 +198,23 @@ class AuditReport:
     @property
     def verdict(self) -> str:
         """One sentence: what was found, in how many services, from what, and what was not read."""
-        return f"{self._found()}; read: {self._read()}.{self._missing()}"
+        doubt = "INCOMPLETE: " if self.exit_code is ExitCode.INCOMPLETE else ""
+        return f"{doubt}{self._found()}; read: {self._read()}.{self._missing()}"
 
     def _found(self) -> str:
         if not self.services:
-            return f"INCOMPLETE: nothing that serves was found in {self.region}"
+            return f"nothing that serves was found in {self.region}"
         where = counted(len(self.services), "service")
-        singles = [
-            one for one in self.findings if one.order == 1 and one.share == 1 and one.view == "serving"
-        ]
+        singles = [one for one in self.findings if one.is_single_point]
         possible = sum(one.confidence == "possible" for one in singles)
         others = len(self.findings) - len(singles)
         if singles:
             doubt = f" ({possible} possible)" if possible else ""
             more = f" and {counted(others, 'other finding')}" if others else ""
             return f"{counted(len(singles), 'single point')} of failure{doubt}{more} in {where}"
-        if others:
-            return f"no single point of failure, but {counted(others, 'other finding')} in {where}"
-        if self.is_complete:
-            return f"no single point of failure in {where}"
-        return f"INCOMPLETE: no single point of failure in what was read of {where}"
+        but = f", but {counted(others, 'other finding')}," if others else ""
+        seen = "" if self.is_complete else " what was read of"
+        return f"no single point of failure{but} in{seen} {where}"
 
     def _read(self) -> str:
         return ", ".join(counted(number, kind) for kind, number in self.counts.items()) or "nothing"
