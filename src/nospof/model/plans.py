@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+WITHOUT_DRY_RUN = frozenset({"ModifyInstancePlacement"})
+"""The EC2 writes that have no DryRun; asked to rehearse, they would be made in earnest."""
+
 
 @dataclass(frozen=True)
 class PlannedCall:
@@ -28,8 +31,8 @@ class PlannedCall:
 
     @property
     def can_rehearse(self) -> bool:
-        """EC2 answers DryRun; Elastic Load Balancing has no such thing."""
-        return self.service == "ec2"
+        """Most EC2 writes answer DryRun; Elastic Load Balancing has no such thing."""
+        return self.service == "ec2" and self.operation not in WITHOUT_DRY_RUN
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
         plan=Plan(
             procedure="clone",
             says=f"clone {source.name} ({source.id}, {source.zone}) into {subnet.zone}",
-            guarantee=f"{source.id} is running when this ends, whatever happens to nospof",
+            guarantee=f"{source.id} is {source.state} when this ends, whatever happens to nospof",
             calls=clone_calls(source, image_name, twin, token),
             warnings=warnings_of(facts, subnet),
             expected_seconds_off=SECONDS_OFF_EXPECTED if source.state == "running" else None,
@@ -152,6 +152,12 @@ def choose_subnet(
                 f"{source.type}; zones that would do: {_zones(subnets, zones_offering) or 'none'}. "
                 "Nothing was changed."
             )
+    if request.zone == source.zone and not request.same_zone:
+        raise PreconditionFailed(
+            f"{request.zone} is the zone of {source.id} itself: one zone's failure would still take both. "
+            "Choose another zone, or accept this one on other hardware with --same-zone. "
+            "Nothing was changed."
+        )
     elsewhere = [subnet for subnet in usable if subnet.zone != source.zone]
     candidates = elsewhere or (usable if request.same_zone else [])
     if not candidates:
@@ -183,8 +189,13 @@ def clone_calls(
     source: Instance, image_name: str, twin: LaunchRequest, token: str
 ) -> tuple[PlannedCall, ...]:
     """Return the writes of a clone, in order."""
-    stop_and_start = source.state == "running"
     calls = [
+        PlannedCall(
+            "ec2",
+            "CreatePlacementGroup",
+            {"GroupName": twin.placement_group, "Strategy": "spread"},
+            f"make the spread placement group {twin.placement_group}",
+        ),
         PlannedCall(
             "ec2",
             "CreateTags",
@@ -192,6 +203,12 @@ def clone_calls(
             f"promise on {source.id} itself that it comes back on",
         ),
         PlannedCall("ec2", "StopInstances", {"InstanceIds": [source.id]}, f"stop {source.id}"),
+        PlannedCall(
+            "ec2",
+            "ModifyInstancePlacement",
+            {"InstanceId": source.id, "GroupName": twin.placement_group},
+            f"move {source.id} into it, so that it never shares a rack with its twin",
+        ),
         PlannedCall(
             "ec2",
             "CreateImage",
@@ -207,7 +224,11 @@ def clone_calls(
         ),
         PlannedCall("ec2", "RunInstances", launch_parameters(twin), "launch the twin", ("ImageId",)),
     ]
-    left_out = () if stop_and_start else ("StopInstances", "StartInstances")
+    left_out: set[str] = set()
+    if source.state != "running":
+        left_out |= {"CreateTags", "StopInstances", "StartInstances", "DeleteTags"}
+    if not twin.placement_group:
+        left_out |= {"CreatePlacementGroup", "ModifyInstancePlacement"}
     return tuple(call for call in calls if call.operation not in left_out)
 
 

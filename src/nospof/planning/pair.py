@@ -14,6 +14,7 @@ from nospof.model.answers import Answer
 from nospof.model.cloud import (
     TAG_RUN,
     TAG_SERVICE,
+    TAG_STATE,
     HealthCheck,
     IngressRule,
     Instance,
@@ -30,7 +31,13 @@ from nospof.model.requests import PairRequest
 NAME_LENGTH = 32
 """AWS allows 32 characters for the names of balancers and target groups."""
 
-FROM_EVERYWHERE = ("0.0.0.0/0", "::/0")
+FROM_EVERYWHERE = "0.0.0.0/0"
+"""A balancer reaches its targets over IPv4, so what ::/0 lets in does not let it in."""
+
+TAG_LENGTH = 256
+PORTS = range(1, 65536)
+NOT_YET = "sg-00000000000000000"
+"""Stands for a security group that does not exist yet."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +77,9 @@ def resource_name(service: str) -> str:
     A name that had to be changed or cut carries a digest of the whole, so that two services never
     share one.
     """
-    legal = re.sub(r"[^A-Za-z0-9-]+", "-", service).strip("-")
+    legal = re.sub(r"[^A-Za-z0-9]+", "-", service).strip("-")
     name = f"nospof-{legal}"
-    if legal == service and len(name) <= NAME_LENGTH:
+    if legal and legal == service and len(name) <= NAME_LENGTH:
         return name
     digest = hashlib.sha256(service.encode()).hexdigest()[:6]
     return f"{name[: NAME_LENGTH - 7].rstrip('-')}-{digest}"
@@ -85,19 +92,22 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
         UsageError: the request contradicts itself.
         PreconditionFailed: the pair must not be made like this.
     """
+    refuse_what_makes_no_sense(request)
     service = service_of(facts.source, request)
     name = resource_name(service)
+    refuse_unspeakable_name(service)
     refuse_two_diverging_copies(facts.source, request)
     refuse_what_is_no_pair(facts, request)
-    refuse_foreign_names(facts, service, name)
     subnets, is_internal = balancer_subnets(facts)
     tags = {TAG_RUN: token, TAG_SERVICE: service}
+    # EC2 takes ASCII only in a description; the service's name may be any letters, ours is not.
     security_group = SecurityGroupRequest(
-        name, f"clients of {service} to its load balancer"[:255], facts.source.vpc_id, tags
+        name, f"clients of {name} to the load balancer", facts.source.vpc_id, tags
     )
     target_group = TargetGroupRequest(
         name, facts.source.vpc_id, request.port, HealthCheck(path=request.health_path), tags=tags
     )
+    refuse_foreign_names(facts, service, target_group)
     balancer = LoadBalancerRequest(name, subnets, (), is_internal, tags)
     opens = "" if is_open(facts.ingress, request.port) else next(iter(facts.source.security_groups), "")
     return PairPlan(
@@ -112,7 +122,7 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
             says=f"put {facts.source.id} and {facts.twin.id if facts.twin else 'its twin'} behind the "
             f"balancer {name} as the service {service}",
             guarantee=f"{facts.source.id} serves throughout; the twin gets no traffic before it passed",
-            calls=pair_calls(facts, request, name, subnets, opens),
+            calls=pair_calls(facts, request, balancer, opens),
             warnings=warnings_of(facts, is_internal),
             details={
                 "service": service,
@@ -121,6 +131,26 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
             },
         ),
     )
+
+
+def refuse_what_makes_no_sense(request: PairRequest) -> None:
+    """Refuse a request that cannot be understood, whatever the world looks like."""
+    if not request.health_path.startswith("/"):
+        raise UsageError(f"--health-path {request.health_path!r} must begin with /")
+    for option, port in (("--port", request.port), ("--listener-port", request.listener_port)):
+        if port not in PORTS:
+            raise UsageError(f"{option} {port} is no port; use one from {PORTS[0]} to {PORTS[-1]}")
+
+
+def refuse_unspeakable_name(service: str) -> None:
+    """Refuse a name Elastic Load Balancing does not take as a tag (API reference, Tag)."""
+    strange = sorted({c for c in service if not (c.isalpha() or c.isnumeric() or c in " _.:/=+-@")})
+    if strange or service != service.strip() or len(service) > TAG_LENGTH:
+        raise PreconditionFailed(
+            f"the service name {service!r} cannot be a tag of a load balancer"
+            f"{': it contains ' + ' '.join(map(repr, strange)) if strange else ''}. Choose one of at most "
+            f"{TAG_LENGTH} letters, digits, spaces and _ . : / = + - @ with --service. Nothing was changed."
+        )
 
 
 def refuse_two_diverging_copies(source: Instance, request: PairRequest) -> None:
@@ -137,14 +167,12 @@ def refuse_two_diverging_copies(source: Instance, request: PairRequest) -> None:
 def refuse_what_is_no_pair(facts: PairFacts, request: PairRequest) -> None:
     """Refuse members that cannot serve together."""
     source, twin = facts.source, facts.twin
-    if not request.health_path.startswith("/"):
-        raise UsageError(f"--health-path {request.health_path!r} must begin with /")
     if source.state != "running":
         raise PreconditionFailed(
             f"{source.id} is {source.state}; start it first: aws ec2 start-instances --instance-ids "
             f"{source.id}. Nothing was changed."
         )
-    if facts.answer.status and not facts.answer.is_good:
+    if facts.answer.status and str(facts.answer.status) != HealthCheck().matcher:
         raise PreconditionFailed(
             f"{facts.answer.url} answers {facts.answer.says} to a request made as the balancer will make it "
             "(the instance's address as Host, no cookies), so the balancer would find no healthy member. "
@@ -172,20 +200,33 @@ def refuse_what_is_no_pair(facts: PairFacts, request: PairRequest) -> None:
         )
 
 
-def refuse_foreign_names(facts: PairFacts, service: str, name: str) -> None:
-    """Refuse to take over a balancer or a group that is not this service's."""
+def refuse_foreign_names(facts: PairFacts, service: str, wanted: TargetGroupRequest) -> None:
+    """Refuse to take over a balancer or a group that is not this service's, or not like this."""
     for kind, found in (("load balancer", facts.balancer), ("target group", facts.target_group)):
         if found and found.tags.get(TAG_SERVICE) != service:
             raise PreconditionFailed(
-                f"a {kind} named {name} exists and is not the service {service}'s; choose another name with "
-                "--service. Nothing was changed."
+                f"a {kind} named {wanted.name} exists and is not the service {service}'s; choose another "
+                "name with --service. Nothing was changed."
             )
+    group, balancer = facts.target_group, facts.balancer
+    if group and (group.port, group.health_check) != (wanted.port, wanted.health_check):
+        raise PreconditionFailed(
+            f"the target group {wanted.name} of {service} exists with port {group.port} and the check "
+            f"GET {group.health_check.path}, not port {wanted.port} and GET {wanted.health_check.path}. "
+            "Ask for what exists, or choose another name with --service. Nothing was changed."
+        )
+    if balancer and balancer.vpc_id != wanted.vpc_id:
+        raise PreconditionFailed(
+            f"the load balancer {wanted.name} of {service} is in {balancer.vpc_id} and {facts.source.id} in "
+            f"{wanted.vpc_id}; choose another name with --service. Nothing was changed."
+        )
 
 
 def balancer_subnets(facts: PairFacts) -> tuple[tuple[str, ...], bool]:
     """Choose one subnet per zone, and whether the balancer must be internal.
 
-    AWS wants two zones, one subnet in each, with at least 8 free addresses (C62).
+    AWS wants two zones, one subnet in each, with at least 8 free addresses (C62), and sends nothing to
+    a member in a zone the balancer is not in.
     """
     roomy = [subnet for subnet in facts.subnets if subnet.free_addresses >= 8]
     public = [subnet for subnet in roomy if subnet.is_public]
@@ -199,88 +240,122 @@ def balancer_subnets(facts: PairFacts) -> tuple[tuple[str, ...], bool]:
             "application load balancer needs two zones. Add a subnet: aws ec2 create-subnet --vpc-id "
             f"{facts.source.vpc_id} --availability-zone ... --cidr-block .... Nothing was changed."
         )
+    for member in (facts.source, facts.twin):
+        if member and member.zone not in by_zone:
+            raise PreconditionFailed(
+                f"the balancer would stand in {' and '.join(sorted(by_zone))}, and {member.id} in "
+                f"{member.zone} would get no traffic from it. Add a {'' if is_internal else 'public '}subnet "
+                f"with 8 free addresses there: aws ec2 create-subnet --vpc-id {facts.source.vpc_id} "
+                f"--availability-zone {member.zone} --cidr-block .... Nothing was changed."
+            )
     return tuple(by_zone[zone] for zone in sorted(by_zone)), is_internal
 
 
 def is_open(ingress: tuple[IngressRule, ...], port: int) -> bool:
     """Whether everybody may already connect to the port."""
-    return any(rule.port in (0, port) and rule.cidr in FROM_EVERYWHERE for rule in ingress)
+    return any(rule.port in (0, port) and rule.cidr == FROM_EVERYWHERE for rule in ingress)
 
 
 def pair_calls(
-    facts: PairFacts, request: PairRequest, name: str, subnets: tuple[str, ...], opens: str
+    facts: PairFacts, request: PairRequest, balancer: LoadBalancerRequest, opens: str
 ) -> tuple[PlannedCall, ...]:
     """Return the writes of a pair, in order, without those of a clone."""
-    source, vpc_id = facts.source, facts.source.vpc_id
+    source, name, port = facts.source, balancer.name, request.port
     twin_id = facts.twin.id if facts.twin else source.id
-    stand_in = () if facts.twin else ("Targets",)
-    calls = [
-        PlannedCall(
-            "ec2",
-            "CreateSecurityGroup",
-            {"GroupName": name, "Description": f"clients of {name}", "VpcId": vpc_id},
-            f"make the security group {name} for the balancer, open on port {request.listener_port}",
-        ),
+    not_yet = () if facts.twin else ("Targets",)
+    marks = [
+        {"Key": key, "Value": value}
+        for key, value in ((TAG_SERVICE, balancer.tags[TAG_SERVICE]), (TAG_STATE, "none"))
+    ]
+    listen = {"Port": request.listener_port, "Protocol": "HTTP"}
+    return (
+        *entry_calls(facts, request, name, opens),
         PlannedCall(
             "elbv2",
             "CreateTargetGroup",
-            {"Name": name, "Port": request.port, "VpcId": vpc_id},
+            {"Name": name, "Port": port, "VpcId": source.vpc_id},
             f"make the target group {name}, checked with GET {request.health_path}",
         ),
         PlannedCall(
             "elbv2",
             "CreateLoadBalancer",
-            {"Name": name, "Subnets": list(subnets)},
-            f"make the load balancer {name} in {len(subnets)} zones",
+            {"Name": name, "Subnets": list(balancer.subnet_ids)},
+            f"make the load balancer {name} in {len(balancer.subnet_ids)} zones",
         ),
         PlannedCall(
             "elbv2",
             "CreateListener",
-            {"Port": request.listener_port, "Protocol": "HTTP"},
+            listen,
             f"listen on port {request.listener_port}",
             ("LoadBalancerArn", "TargetGroupArn"),
         ),
         PlannedCall(
             "elbv2",
             "RegisterTargets",
-            {"Targets": [{"Id": twin_id, "Port": request.port}]},
+            {"Targets": [{"Id": twin_id, "Port": port}]},
             "register the twin, let the balancer check it, and ask it for a page",
-            ("TargetGroupArn", *stand_in),
+            ("TargetGroupArn", *not_yet),
         ),
         PlannedCall(
             "elbv2",
             "RegisterTargets",
-            {"Targets": [{"Id": source.id, "Port": request.port}]},
+            {"Targets": [{"Id": source.id, "Port": port}]},
             f"register {source.id} beside it",
             ("TargetGroupArn",),
         ),
         PlannedCall(
             "ec2",
             "CreateTags",
-            {"Resources": [source.id], "Tags": [{"Key": TAG_SERVICE, "Value": name}]},
-            "mark both as members of the service",
+            {"Resources": [source.id], "Tags": marks},
+            f"mark {source.id} as a member of the service",
         ),
-    ]
-    if opens:
-        rule = PlannedCall(
+        PlannedCall(
             "ec2",
-            "AuthorizeSecurityGroupIngress",
-            {
-                "GroupId": opens,
-                "IpPermissions": [
-                    {
-                        "IpProtocol": "tcp",
-                        "FromPort": request.port,
-                        "ToPort": request.port,
-                        "UserIdGroupPairs": [{"GroupId": opens}],
-                    }
-                ],
-            },
-            f"let the balancer reach port {request.port} of the instances ({opens})",
-            ("UserIdGroupPairs",),
-        )
-        calls.insert(1, rule)
-    return tuple(calls)
+            "CreateTags",
+            {"Resources": [twin_id], "Tags": marks},
+            "mark the twin as a member of the service",
+            () if facts.twin else ("Resources",),
+        ),
+    )
+
+
+def entry_calls(facts: PairFacts, request: PairRequest, name: str, opens: str) -> tuple[PlannedCall, ...]:
+    """Return the writes that let clients reach the balancer, and the balancer the instances."""
+    made = PlannedCall(
+        "ec2",
+        "CreateSecurityGroup",
+        {"GroupName": name, "Description": f"clients of {name}", "VpcId": facts.source.vpc_id},
+        f"make the security group {name} for the balancer",
+    )
+    clients = allow_call(
+        NOT_YET,
+        request.listener_port,
+        {"IpRanges": [{"CidrIp": FROM_EVERYWHERE}]},
+        f"let clients reach the balancer on port {request.listener_port}",
+        "GroupId",
+    )
+    if not opens:
+        return made, clients
+    inward = allow_call(
+        opens,
+        request.port,
+        {"UserIdGroupPairs": [{"GroupId": opens}]},
+        f"let the balancer reach port {request.port} of the instances ({opens})",
+        "UserIdGroupPairs",
+    )
+    return made, clients, inward
+
+
+def allow_call(group_id: str, port: int, peer: dict[str, object], says: str, placeholder: str) -> PlannedCall:
+    """Return the write that lets a peer connect to a port."""
+    permission = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **peer}
+    return PlannedCall(
+        "ec2",
+        "AuthorizeSecurityGroupIngress",
+        {"GroupId": group_id, "IpPermissions": [permission]},
+        says,
+        (placeholder,),
+    )
 
 
 def warnings_of(facts: PairFacts, is_internal: bool) -> tuple[str, ...]:

@@ -138,18 +138,19 @@ def wait_for_image(world: World, image_id: str) -> Image:
 def wait_until_ok(world: World, instance_id: str) -> InstanceStatus:
     """Wait until the cloud's own checks of an instance pass: "running" is not "working"."""
 
-    def look() -> InstanceStatus:
-        (status,) = world.cloud.instance_status((instance_id,))
-        return status
+    def says(statuses: tuple[InstanceStatus, ...]) -> str:
+        return "; ".join(f"instance {one.instance_check}, system {one.system_check}" for one in statuses)
 
-    return wait_for(
+    # A new instance may not be listed yet, which is no status at all.
+    (status,) = wait_for(
         world,
         f"{instance_id} to pass its status checks",
-        look,
-        lambda status: status.is_ok,
+        lambda: world.cloud.instance_status((instance_id,)),
+        lambda statuses: any(status.is_ok for status in statuses),
         within_seconds=STATUS_SECONDS,
-        says=lambda status: f"instance {status.instance_check}, system {status.system_check}",
+        says=lambda statuses: says(statuses) or "not listed yet",
     )
+    return status
 
 
 def launch(world: World, request: LaunchRequest) -> Instance:

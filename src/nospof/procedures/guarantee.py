@@ -92,5 +92,5 @@ def is_impaired(world: World, instance: Instance) -> bool:
     """Whether it is "running" and does not work: only a stop and a start helps then."""
     if instance.state != "running":
         return False
-    (status,) = world.cloud.instance_status((instance.id,))
-    return "impaired" in (status.instance_check, status.system_check)
+    statuses = world.cloud.instance_status((instance.id,))
+    return any("impaired" in (status.instance_check, status.system_check) for status in statuses)

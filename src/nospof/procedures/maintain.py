@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nospof.errors import PreconditionFailed
+from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
 from nospof.model.answers import Answer
 from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Target
 from nospof.model.requests import TakeRequest
@@ -15,7 +15,7 @@ from nospof.procedures.clone import url_of, wait_until_ok
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.pair import register, wait_healthy
 from nospof.procedures.power import bring_back, stop
-from nospof.procedures.waiting import TimedOut, wait_for
+from nospof.procedures.waiting import wait_for
 
 DRAIN_SECONDS = 900.0
 """Longer than the deregistration delay people set; AWS's own default is 300 s."""
@@ -53,8 +53,7 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     refuse_to_leave_the_service_alone(facts)
     instance = facts.instance
     began = steps.do("promise that the member comes back", promise_at, world, instance.id, steps.token)
-    for group in facts.memberships:
-        steps.do(f"drain it from {group.group_name}", drain, world, group.group_arn, instance.id, group.port)
+    steps.do("drain it from every group it serves in", drain, world, instance.id, facts.memberships)
     steps.do("stop it and start it on other hardware", move, world, instance.id)
     steps.do("wait until it passes its status checks", wait_until_ok, world, instance.id)
     for group in facts.memberships:
@@ -101,7 +100,10 @@ def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
     """Refuse where nothing would be gained, or where nobody else would serve meanwhile."""
     instance = facts.instance
     if instance.state != "running":
-        raise PreconditionFailed(f"{instance.id} is {instance.state}, not running. Nothing was changed.")
+        raise PreconditionFailed(
+            f"{instance.id} is {instance.state}, not running; start it first: aws ec2 start-instances "
+            f"--instance-ids {instance.id}. Nothing was changed."
+        )
     if not facts.events:
         raise PreconditionFailed(
             f"no maintenance is announced for {instance.id}, so there is none to take. Nothing was changed."
@@ -109,8 +111,8 @@ def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
     stubborn = [event.code for event in facts.events if event.code not in MOVED_BY_STOP_AND_START]
     if stubborn:
         raise PreconditionFailed(
-            f"a stop and a start is not known to clear {', '.join(stubborn)} of {instance.id}. "
-            "Nothing was changed."
+            f"a stop and a start is not known to clear {', '.join(stubborn)} of {instance.id}. Ask AWS what "
+            "it will do, and wait for its window. Nothing was changed."
         )
     if not facts.memberships:
         raise PreconditionFailed(
@@ -121,7 +123,7 @@ def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
         if not group.others:
             raise PreconditionFailed(
                 f"no other member of {group.group_name} is healthy, so {instance.id} must not leave it now. "
-                "Nothing was changed."
+                "Mend the others first. Nothing was changed."
             )
 
 
@@ -131,26 +133,54 @@ def promise_at(world: World, instance_id: str, run_id: str) -> float:
     return world.clock.now()
 
 
-def drain(world: World, group_arn: str, instance_id: str, port: int) -> str:
-    """Take a member out of a group and wait until nothing of it is left there (C75)."""
-    world.cloud.deregister(group_arn, instance_id, port)
+def drain(world: World, instance_id: str, memberships: tuple[Membership, ...]) -> str:
+    """Take a member out of its groups, wait until nothing of it is left there (C75), or put it back.
 
-    def mine(targets: tuple[Target, ...]) -> list[Target]:
-        return [t for t in targets if t.instance_id == instance_id and t.port == port and t.state != "unused"]
+    One step for all groups: out of some and in the others would be neither drained nor serving. That
+    others serve is looked at again here and at the end, for what was read first may be long ago.
 
+    Raises:
+        TimedOut, CloudError, ProcedureFailed: after it was put back.
+    """
     try:
-        wait_for(
-            world,
-            f"{instance_id} to be drained",
-            lambda: world.cloud.targets(group_arn),
-            lambda targets: not mine(targets),
-            within_seconds=DRAIN_SECONDS,
-            says=lambda targets: ", ".join(target.state for target in mine(targets)),
-        )
-    except TimedOut:
-        register(world, group_arn, instance_id, port)
+        for group in memberships:
+            refuse_last_one(world, instance_id, group)
+            world.cloud.deregister(group.group_arn, instance_id, group.port)
+        for group in memberships:
+            wait_drained(world, instance_id, group)
+            refuse_last_one(world, instance_id, group)
+    except NospofError:
+        for group in memberships:
+            register(world, group.group_arn, instance_id, group.port)
         raise
     return instance_id
+
+
+def refuse_last_one(world: World, instance_id: str, group: Membership) -> None:
+    """Raise when nobody else is healthy in the group now."""
+    targets = world.cloud.targets(group.group_arn)
+    if not any(target.is_healthy for target in targets if target.instance_id != instance_id):
+        raise ProcedureFailed(
+            f"no other member of {group.group_name} is healthy any more, so {instance_id} stays in it. "
+            "Mend the others and resume"
+        )
+
+
+def wait_drained(world: World, instance_id: str, group: Membership) -> None:
+    """Wait until the balancer has let go of the member."""
+
+    def mine(targets: tuple[Target, ...]) -> list[Target]:
+        member = (instance_id, group.port)
+        return [t for t in targets if (t.instance_id, t.port) == member and t.state != "unused"]
+
+    wait_for(
+        world,
+        f"{instance_id} to be drained from {group.group_name}",
+        lambda: world.cloud.targets(group.group_arn),
+        lambda targets: not mine(targets),
+        within_seconds=DRAIN_SECONDS,
+        says=lambda targets: ", ".join(target.state for target in mine(targets)),
+    )
 
 
 def move(world: World, instance_id: str) -> Instance:

@@ -7,13 +7,15 @@ leave the source off for ever when the run is cancelled in between, because the 
 
 from __future__ import annotations
 
-from nospof.errors import CloudError, ProcedureFailed, UnknownOutcome
-from nospof.model.cloud import Image, Snapshot, Tags
+from contextlib import suppress
+
+from nospof.errors import CloudError, NospofError, ProcedureFailed, UnknownOutcome
+from nospof.model.cloud import Image, Instance, Snapshot, Tags
 from nospof.model.results import OffSection, TimeOff
 from nospof.ports.world import World
 from nospof.procedures.guarantee import promise
 from nospof.procedures.power import bring_back, stop
-from nospof.procedures.waiting import TimedOut, wait_for
+from nospof.procedures.waiting import wait_for
 
 SNAPSHOTS_SECONDS = 300.0
 LOST_ANSWER_SECONDS = 60.0
@@ -48,27 +50,26 @@ def image_while_off(
         TimedOut, CloudError, ProcedureFailed: after the source was brought back, or with the reason
             why even that failed.
     """
-    taken = usable_image(world, image_name)
-    if taken or not must_run:
-        image = taken or take_image(world, source_id, image_name, tags)
-        running = bring_back(world, source_id) if must_run else None
-        return OffSection(image, None, world.clock.now() if running else 0.0)
-    promise(world, source_id, run_id)
+    if not must_run:
+        image = adopt_image(world, source_id, image_name)
+        return OffSection(image or take_image(world, source_id, image_name, tags, placement_group), None)
     clock = world.clock
-    began = clock.now()
+    began = stopped = imaged = 0.0
     try:
-        stop(world, source_id)
-        stopped = clock.now()
-        if placement_group:
-            world.cloud.move_into_group(source_id, placement_group)
-        image = take_image(world, source_id, image_name, tags)
+        # Inside as well: an earlier attempt may have left the source off, whatever its image became.
+        adopted = adopt_image(world, source_id, image_name)
+        if not adopted:
+            promise(world, source_id, run_id)
+            began = clock.now()
+            stop(world, source_id)
+            stopped = clock.now()
+        image = adopted or take_image(world, source_id, image_name, tags, placement_group)
         imaged = clock.now()
     finally:
         _bring_back_with_room(world, source_id, placement_group)
     running_since = clock.now()
-    return OffSection(
-        image, TimeOff(stopped - began, imaged - stopped, running_since - imaged), running_since
-    )
+    split = None if adopted else TimeOff(stopped - began, imaged - stopped, running_since - imaged)
+    return OffSection(image, split, running_since)
 
 
 def _bring_back_with_room(world: World, source_id: str, placement_group: str) -> None:
@@ -79,14 +80,16 @@ def _bring_back_with_room(world: World, source_id: str, placement_group: str) ->
     if placement_group:
         try:
             bring_back(world, source_id, GROUP_SECONDS)
-        except TimedOut:
+        except NospofError:
             world.reporter.progress(f"no room for {source_id} in {placement_group}: starting it outside")
-            world.cloud.move_into_group(source_id, "")
+            # Refused while it is on its way up or down; it is brought back all the same.
+            with suppress(CloudError):
+                world.cloud.move_into_group(source_id, "")
     bring_back(world, source_id)
 
 
-def usable_image(world: World, image_name: str) -> Image | None:
-    """Return the image an earlier attempt took, unless it failed (C18, C22)."""
+def adopt_image(world: World, source_id: str, image_name: str) -> Image | None:
+    """Return the image an earlier attempt took, its snapshots begun; refuse a failed one (C18, C22)."""
     image = world.cloud.image_named(image_name)
     if image and image.state in ("failed", "error", "invalid"):
         raise ProcedureFailed(
@@ -94,21 +97,34 @@ def usable_image(world: World, image_name: str) -> Image | None:
             f"{image.state_reason or 'the cloud gives no reason'}. Remove it (aws ec2 deregister-image "
             f"--image-id {image.id}) and resume"
         )
+    if image:
+        wait_for_snapshots(world, world.cloud.instance(source_id), image_name)
     return image
 
 
-def take_image(world: World, source_id: str, image_name: str, tags: Tags) -> Image:
-    """Start the image and return once every volume's snapshot exists."""
+def take_image(world: World, source_id: str, image_name: str, tags: Tags, placement_group: str) -> Image:
+    """Start the image and return once every volume's snapshot exists.
+
+    A placement group, where one is named, takes the source in first: it can be moved only while off.
+    """
     source = world.cloud.instance(source_id)
     if source.state != "stopped":
         raise ProcedureFailed(
             f"{source_id} is {source.state} where it should be stopped: somebody else started it, and "
             "an image of a running disk is not one to trust"
         )
+    if placement_group:
+        world.cloud.move_into_group(source_id, placement_group)
     try:
         image = world.cloud.create_image(source_id, image_name, tags)
     except UnknownOutcome as error:
         image = _image_after_a_lost_answer(world, image_name, error)
+    wait_for_snapshots(world, source, image_name)
+    return image
+
+
+def wait_for_snapshots(world: World, source: Instance, image_name: str) -> None:
+    """Wait until the snapshot of every volume exists: only then is the point in time fixed."""
     volume_ids = tuple(attachment.volume_id for attachment in source.attachments)
 
     def have_all(snapshots: tuple[Snapshot, ...]) -> bool:
@@ -122,7 +138,6 @@ def take_image(world: World, source_id: str, image_name: str, tags: Tags) -> Ima
         within_seconds=SNAPSHOTS_SECONDS,
         says=lambda snapshots: f"{len(snapshots)} of {len(volume_ids)}",
     )
-    return image
 
 
 def _image_after_a_lost_answer(world: World, image_name: str, error: CloudError) -> Image:

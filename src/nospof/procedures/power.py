@@ -6,17 +6,25 @@ So they may begin in any state, may be repeated, and may be interrupted anywhere
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nospof.errors import CloudError, ProcedureFailed
 from nospof.model.cloud import Instance
 from nospof.ports.world import World
-from nospof.procedures.waiting import ask, wait_for
+from nospof.procedures.waiting import wait_for
 
 STOP_SECONDS = 600.0
 START_SECONDS = 1800.0
 STARTS_THAT_FELL_BACK = 3
 """EC2 accepts a start and then gives up (a volume's key is unusable, say): pending, then stopped."""
 
-NO_CAPACITY_CODES = frozenset({"InsufficientInstanceCapacity", "InsufficientHostCapacity"})
+LAG_SECONDS = 10.0
+"""A read may still say "stopped" for some seconds after a start was accepted."""
+
+ASK_AGAIN_CODES = frozenset(
+    {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "IncorrectInstanceState"}
+)
+"""No room just now (C11), or a state that has changed since the look."""
 GONE = frozenset({"shutting-down", "terminated"})
 
 
@@ -31,7 +39,7 @@ def stop(world: World, instance_id: str) -> Instance:
     def look() -> Instance:
         instance = world.cloud.instance(instance_id)
         if instance.state == "running":
-            ask(lambda: world.cloud.stop_instance(instance_id))
+            _ask_for(world.cloud.stop_instance, instance_id)
         return instance
 
     def is_stopped(instance: Instance) -> bool:
@@ -53,12 +61,14 @@ def bring_back(world: World, instance_id: str, within_seconds: float = START_SEC
         ProcedureFailed: it was terminated, or a start fell back to stopped three times.
         CloudError: the cloud refuses the start.
     """
-    starts = 0
+    starts, started_at, refused = 0, -LAG_SECONDS, ""
 
     def look() -> Instance:
-        nonlocal starts
+        nonlocal starts, started_at, refused
         instance = world.cloud.instance(instance_id)
-        if instance.state == "stopped":
+        if instance.state != "stopped":
+            started_at, refused = -LAG_SECONDS, ""
+        elif world.clock.now() >= started_at + LAG_SECONDS:
             if starts >= STARTS_THAT_FELL_BACK:
                 raise ProcedureFailed(
                     f"{instance_id} was started {starts} times and fell back to stopped each time: "
@@ -66,28 +76,35 @@ def bring_back(world: World, instance_id: str, within_seconds: float = START_SEC
                     f"volumes and at its console output; then: aws ec2 start-instances --instance-ids "
                     f"{instance_id}"
                 )
-            starts += _start(world, instance_id)
+            refused = _ask_for(world.cloud.start_instance, instance_id)
+            if not refused:
+                starts, started_at = starts + 1, world.clock.now()
         return instance
 
     def is_running(instance: Instance) -> bool:
         refuse_gone(instance)
         return instance.state == "running"
 
+    def says(instance: Instance) -> str:
+        return state_of(instance) + (f", and its start is refused: {refused}" if refused else "")
+
     return wait_for(
-        world, f"{instance_id} to run", look, is_running, within_seconds=within_seconds, says=state_of
+        world, f"{instance_id} to run", look, is_running, within_seconds=within_seconds, says=says
     )
 
 
-def _start(world: World, instance_id: str) -> int:
-    """Ask for a start; return how many starts that was (0 when there was no capacity for it)."""
+def _ask_for(change: Callable[[str], None], instance_id: str) -> str:
+    """Ask for a change of state; return the code it was refused with where asking again may help.
+
+    An answer that was lost or throttled is raised: to `wait_for` it means "unknown", and it looks again.
+    """
     try:
-        ask(lambda: world.cloud.start_instance(instance_id))
+        change(instance_id)
     except CloudError as error:
-        if error.code not in NO_CAPACITY_CODES:
+        if error.code not in ASK_AGAIN_CODES:
             raise
-        world.reporter.progress(f"no capacity to start {instance_id} in its zone; asking again")
-        return 0
-    return 1
+        return error.code
+    return ""
 
 
 def refuse_gone(instance: Instance) -> None:
