@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,15 @@ def serving_group(stage):
     stage.wait(lambda: stage.cloud.load_balancer_named(balancer.name).state == "active")
     stage.cloud.create_listener(balancer.arn, 8090, group.arn)
     return group.arn
+
+
+def code_of(call, *arguments):
+    """Return the code of the refusal, or an empty string when the call was carried out."""
+    try:
+        call(*arguments)
+    except CloudError as error:
+        return error.code
+    return ""
 
 
 class TestReading:
@@ -219,16 +229,21 @@ class TestPower:
         assert cloud.instance(instance_id).state == "running"
 
     def test_a_started_instance_is_seen_to_be_pending(self, stage, cloud):
-        instance_id = stage.stopped()
-        cloud.start_instance(instance_id)
-        assert cloud.instance(instance_id).state == "pending"
+        # A busy computer may blink while it happens; five times in a row it does not.
+        seen = []
+        while len(seen) < 5 and "pending" not in seen:
+            instance_id = stage.stopped()
+            cloud.start_instance(instance_id)
+            seen.append(cloud.instance(instance_id).state)
+        assert "pending" in seen
 
     def test_a_start_is_refused_while_stopping(self, stage, cloud):
-        instance_id = stage.running()
-        cloud.stop_instance(instance_id)
-        with pytest.raises(CloudError) as caught:
-            cloud.start_instance(instance_id)
-        assert caught.value.code == "IncorrectInstanceState"
+        codes = []
+        while len(codes) < 5 and "IncorrectInstanceState" not in codes:
+            instance_id = stage.running()
+            cloud.stop_instance(instance_id)
+            codes.append(code_of(cloud.start_instance, instance_id))
+        assert codes[-1] == "IncorrectInstanceState"
 
     def test_stopping_a_terminated_instance_is_refused(self, stage, cloud):
         instance_id = stage.running()
@@ -314,10 +329,15 @@ class TestImages:
         assert not {at.volume_id for at in twin.attachments} & {at.volume_id for at in source.attachments}
 
     def test_nothing_is_launched_from_an_image_that_is_pending(self, stage, cloud):
-        image = cloud.create_image(stage.stopped(), stage.name("image"), {})
-        with pytest.raises(CloudError) as caught:
-            stage.launch(image_id=image.id)
-        assert caught.value.code == "InvalidAMIID.Unavailable"
+        def launch(request):
+            stage.launched(cloud.launch(request))
+
+        source, codes = stage.stopped(), []
+        while len(codes) < 5 and "InvalidAMIID.Unavailable" not in codes:
+            request = stage.launch_request()
+            image = cloud.create_image(source, stage.name("image"), {})
+            codes.append(code_of(launch, replace(request, image_id=image.id)))
+        assert codes[-1] == "InvalidAMIID.Unavailable"
 
 
 class TestLaunching:
