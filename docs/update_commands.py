@@ -1,4 +1,4 @@
-"""Writes docs/commands.md: every command's own help, as it is printed. Run it after changing a command.
+"""Writes docs/commands.md: every command's own help, as it answers it. Run it after changing a command.
 
 .venv/bin/python docs/update_commands.py
 """
@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from click.testing import CliRunner
 
 from nospof.cli.main import cli
 
 PAGE = Path(__file__).with_name("commands.md")
-WIDTH = 90
+COLUMNS = "80"
 HEAD = """\
 # Commands
 
@@ -22,26 +23,30 @@ fresh; to change a text, change the command. What the exit codes mean in full: [
 """
 
 
-def commands(
-    command: click.Command = cli, name: str = "nospof", parent: click.Context | None = None
-) -> Iterator[click.Context]:
-    """Yield a context for a command and for each below it, in the order they are listed."""
-    context = click.Context(command, parent, name, terminal_width=WIDTH, max_content_width=WIDTH)
-    yield context
+def commands(command: click.Command = cli, path: str = "nospof") -> Iterator[tuple[str, click.Command]]:
+    """Yield a command and each below it with what is typed to reach it, in the order they are listed."""
+    yield path, command
     if isinstance(command, click.Group):
-        for child_name in command.list_commands(context):
-            child = command.get_command(context, child_name)
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
             if child and not child.hidden:
-                yield from commands(child, child_name, context)
+                yield from commands(child, f"{path} {name}")
+
+
+def help_of(path: str) -> str:
+    """Return what a command answers to --help on a terminal of 80 columns."""
+    words = path.split()[1:]
+    answer = CliRunner().invoke(cli, [*words, "--help"], prog_name="nospof", env={"COLUMNS": COLUMNS})
+    if answer.exit_code:
+        raise SystemExit(f"{path} --help ended with {answer.exit_code}: {answer.output}")
+    return answer.output
 
 
 def render() -> str:
     """Return the page."""
-    parts = [HEAD]
-    for context in commands():
-        path = context.command_path
-        parts.append(f"## {path}\n\n```text\n$ {path} --help\n{context.get_help()}\n```\n")
-    return "\n".join(parts)
+    parts = [f"## {path}\n\n```text\n$ {path} --help\n{help_of(path)}```\n" for path, _ in commands()]
+    return "\n".join([HEAD, *parts])
 
 
 if __name__ == "__main__":
