@@ -65,12 +65,15 @@ class Story:
         self.rate = rate
         self.url = ""
         self.is_told = False
+        self.run: Callable[[str, Any], Any]
         self.times: list[tuple[str, float]] = []
 
     def tell(self) -> bool:
         """Tell it; return whether both tests passed."""
         with Watch() as watch:
             world = bootstrap.open_world(watch)
+            runtime = bootstrap.open_runtime(world, watch)
+            self.run = lambda *asked: procedures.run(world, runtime, bootstrap.liveness(), *asked).result
             site = self.part(
                 "One instance, one site",
                 lambda: service.launch_site(world, IMAGE, SITE, PORT, PATH),
@@ -79,18 +82,18 @@ class Story:
             say(f"{SITE} is {site.id} in {site.zone}, at {address}")
             say("Its pages come from the instance's own disk; comments and uploads come with the data part.")
             self.part("Audit: what can take it down?", lambda: audit(world))
-            cloned = self.part("Clone: off, image, on again", lambda: run(world, watch, clone_of(site.id)))
+            cloned = self.part("Clone: off, image, on again", lambda: self.run(*clone_of(site.id)))
             say(f"{cloned.twin.id} in {cloned.twin.zone} is its twin")
             say(time_off_text(cloned.time_off))
             request = pair_of(site.id, cloned.twin.id)
-            paired = self.part("Pair: both behind a load balancer", lambda: run(world, watch, request))
+            paired = self.part("Pair: both behind a load balancer", lambda: self.run(*request))
             self.url = paired.url
             say(f"{SITE} is now at {paired.url}, served from {' and '.join(paired.zones)}")
             self.part("Audit again", lambda: audit(world))
             reboot = self.part(
-                "AWS announces a reboot: taken early, under load", lambda: self.take(world, watch, paired)
+                "AWS announces a reboot: taken early, under load", lambda: self.take(world, paired)
             )
-            kill = self.part("Kill one member under load", lambda: self.kill(world, watch))
+            kill = self.part("Kill one member under load", self.kill)
         self.sum_up(reboot, kill)
         self.is_told = True
         return bool(reboot.passed and kill.passed)
@@ -103,20 +106,18 @@ class Story:
         self.times.append((title, time.monotonic() - began))
         return value
 
-    def take(self, world: World, watch: Watch, paired: Any) -> Any:
+    def take(self, world: World, paired: Any) -> Any:
         """Announce a reboot and take it early, with clients coming in."""
         bootstrap.open_faults().announce(paired.members[0], "system-reboot", EVENT_DUE_SECONDS)
         request = ("take", TakeRequest(paired.members[0], PATH))
-        _, verdict = service.under_load(
-            world, f"{paired.url}/", self.rate, lambda: run(world, watch, request)
-        )
+        _, verdict = service.under_load(world, f"{paired.url}/", self.rate, lambda: self.run(*request))
         say(verdict_text(verdict))
         return verdict
 
-    def kill(self, world: World, watch: Watch) -> Any:
+    def kill(self) -> Any:
         """Pull a member's plug, with clients coming in."""
         request = DrillRequest(SITE, rate_per_second=self.rate, seconds=DRILL_SECONDS)
-        verdict = run(world, watch, ("drill", request)).verdict
+        verdict = self.run("drill", request).verdict
         say(verdict_text(verdict))
         return verdict
 
@@ -147,12 +148,6 @@ def pair_of(instance_id: str, twin_id: str) -> tuple[str, PairRequest]:
         health_path=PATH,
         stateless=True,
     )
-
-
-def run(world: World, watch: Watch, asked: tuple[str, Any]) -> Any:
-    """Run one procedure in this process, as the command of that name would."""
-    runtime = bootstrap.open_runtime(world, watch)
-    return procedures.run(world, runtime, bootstrap.liveness(), *asked).result
 
 
 def audit(world: World) -> None:

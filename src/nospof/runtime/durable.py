@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandle
 from dbos import DBOSPortableJSONSerializer as PortableJson
 
 from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
@@ -153,6 +153,7 @@ class DurableRuntime:
         self._steps: DurableSteps | None = None
         self._outcome: list[Any] = []
         self._ended = threading.Event()
+        self._is_launched = False
         self.journal = Journal(home)
 
         @DBOS.workflow(name="procedure", max_recovery_attempts=None)
@@ -173,8 +174,7 @@ class DurableRuntime:
             self._post_keeper(run_id)
             self._launch()
             with SetWorkflowID(run_id):
-                DBOS.start_workflow(self._tell, procedure, plain, run_id)
-            return self._wait(run_id)
+                return self._wait(DBOS.start_workflow(self._tell, procedure, plain, run_id))
 
     def resume(self, run_id: str) -> Any:
         """Take up a run that was interrupted or failed, where it was, and return what it answers.
@@ -196,8 +196,7 @@ class DurableRuntime:
             self._launch()
             DBOS.register_queue(self._queue, polling_interval_sec=POLL_SECONDS)
             try:
-                self._take_up(run)
-                return self._wait(run_id)
+                return self._wait(self._take_up(run))
             finally:
                 with suppress(Exception):  # a queue left behind is a row nobody reads
                     DBOS.delete_queue(self._queue)
@@ -211,17 +210,19 @@ class DurableRuntime:
         """The step under way, or empty."""
         return self._steps.current if self._steps else ""
 
-    def _take_up(self, run: Run) -> None:
+    def _take_up(self, run: Run) -> WorkflowHandle[Any]:
         """Continue a dead workflow; tell a failed one again from the step that failed."""
-        failed = next((step.number for step in run.steps if step.error), None)
         if run.state in ("interrupted", "running"):
-            DBOS.resume_workflow(run.workflow_id, queue_name=self._queue)
-            return
+            return DBOS.resume_workflow(run.workflow_id, queue_name=self._queue)
+        failed = next((step.number for step in run.steps if step.error), len(run.steps) + 1)
         with SetWorkflowID(f"{run.id}.{run.attempts + 1}"):
-            start = failed if failed is not None else len(run.steps) + 1
-            DBOS.fork_workflow(run.workflow_id, start, queue_name=self._queue)
+            return DBOS.fork_workflow(run.workflow_id, failed, queue_name=self._queue)
 
     def _launch(self) -> None:
+        """Start the engine, once; it ends with the process, for taking it down takes a second."""
+        self._ended.clear()
+        if self._is_launched:
+            return
         database = self._home / "journal.sqlite"
         config = DBOSConfig(
             name=APPLICATION,
@@ -236,6 +237,7 @@ class DurableRuntime:
             DBOS(config=config)
             DBOS.listen_queues([self._queue])
             DBOS.launch()
+            self._is_launched = True
         except (sa.exc.SQLAlchemyError, OSError) as error:
             raise PreconditionFailed(
                 f"the journal {database} cannot be opened ({error}); make room, or name another place with "
@@ -261,22 +263,17 @@ class DurableRuntime:
         finally:
             self._ended.set()
 
-    def _wait(self, run_id: str) -> Any:
+    def _wait(self, handle: WorkflowHandle[Any]) -> Any:
+        """Wait for the story's end and for the engine's record of it."""
         while not self._ended.wait(POLL_SECONDS):
             if self._steps and self._steps.is_parked.is_set():
                 raise _told(PreconditionFailed("stopped as asked, between two steps"), self._steps)
-        self._settle(run_id)
+        with suppress(Exception):  # what it raises is in our hands already
+            handle.get_result(polling_interval_sec=POLL_SECONDS)
         value, error = self._outcome
         if error:
             raise error
         return value
-
-    def _settle(self, run_id: str) -> None:
-        """Let the engine record the end before the process may go, then take it down."""
-        workflow_id = self.journal.run(run_id).workflow_id
-        with suppress(Exception):  # what it raises is in our hands already
-            DBOS.retrieve_workflow(workflow_id).get_result()
-        DBOS.destroy(destroy_registry=True)
 
 
 def _told(error: NospofError, steps: DurableSteps) -> NospofError:
