@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 SITE, IMAGE, PORT, PATH = "drupal-1", "nospof-demo-site", 8080, "/health"
 DRILL_SECONDS = 14
+DRAIN_SECONDS = 8
 EVENT_DUE_SECONDS = 86_400
 
 
@@ -147,6 +148,7 @@ def pair_of(instance_id: str, twin_id: str) -> tuple[str, PairRequest]:
         listener_port=PORT,
         health_path=PATH,
         stateless=True,
+        drain_seconds=DRAIN_SECONDS,
     )
 
 

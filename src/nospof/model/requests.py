@@ -40,6 +40,7 @@ class PairRequest:
         health_path: the page the balancer asks for to know whether a member works.
         expect: a text the twin's page must contain before it may take traffic.
         stateless: the owner's word that the instance keeps nothing that changes.
+        drain_seconds: how long a member that leaves may finish its requests; AWS waits all of it.
         zone, same_zone: as in `CloneRequest`.
     """
 
@@ -51,6 +52,7 @@ class PairRequest:
     health_path: str = "/"
     expect: str = ""
     stateless: bool = False
+    drain_seconds: int = 30
     zone: str = ""
     same_zone: bool = False
 
