@@ -14,6 +14,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 
 BACKEND_PORT = 18080
@@ -24,8 +25,13 @@ _numbers = itertools.count(1)
 
 def new_address() -> str:
     """Return a loopback address no other test of this process, or of one running beside it, uses."""
-    pid, number = os.getpid(), next(_numbers)
-    return f"127.{2 + pid % 27}.{pid // 27 % 250}.{1 + number % 250}"
+    return f"{prefix()}.{1 + next(_numbers) % 120}"
+
+
+def prefix() -> str:
+    """Return the network of this process; its addresses from .128 on are left to load balancers."""
+    pid = os.getpid()
+    return f"127.{2 + pid % 27}.{pid // 27 % 250}"
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
@@ -36,16 +42,21 @@ def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
         time.sleep(0.02)
 
 
-def get(url: str, host: str = "") -> tuple[int, str, dict[str, str]]:
-    """Ask once, on a connection of its own, following no redirect."""
-    request = urllib.request.Request(url, headers={"Host": host} if host else {})
+def get(url: str, host: str = "", cookie: str = "") -> tuple[int, str, dict[str, str]]:
+    """Ask once, on a connection of its own, following no redirect. Header names come in lower case."""
+    headers = {name: value for name, value in (("Host", host), ("Cookie", cookie)) if value}
+    request = urllib.request.Request(url, headers=headers)
     opener = urllib.request.build_opener(_NoRedirect())
     try:
         with opener.open(request, timeout=10) as answer:
-            return answer.status, answer.read().decode(), dict(answer.headers)
+            return answer.status, answer.read().decode(), _lower(answer.headers)
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, error.read().decode(), dict(error.headers)
+            return error.code, error.read().decode(), _lower(error.headers)
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -98,7 +98,7 @@ class FakeTargetGroup(moto_models.FakeTargetGroup):
             if not local:
                 raise ELBClientError(
                     "InvalidTarget",
-                    f"The IP address '{target_id}' is not in 127.0.0.0/8, as all addresses of the local cloud are",
+                    f"The IP address '{target_id}' is not in 127.0.0.0/8, the local cloud's network",
                 )
             return ""
         instance = self.ec2_backend.get_instance_by_id(target_id)
