@@ -127,7 +127,7 @@ class Gateway:
         """Serve until told to end, then end in the way that was asked for."""
         loop = threading.Thread(target=self._loop, name="reconcile", daemon=True)
         loop.start()
-        web = threading.Thread(target=self._server.serve_forever, name="web", daemon=True)
+        web = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="web", daemon=True)
         web.start()
         self._ending.wait()
         self._server.shutdown()
@@ -235,6 +235,7 @@ class Gateway:
         with self._cloud.lock:
             snapshots: set[str] = set()
             for backend in self._backends("ec2"):
+                _drop_unanswered_images(backend)
                 snapshots |= set(backend.snapshots)
                 for instance in backend.all_instances():
                     off = self._cloud.hypervisor.state(instance.id) in ("off", "absent")
@@ -259,8 +260,8 @@ class Gateway:
             time.sleep(0.05)
         for machine in machines:
             hypervisor.power_off(machine)
-        with self._cloud.lock:
-            self._save(set())
+        self._cloud.lock.acquire()  # for good: no call may be answered after the last save
+        self._save(set())
         self._store.remember("powered down", "yes")
         self._store.close()
 
@@ -271,6 +272,14 @@ class Gateway:
         self._store.close()
         release_blocks(self._directory)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def _drop_unanswered_images(backend: Any) -> None:
+    """Forget images whose copy was under way in the call itself: that call was never answered."""
+    wanted = {instance.imaging for instance in backend.all_instances()}
+    for image in list(backend.amis.values()):
+        if image.state == "pending" and image.waits_for_copy and image.id not in wanted:
+            del backend.amis[image.id]
 
 
 def _boot_id() -> str:

@@ -98,6 +98,29 @@ def delete(response: Any) -> None:
     del groups[name]
 
 
+def move(response: Any, instance: Any) -> None:
+    """Put an instance into the group and tenancy the request names.
+
+    Raises:
+        AwsError: IncorrectInstanceState, InvalidPlacementGroup.Unknown.
+    """
+    asked, groups = response.params, _groups(response)
+    if instance.state != "stopped":
+        raise AwsError(
+            "IncorrectInstanceState",
+            f"The instance '{instance.id}' must be in the 'stopped' state to change its placement.",
+        )
+    name = asked.get("GroupName")
+    if asked.get("GroupId"):
+        name = next((g.name for g in groups.values() if g.group_id == asked["GroupId"]), asked["GroupId"])
+    if name and name not in groups:
+        raise AwsError("InvalidPlacementGroup.Unknown", f"The Placement Group '{name}' is unknown.")
+    if name is not None:
+        instance.placement.group_name = name
+    if asked.get("Tenancy"):
+        instance.placement.tenancy = asked["Tenancy"]
+
+
 def describe(response: Any) -> list[dict[str, Any]]:
     """Return the groups the request asks for.
 

@@ -8,6 +8,8 @@ goes on where the world is. Each transitional state stays visible for a moment, 
 from __future__ import annotations
 
 import base64
+import logging
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,6 +23,8 @@ from nospof.localcloud.ec2 import events
 from nospof.localcloud.ec2.images import Ami, delete_disk, disk_of
 from nospof.localcloud.ec2.instances import STOP_GRACE_SECONDS, Instance
 from nospof.localcloud.ec2.responses import attach_snapshots
+
+log = logging.getLogger(__name__)
 
 VISIBLE_SECONDS = 0.35
 MAINTENANCE_SECONDS = 2.0
@@ -40,15 +44,24 @@ def reconcile_region(cloud: Cloud, backend: Any) -> None:
         instances = backend.all_instances()
     for instance in instances:
         with cloud.lock:
-            _run_events(cloud, instance)
-            if instance.imaging:
-                _image_with_reboot(cloud, instance)
-            else:
-                STEPS[instance.state](cloud, instance)
+            _reconcile_instance(cloud, instance)
     with cloud.lock:
         advanced = [thing.advance() for thing in (*backend.snapshots.values(), *backend.amis.values())]
         if any(advanced):
             cloud.dirty.set()
+
+
+def _reconcile_instance(cloud: Cloud, instance: Instance) -> None:
+    try:
+        _run_events(cloud, instance)
+        if instance.imaging:
+            _image_with_reboot(cloud, instance)
+        else:
+            STEPS[instance.state](cloud, instance)
+    except (OSError, LookupError, subprocess.SubprocessError):
+        # One machine the computer will not do for (no processes, no space, a disk that hangs) must
+        # not keep the others from being looked after; the next round tries again.
+        log.exception("%s in state %s", instance.id, instance.state)
 
 
 def _visible(instance: Instance) -> bool:
@@ -249,7 +262,6 @@ def _copy_job(cloud: Cloud, instance: Instance, image: Ami) -> Callable[[], None
             raise
         with cloud.lock:
             attach_snapshots(image, instance, snapshot_id)
-            image.waits_for_copy = False
 
     return job
 

@@ -147,6 +147,13 @@ class EC2Response(MotoEC2Response):
         events.move(event, status.as_time(self.params.get("NotBefore")))
         return ActionResult({"Event": event.document()})
 
+    def create_tags(self) -> ActionResult:
+        """Tag; moto tags instances that do not exist."""
+        for resource_id in self.params.get("Resources") or []:
+            if str(resource_id).startswith("i-"):
+                self.ec2_backend.get_instance(resource_id)
+        return super().create_tags()
+
     # Placement groups -----------------------------------------------------------------------------------
 
     def create_placement_group(self) -> ActionResult:
@@ -157,6 +164,12 @@ class EC2Response(MotoEC2Response):
         """Delete a placement group nothing is in."""
         placement.delete(self)
         return EmptyResult()
+
+    def modify_instance_placement(self) -> ActionResult:
+        """Move a stopped instance into a placement group, or out of it with an empty name."""
+        instance = self.ec2_backend.get_instance(self.params.get("InstanceId"))
+        placement.move(self, instance)
+        return ActionResult({"Return": True})
 
     def describe_placement_groups(self) -> ActionResult:
         """List placement groups by name, id or filter."""
@@ -186,27 +199,30 @@ class EC2Response(MotoEC2Response):
         image.add_tags(tags.get("image", {}))
         image.snapshot_tags = tags.get("snapshot", {})
         image.mapping_changes = self.params.get("BlockDeviceMappings") or []
+        image.waits_for_copy = True
         self.ec2_backend.amis[image.id] = image  # the name is taken from here on
         if instance.state == "running" and not self.params.get("NoReboot"):
-            image.waits_for_copy = True
             instance.imaging = image.id
         else:
             self._copy_now(instance, image)
         return ActionResult({"ImageId": image.id})
 
     def _copy_now(self, instance: Instance, image: Ami) -> None:
-        cloud = current()
-        root_snapshot_id = random_snapshot_id()
-        cloud.lock.release()  # a large disk must not hold up everybody else's calls
+        cloud, root_snapshot_id = current(), random_snapshot_id()
         try:
-            cloud.hypervisor.snapshot(instance.id, disk_of(root_snapshot_id))
+            cloud.lock.release()  # a large disk must not hold up everybody else's calls
+            try:
+                cloud.hypervisor.snapshot(instance.id, disk_of(root_snapshot_id))
+            finally:
+                cloud.lock.acquire()
+            attach_snapshots(image, instance, root_snapshot_id)
         except OSError as error:
             image.fail(f"The disk could not be copied: {error}")
             delete_disk(root_snapshot_id)
-            return
-        finally:
-            cloud.lock.acquire()
-        attach_snapshots(image, instance, root_snapshot_id)
+        except BaseException:
+            del self.ec2_backend.amis[image.id]
+            delete_disk(root_snapshot_id)
+            raise
 
     def _check_image_name(self, name: str) -> None:
         if not 3 <= len(name) <= 128:
@@ -277,4 +293,5 @@ def attach_snapshots(image: Ami, instance: Instance, root_snapshot_id: str) -> N
                 bool(volume.encrypted),
             )
         )
+    image.waits_for_copy = False
     current().dirty.set()
