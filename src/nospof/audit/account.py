@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from nospof.model.cloud import (
     TAG_SERVICE,
@@ -49,13 +50,24 @@ class AccountFacts:
         """Return the instance with this id or private address."""
         if target_id in self.instances:
             return self.instances[target_id]
-        return next((one for one in self.instances.values() if one.private_ip == target_id), None)
+        return self._by_address.get(target_id)
 
     def groups_of(self, balancer: LoadBalancer) -> tuple[str, ...]:
         """Return the ARNs of the groups a balancer may send to: its listeners' and, by rules, others."""
         forwarded = (arn for one in self.listeners.get(balancer.arn, ()) for arn, _ in one.forwards_to)
-        attached = (arn for arn, one in self.groups.items() if balancer.arn in one.balancer_arns)
-        return tuple(dict.fromkeys((*forwarded, *attached)))
+        return tuple(dict.fromkeys((*forwarded, *self._attached.get(balancer.arn, ()))))
+
+    @cached_property
+    def _by_address(self) -> dict[str, Instance]:
+        return {one.private_ip: one for one in self.instances.values() if one.private_ip}
+
+    @cached_property
+    def _attached(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for arn, group in self.groups.items():
+            for balancer in group.balancer_arns:
+                found.setdefault(balancer, []).append(arn)
+        return found
 
 
 @dataclass(frozen=True)

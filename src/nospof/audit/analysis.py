@@ -55,16 +55,18 @@ def analyse(topology: Topology, *, pessimistic: bool = True, now: bool = False) 
         now: count what has failed already; otherwise judge the service as it is configured.
     """
     failed = failed_nodes(topology, now=now, pessimistic=pessimistic)
+    serving = build_graph(topology, pessimistic=pessimistic)
     filed: set[str] = set()
     views: dict[str, Cuts] = {}
     for view in VIEWS:
         if view != "serving" and not any(name == view for node in topology.nodes for name, _ in node.views):
             continue
-        graph = build_graph(topology, view=view, pessimistic=pessimistic)
+        graph = serving
+        if view != "serving":
+            graph = build_graph(topology, view=view, pessimistic=pessimistic)
         cuts = _not_filed(view_cuts(graph, gates_of(graph, failed)), filed)
         filed.update(cuts.total, (event for event, _ in cuts.partial))
         views[view] = cuts
-    serving = build_graph(topology, pessimistic=pessimistic)
     return Analysis(views, lost_states(topology), cold_deadlock(serving))
 
 

@@ -13,7 +13,7 @@ from nospof.audit.rules import cut_findings, read_both_ways
 from nospof.audit.services import Service, read_service
 from nospof.audit.windows import day
 from nospof.errors import UsageError
-from nospof.model.cloud import TAG_STATE
+from nospof.model.cloud import TAG_STATE, Instance
 from nospof.model.findings import (
     SEVERITIES,
     AuditReport,
@@ -91,25 +91,29 @@ def counts_of(facts: AccountFacts) -> dict[str, int]:
 def narrowed(facts: AccountFacts, entry: Entry) -> AccountFacts:
     """Return only the facts that one service rests on, so that the cost is that of the service."""
     if not entry.is_balancer:
-        return replace(
-            facts,
-            instances={entry.id: facts.instances[entry.id]},
-            balancers={},
-            listeners={},
-            groups={},
-            targets={},
-        )
+        only = with_machines(facts, [facts.instances[entry.id]])
+        return replace(only, balancers={}, listeners={}, groups={}, targets={})
     balancer = facts.balancers[entry.id]
     arns = facts.groups_of(balancer)
     targets = {arn: facts.targets[arn] for arn in arns if arn in facts.targets}
     members = (facts.instance_at(one.instance_id) for each in targets.values() for one in each)
     return replace(
-        facts,
-        instances={one.id: one for one in members if one},
+        with_machines(facts, [one for one in members if one]),
         balancers={entry.id: balancer},
         listeners={arn: each for arn, each in facts.listeners.items() if arn == entry.id},
         groups={arn: facts.groups[arn] for arn in arns if arn in facts.groups},
         targets=targets,
+    )
+
+
+def with_machines(facts: AccountFacts, members: list[Instance]) -> AccountFacts:
+    """Return the facts with these machines only, and what belongs to them."""
+    disks = {each.volume_id for one in members for each in one.attachments}
+    return replace(
+        facts,
+        instances={one.id: one for one in members},
+        statuses={one.id: facts.statuses[one.id] for one in members if one.id in facts.statuses},
+        volumes={disk: facts.volumes[disk] for disk in sorted(disks) if disk in facts.volumes},
     )
 
 
@@ -160,6 +164,7 @@ def tried(facts: AccountFacts, service: Service, finding: Finding, found: tuple[
     return Remedy(
         says=proposal.says,
         commands=proposal.commands,
+        is_tried=True,
         is_verified=finding.fingerprint not in after_rules,
         removes=tuple(sorted({before_rules[key] for key in before_rules.keys() - after_rules.keys()})),
         adds=tuple(sorted({after_rules[key] for key in after_rules.keys() - before_rules.keys()})),

@@ -49,7 +49,8 @@ class Readings:
 def read_both_ways(service: Service) -> Readings:
     """Return the four readings."""
     topology = service.topology
-    worst, best = analyse(topology), analyse(topology, pessimistic=False)
+    worst = analyse(topology)
+    best = analyse(topology, pessimistic=False) if topology.has_unknown else worst
     if not topology.failed_now and not topology.maybe_failed_now:
         return Readings(worst, best, worst, best)
     worst_now = analyse(topology, now=True)

@@ -10,12 +10,14 @@ from fractions import Fraction
 from typing import Any
 
 from nospof.cli.audit_drawing import draw
-from nospof.model.findings import AuditReport, Fact, Finding, ServiceReport, counted
+from nospof.model.findings import AuditReport, Fact, Finding, Remedy, ServiceReport, counted
 
 SCHEMA = "nospof.audit/1"
 WIDTH = 100
 PROOF_LINES = 24
 """A longer proof is cut in the text; the JSON has all of it."""
+FACT_LINES = 8
+NAMES = 8
 PAIR_CLASSES = 4
 
 
@@ -44,7 +46,7 @@ def service_text(service: ServiceReport) -> str:
     """Return one service: the drawing, the findings with proof and remedy, what it rests on."""
     title = f"{service.name}, entered by {service.entry}" if service.entry != service.name else service.name
     blocks = [f"{title}\n{'─' * min(len(title), WIDTH)}\n{draw(service.parts)}"]
-    blocks += [finding_text(number, one) for number, one in enumerate(service.findings, 1)]
+    blocks += findings_text(service.findings)
     if not service.findings:
         blocks.append("  No single point of failure in what was read.")
     lines = [wrap(pairs_text(service), "  ", "    ")]
@@ -62,7 +64,7 @@ def pairs_text(service: ServiceReport) -> str:
     if not service.pairs:
         return ""
     shown = "; ".join(
-        f"one of {{{', '.join(first)}}} with one of {{{', '.join(second)}}}"
+        f"one of {{{listed(first)}}} with one of {{{listed(second)}}}"
         for first, second in service.pair_classes[:PAIR_CLASSES]
     )
     more = "; ..." if len(service.pair_classes) > PAIR_CLASSES else ""
@@ -74,24 +76,52 @@ def mark_of(finding: Finding) -> str:
     return f"[{finding.severity}{'?' if finding.confidence == 'possible' else ''}]"
 
 
-def finding_text(number: int, finding: Finding) -> str:
-    """Return one finding: what, why, what to do, and what trying that on the model gave."""
+def findings_text(findings: tuple[Finding, ...]) -> list[str]:
+    """Return a block for each finding; a remedy that was told already is only pointed to."""
+    told: dict[Remedy, int] = {}
+    blocks = []
+    for number, finding in enumerate(findings, 1):
+        lines = finding_lines(number, finding)
+        if finding.remedy.says:
+            first = told.setdefault(finding.remedy, number)
+            lines += remedy_lines(finding.remedy) if first == number else [f"     mend: as {first}"]
+        blocks.append("\n".join(lines))
+    return blocks
+
+
+def finding_lines(number: int, finding: Finding) -> list[str]:
+    """Return what is wrong with one finding, why, and what was read."""
     head = f"{number}. {mark_of(finding)} {finding.rule} {finding.title}"
     lines = [wrap(head, "  ", "     ")]
     if finding.due:
         lines.append(f"     due {finding.due}")
     if len(finding.members) > 1:
-        lines.append(wrap(f"with it: {', '.join(finding.members)}", "     ", "       "))
-    shown = finding.proof[:PROOF_LINES]
-    lines += [f"       {'  ' * step.depth}{step.says}" for step in shown]
-    if len(finding.proof) > len(shown):
-        lines.append(f"       ... {len(finding.proof) - len(shown)} more lines in --format json")
-    lines += [wrap(f"read: {says}", "     ", "       ") for says in facts_says(finding.facts)]
-    if finding.remedy.says:
-        lines.append(wrap(f"mend: {finding.remedy.says}", "     ", "       "))
-        lines += [f"       $ {command}" for command in finding.remedy.commands]
-        lines.append(wrap(tried_text(finding), "     ", "       "))
-    return "\n".join(lines)
+        lines.append(wrap(f"with it: {listed(finding.members)}", "     ", "       "))
+    lines += cut_short([f"       {'  ' * step.depth}{step.says}" for step in finding.proof], PROOF_LINES)
+    read = [wrap(f"read: {says}", "     ", "       ") for says in facts_says(finding.facts)]
+    return lines + cut_short(read, FACT_LINES)
+
+
+def cut_short(lines: list[str], most: int) -> list[str]:
+    """Return the first lines, and how many are left out."""
+    if len(lines) <= most:
+        return lines
+    return [*lines[:most], f"       ... {len(lines) - most} more with --format json"]
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Return names with commas between, the first few where there are many."""
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    return ", ".join(names[:NAMES]) + more
+
+
+def remedy_lines(remedy: Remedy) -> list[str]:
+    """Return what to do, and what trying it on the model gave."""
+    lines = [wrap(f"mend: {remedy.says}", "     ", "       ")]
+    lines += [f"       $ {command}" for command in remedy.commands]
+    if remedy.is_tried:
+        lines.append(wrap(f"tried on the model: {tried_text(remedy)}", "     ", "       "))
+    return lines
 
 
 def facts_says(facts: tuple[Fact, ...]) -> list[str]:
@@ -102,13 +132,12 @@ def facts_says(facts: tuple[Fact, ...]) -> list[str]:
     return [f"{call} {about}: {', '.join(values)}" for (call, about), values in grouped.items()]
 
 
-def tried_text(finding: Finding) -> str:
+def tried_text(remedy: Remedy) -> str:
     """Return what the second audit, with the remedy in place, said."""
-    remedy = finding.remedy
     if not remedy.is_verified:
-        return "tried on the model: no" if not remedy.removes else "tried on the model: not enough by itself"
-    gone = f"removes {', '.join(remedy.removes)}"
-    return f"tried on the model: {gone}" + (f", leaves {', '.join(remedy.adds)}" if remedy.adds else "")
+        return "not enough by itself"
+    new = f", brings {', '.join(remedy.adds)}" if remedy.adds else ""
+    return f"removes {', '.join(remedy.removes)}{new}"
 
 
 def wrap(text: str, first: str = "", rest: str | None = None) -> str:

@@ -52,12 +52,14 @@ class ProofStep:
 class Remedy:
     """What mends a finding, and what came of trying it on the model.
 
-    `removes` and `adds` are the rules that a second audit, with the remedy in place, no longer
-    finds or finds anew. `is_verified` means that this finding is among those that went away.
+    `is_tried` means that a second audit was made with the remedy in place; `removes` and `adds` are
+    the rules that it no longer found or found anew, and `is_verified` means that this very finding
+    went away. What cannot be tried on what was read is advice.
     """
 
     says: str
     commands: tuple[str, ...] = ()
+    is_tried: bool = False
     is_verified: bool = False
     removes: tuple[str, ...] = ()
     adds: tuple[str, ...] = ()

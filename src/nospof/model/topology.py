@@ -161,6 +161,21 @@ class Topology:
         if missing := sorted(wanted - self.by_name.keys()):
             raise UsageError(f"a topology speaks of {', '.join(missing)} but does not describe it")
 
+    @property
+    def has_unknown(self) -> bool:
+        """Whether the pessimistic and the optimistic reading can differ."""
+        waiting: list[Requirement] = []
+        for node in self.nodes:
+            if node.possible_domains:
+                return True
+            waiting += [node.requirement, node.blind, *(extra for _, extra in node.views)]
+        while waiting:
+            requirement = waiting.pop()
+            if isinstance(requirement, Unknown):
+                return True
+            waiting.extend(parts_of(requirement))
+        return False
+
     def event(self, event_id: str) -> Event:
         """Return what is known of an event."""
         for event in self.events:
