@@ -186,20 +186,30 @@ def test_what_the_policy_leaves_out_is_asked_for_by_nobody(method):
     assert not users
 
 
+def names_of(requirements: list[str]) -> set[str]:
+    """Return the packages that lines of requirements name."""
+    return {found[0].lower() for line in requirements if (found := re.match(r"[\w-]+", line))}
+
+
 def test_every_dependency_has_its_line_in_the_decision_about_them():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
-    wanted += (ROOT / "requirements-dev.in").read_text().splitlines()
-    wanted += (ROOT / "requirements.in").read_text().splitlines()
-    names = {re.match(r"[\w-]+", line)[0].lower() for line in wanted if re.match(r"[\w-]+", line)}
-    said = set(re.findall(r"[\w-]+", (ROOT / "docs" / "adr" / "0009-dependencies.md").read_text().lower()))
-    assert names - said == set()
+    text = (ROOT / "docs" / "adr" / "0009-dependencies.md").read_text()
+    cells = " ".join(re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE))
+    needed = names_of([*project["dependencies"], *chain(*project["optional-dependencies"].values())])
+    assert needed - set(re.findall(r"[\w-]+", cells)) == set()
+
+
+def test_every_tool_of_development_is_named_in_the_decision_about_dependencies():
+    text = re.sub(r"\]\([^)]*\)", "]", (ROOT / "docs" / "adr" / "0009-dependencies.md").read_text())
+    files = (ROOT / "requirements-dev.in", ROOT / "requirements.in")
+    needed = names_of([line for file in files for line in file.read_text().splitlines()])
+    assert needed - set(re.findall(r"[\w-]+", text)) == set()
 
 
 def test_every_task_of_the_run_script_is_described():
     tasks = re.findall(r"^(\w+)\)$", (ROOT / "run").read_text(), re.MULTILINE)
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    assert [task for task in tasks if f"`./run {task}`" not in text] == []
+    assert [task for task in tasks if f"| `./run {task}` |" not in text] == []
     assert len(tasks) >= 5
 
 
