@@ -1,0 +1,192 @@
+"""The registry is whole, and a story that changes its steps changes SCHEMA.
+
+A run is resumed by its recorded steps, so each schema's listing below is history: a change of steps
+needs a new SCHEMA and a new listing, never a change of an old one.
+"""
+
+import dataclasses
+
+import pytest
+
+from nospof.errors import PreconditionFailed, UsageError
+from nospof.model.plans import Plan
+from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest
+from nospof.procedures.pair import pair
+from nospof.procedures.registry import PLANNED_RUN, PROCEDURES, SCHEMA
+from nospof.runtime.memory import MemorySteps
+from nospof.services import procedures as service
+from support.memory_world import memory_world, one_instance
+
+CLONE = [
+    "look at the instance and what surrounds it",
+    "ask the cloud whether it would allow each call",
+    "promise that the source comes back",
+    "take the image with the source off",
+    "wait until the source answers again",
+    "wait until the image is available",
+    "wait until the source passes its status checks",
+    "release the promise",
+    "launch the twin",
+    "wait until the twin runs",
+]
+PAIR = [
+    "look at the service and what surrounds it",
+    "ask the cloud whether it would allow each call of the pair",
+    "wait until the twin passes its status checks",
+    "create the balancer's security group",
+    "let clients reach the balancer",
+    "let the balancer reach the instances",
+    "create the target group",
+    "create the load balancer",
+    "wait until the balancer is active",
+    "create the listener",
+    "register the twin",
+    "wait until the balancer finds the twin healthy",
+    "ask the twin for a page through the balancer",
+    "register the source",
+    "wait until the balancer finds both healthy",
+    "mark both as members of the service",
+    "watch the pair serve",
+]
+HISTORY = {
+    "2": {
+        "clone": CLONE,
+        "clone in the same zone": [*CLONE[:2], "create the spread placement group", *CLONE[2:]],
+        "clone of a source that is off": [CLONE[0], CLONE[1], CLONE[3], CLONE[5], CLONE[8], CLONE[9]],
+        "pair": [*PAIR[:2], *CLONE, *PAIR[2:]],
+        "pair with a twin": PAIR,
+        "take": [
+            "look at the member and those beside it",
+            "promise that the member comes back",
+            "drain it from every group it serves in",
+            "stop it and start it on other hardware",
+            "wait until it passes its status checks",
+            "wait until it answers on port 80",
+            "put it back into nospof-www",
+            "wait until nospof-www finds it healthy",
+            "release the promise",
+            "see which events are left",
+            "note the time",
+        ],
+        "drill": [
+            "look at the service",
+            "see whether this fault can be put here",
+            "promise that the member comes back",
+            "load the service and stop MEMBER",
+            "bring the member back",
+            "wait until it passes its status checks",
+            "wait until all members are healthy",
+            "release the promise",
+        ],
+    },
+}
+
+
+class Unloaded(MemorySteps):
+    """A journal that notes the step which loads a service and does not do it: memory carries no load."""
+
+    def do(self, name, function, *args, **kwargs):
+        if name.startswith("load the service"):
+            return super().do(name, lambda: None)
+        return super().do(name, function, *args, **kwargs)
+
+
+def switched_off():
+    cloud = one_instance()
+    cloud.stop_instance(cloud.the_instance.id)
+    cloud.clock.sleep(60)
+    cloud.settle()
+    return cloud
+
+
+def paired():
+    cloud = one_instance()
+    MemorySteps("before").tell(
+        pair, memory_world(cloud), PairRequest(cloud.the_instance.id, service="www", stateless=True)
+    )
+    cloud.announce(cloud.the_instance.id)
+    return cloud
+
+
+def with_twin():
+    cloud = one_instance()
+    request = CloneRequest(cloud.the_instance.id)
+    MemorySteps("before").tell(PROCEDURES["clone"].story, memory_world(cloud), request)
+    return cloud
+
+
+SITUATIONS = {
+    "clone": (one_instance, CloneRequest, {}),
+    "clone in the same zone": (lambda: one_instance(zone_count=1), CloneRequest, {"same_zone": True}),
+    "clone of a source that is off": (switched_off, CloneRequest, {}),
+    "pair": (one_instance, PairRequest, {"stateless": True}),
+    "pair with a twin": (with_twin, PairRequest, {"stateless": True}),
+    "take": (paired, TakeRequest, {}),
+    "drill": (paired, DrillRequest, {"service": "www", "fault": "stop"}),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_the_steps_of_a_story_are_those_of_its_schema(situation):
+    build, request_type, asked = SITUATIONS[situation]
+    cloud = build()
+    member = cloud.the_instance.id
+    steps = Unloaded("run-1")
+    story = PROCEDURES[situation.split()[0]].story
+    steps.tell(story, memory_world(cloud), request_type(instance_id=member, **asked))
+    assert [name.replace(member, "MEMBER") for name in steps.names] == HISTORY[SCHEMA][situation]
+
+
+def test_every_procedure_has_a_listing_of_its_steps():
+    assert {situation.split()[0] for situation in SITUATIONS} == set(PROCEDURES)
+    assert SITUATIONS.keys() == HISTORY[SCHEMA].keys()
+
+
+@pytest.mark.parametrize("name", PROCEDURES)
+def test_every_procedure_is_known_by_its_own_name_and_says_what_it_promises(name):
+    procedure = PROCEDURES[name]
+    assert procedure.name == name
+    assert "when this ends" in procedure.guarantee or "throughout" in procedure.guarantee
+    assert "Guarantee:" in (procedure.story.__doc__ or "")
+
+
+@pytest.mark.parametrize("name", PROCEDURES)
+def test_every_request_is_frozen_and_names_the_instance(name):
+    kind = PROCEDURES[name].request_type
+    assert "instance_id" in {field.name for field in dataclasses.fields(kind)}
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        kind("i-1").instance_id = "i-2"
+
+
+def test_a_plan_shows_a_stand_in_where_the_runs_id_will_be():
+    cloud = one_instance()
+    plan = service.plan(memory_world(cloud), "clone", CloneRequest(cloud.the_instance.id))
+    assert isinstance(plan, Plan)
+    assert plan.details["image name"] == f"nospof-{PLANNED_RUN}"
+
+
+def test_the_plan_of_a_pair_without_a_twin_begins_with_the_clone():
+    cloud = one_instance()
+    world = memory_world(cloud)
+    whole = service.plan(world, "pair", PairRequest(cloud.the_instance.id, stateless=True))
+    first = service.plan(world, "clone", CloneRequest(cloud.the_instance.id))
+    assert whole.calls[: len(first.calls)] == first.calls
+    assert len(whole.calls) > len(first.calls)
+    assert set(first.warnings) <= set(whole.warnings)
+    assert whole.says.startswith(first.says)
+    assert first.guarantee in whole.guarantee
+    assert whole.expected_seconds_off == first.expected_seconds_off
+    assert cloud.writes == []
+
+
+def test_the_plan_of_a_pair_refuses_what_its_clone_would_refuse():
+    cloud = one_instance()
+    cloud.protect_from_stop(cloud.the_instance.id)
+    with pytest.raises(PreconditionFailed, match="disableApiStop"):
+        service.plan(memory_world(cloud), "pair", PairRequest(cloud.the_instance.id, stateless=True))
+
+
+def test_a_procedure_without_a_plan_says_so():
+    cloud = one_instance()
+    with pytest.raises(UsageError, match="take has no plan to show"):
+        service.plan(memory_world(cloud), "take", TakeRequest(cloud.the_instance.id))
