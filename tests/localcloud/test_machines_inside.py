@@ -169,6 +169,18 @@ def test_what_a_service_says_is_in_its_log(bench: Bench) -> None:
     wait_until(lambda: log.exists() and log.read_text() == "hello\ntrouble\n", "both lines are logged")
 
 
+def test_a_machine_stays_up_when_its_log_directory_is_taken_away(bench: Bench) -> None:
+    disk = bench.machine(steady="echo started >>starts; sleep 0.1")
+    bench.boot()
+    wait_until(lambda: (disk / "starts").exists(), "the service runs")
+    shutil.rmtree(disk / "var")
+    (disk / "var").write_text("in the way")
+    wait_until(lambda: "steady cannot be started" in bench.hypervisor.console_output("i-1"), "it is said")
+    assert bench.run("rm var; mkdir -p var/log").exit_code == 0
+    before = (disk / "starts").read_text()
+    wait_until(lambda: (disk / "starts").read_text() != before, "the service runs again")
+
+
 def test_the_console_tells_of_every_boot(running: Bench) -> None:
     running.shut_down()
     running.boot()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -196,6 +197,21 @@ def test_a_change_on_the_disk_is_served_at_once(client: Client, www: Path) -> No
         assert client.get("/changing.txt")[2] == f"version {number:02}".encode()
     page.unlink()
     assert client.get("/changing.txt")[0] == 404
+
+
+def test_a_change_of_a_page_that_was_served_from_memory_is_served_at_once(client: Client, www: Path) -> None:
+    page = www / "lasting.txt"
+    page.write_text("old")
+    written = page.stat().st_ctime
+
+    def is_old_and_served() -> bool:
+        return client.get("/lasting.txt")[2] == b"old" and time.time() - written > 1.5
+
+    wait_until(is_old_and_served, "the page is old enough to be kept in memory")
+    page.write_text("new")
+    assert client.get("/lasting.txt")[2] == b"new"
+    page.unlink()
+    assert client.get("/lasting.txt")[0] == 404
 
 
 def test_health_fails_when_the_document_root_cannot_be_read(client: Client, www: Path) -> None:

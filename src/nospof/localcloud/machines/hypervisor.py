@@ -55,6 +55,8 @@ class Hypervisor:
         self._isolation = isolation or best_isolation()
         for machine_id in self.machines():
             self._end_pause_left_behind(machine_id)
+        for doomed in self._root.glob(".*.destroyed"):  # whoever deleted it was killed meanwhile
+            shutil.rmtree(doomed, ignore_errors=True)
 
     # The machine and its disk --------------------------------------------------------------------
 
@@ -92,12 +94,14 @@ class Hypervisor:
 
     def destroy(self, machine_id: str) -> None:
         """Pull the plug and delete the machine with its disk. An absent machine is no error."""
-        if self.state(machine_id) == "absent":
+        directory = self._root / machine_id
+        if not directory.exists():
             return
-        self.power_off(machine_id)
         doomed = self._root / f".{machine_id}.destroyed"
         shutil.rmtree(doomed, ignore_errors=True)
-        (self._root / machine_id).rename(doomed)
+        with _locked(directory):
+            ProcessTree(directory).kill()
+            directory.rename(doomed)
         shutil.rmtree(doomed)
 
     def snapshot(self, machine_id: str, destination: Path, progress: Progress | None = None) -> None:

@@ -46,9 +46,10 @@ GUEST_COMMANDS = {
 
 
 def say(text: str) -> None:
-    """Write a line to the console."""
-    sys.stdout.write(f"[{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}] init: {text}\n")
-    sys.stdout.flush()
+    """Write a line to the console; a full disk is no reason to go down."""
+    with contextlib.suppress(OSError):
+        line = f"[{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}] init: {text}\n"
+        os.write(1, line.encode(errors="replace"))
 
 
 def environment() -> dict[str, str]:
@@ -241,10 +242,10 @@ class Init:
         done = DISK / "var/lib/cloud/instances" / IDENTITY["id"] / "user-data-has-run"
         if done.exists() or not script.is_file():
             return
-        # Marked before it runs, as cloud-init does: half a script is not run a second time.
-        done.parent.mkdir(parents=True, exist_ok=True)
-        done.touch()
         try:
+            # Marked before it runs, as cloud-init does: half a script is not run a second time.
+            done.parent.mkdir(parents=True, exist_ok=True)
+            done.touch()
             script.chmod(stat.S_IMODE(script.stat().st_mode) | stat.S_IXUSR)
             with (DISK / "var/log/user-data.log").open("ab") as log:
                 self.user_data_pid = spawn(script_command(script), log.fileno(), log.fileno())
