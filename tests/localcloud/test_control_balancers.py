@@ -1,0 +1,121 @@
+"""Balancers over the life of a cloud: a kill costs them nothing, a start brings them back."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nospof.localcloud import control
+from nospof.localcloud.machines.processes import all_processes, stat_of
+from support.ec2_words import launch, running
+from support.local_cloud import RunningCloud, eventually
+
+pytestmark = pytest.mark.local_cloud
+
+PORT = 18080
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("NOSPOF_HOME", str(tmp_path))
+    yield tmp_path
+    for name in control.names():
+        control.reset(name)
+
+
+def balanced(cloud: RunningCloud) -> tuple[str, str, str]:
+    """Make a balancer over one demo site; return its address, its target group and its instance."""
+    ec2, elb = cloud.client("ec2"), cloud.client("elbv2")
+    instance_id = running(ec2, launch(cloud))
+    subnets = ec2.describe_subnets()["Subnets"]
+    chosen = [subnet["SubnetId"] for subnet in sorted(subnets, key=lambda s: s["AvailabilityZone"])[:2]]
+    group = elb.create_target_group(
+        Name="pages",
+        Protocol="HTTP",
+        Port=8080,
+        VpcId=subnets[0]["VpcId"],
+        HealthCheckPath="/health",
+        HealthCheckIntervalSeconds=5,
+    )["TargetGroups"][0]["TargetGroupArn"]
+    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": instance_id}])
+    balancer = elb.create_load_balancer(Name="front", Subnets=chosen)["LoadBalancers"][0]
+    elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=PORT,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+    )
+    return balancer["DNSName"], group, instance_id
+
+
+def page(address: str) -> int:
+    connection = http.client.HTTPConnection(address, PORT, timeout=5)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def health(cloud: RunningCloud, group: str) -> str:
+    described: Any = cloud.client("elbv2").describe_target_health(TargetGroupArn=group)
+    return str(described["TargetHealthDescriptions"][0]["TargetHealth"]["State"])
+
+
+def processes_of(directory: Path) -> set[int]:
+    """Return the processes that work in a directory."""
+    found = set()
+    for stat in all_processes():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{stat.pid}/cwd").readlink().is_relative_to(directory):
+                found.add(stat.pid)
+    return found
+
+
+def test_a_killed_gateway_leaves_the_balancer_serving_and_the_next_one_adopts_it(home: Path) -> None:
+    before = RunningCloud(control.start(), home)
+    address, group, _ = balanced(before)
+    eventually(lambda: page(address) == 200)
+    assert health(before, group) == "healthy"
+    balancers = before.endpoint.dir / "balancers"
+    serving = processes_of(balancers)
+    assert serving
+    os.kill(before.endpoint.pid, signal.SIGKILL)
+    eventually(lambda: stat_of(before.endpoint.pid) is None)
+    assert page(address) == 200
+    after = RunningCloud(control.start(), home)
+    assert page(address) == 200
+    eventually(lambda: health(after, group) == "healthy")
+    assert processes_of(balancers) == serving
+
+
+def test_a_stop_ends_the_balancer_and_a_start_brings_it_back_at_the_same_address(home: Path) -> None:
+    before = RunningCloud(control.start(), home)
+    address, group, _ = balanced(before)
+    eventually(lambda: page(address) == 200)
+    control.stop()
+    assert page(address) == 0
+    assert not processes_of(before.endpoint.dir / "balancers")
+    after = RunningCloud(control.start(), home)
+    eventually(lambda: page(address) == 200)
+    eventually(lambda: health(after, group) == "healthy")
+
+
+def test_a_reset_after_a_kill_ends_the_balancer(home: Path) -> None:
+    before = RunningCloud(control.start(), home)
+    address, _, _ = balanced(before)
+    eventually(lambda: page(address) == 200)
+    os.kill(before.endpoint.pid, signal.SIGKILL)
+    eventually(lambda: stat_of(before.endpoint.pid) is None)
+    control.reset()
+    assert page(address) == 0
+    assert not processes_of(before.endpoint.dir)
