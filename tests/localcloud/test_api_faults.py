@@ -169,3 +169,15 @@ def test_the_auto_scaling_group_of_an_instance_is_known(local_cloud: RunningClou
     _, answer = local_cloud.admin("GET", "status")
     assert member["InstanceId"] in [entry["instance"] for entry in answer["machines"]]
     autoscaling.delete_auto_scaling_group(AutoScalingGroupName="group", ForceDelete=True)
+
+
+def test_with_the_limits_on_the_sixth_launch_at_once_is_throttled(local_cloud: RunningCloud) -> None:
+    image = local_cloud.image_named("nospof-base")
+    assert local_cloud.admin("POST", "limits", {"enabled": True})[0] == 200
+    ec2 = local_cloud.client("ec2")
+    request = {"ImageId": image, "MinCount": 1, "MaxCount": 1, "InstanceType": "t3.micro", "DryRun": True}
+    codes = [refused(ec2.run_instances, **request) for _ in range(40)]
+    local_cloud.admin("POST", "limits", {"enabled": False})
+    assert codes[:5] == ["DryRunOperation"] * 5
+    assert "RequestLimitExceeded" in codes
+    assert refused(ec2.run_instances, **request) == "DryRunOperation"

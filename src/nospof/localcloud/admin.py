@@ -18,6 +18,7 @@ from moto.ec2.models import ec2_backends
 from nospof.localcloud.cloud import Cloud
 from nospof.localcloud.ec2.events import WORDS, announce
 from nospof.localcloud.faults import Faults, Rule
+from nospof.localcloud.limits import Limits
 
 PREFIX = "/_nospof/"
 MAX_EVENT_SECONDS = 400 * 86_400.0
@@ -38,6 +39,7 @@ class Admin:
     Args:
         cloud: the running cloud.
         faults: the rules of injection in force.
+        limits: AWS's request limits.
         name: the cloud's name.
         save: writes every change to disk; called under the lock.
         not_kept: names the services whose state is not kept over a restart.
@@ -45,6 +47,7 @@ class Admin:
 
     cloud: Cloud
     faults: Faults
+    limits: Limits
     name: str
     save: Callable[[], None]
     not_kept: Callable[[], list[str]]
@@ -58,6 +61,7 @@ class Admin:
             ("GET", "inject"): lambda _: {"rules": self.faults.documents()},
             ("POST", "inject"): self._inject,
             ("DELETE", "inject"): lambda _: self._clear(),
+            ("POST", "limits"): self._limits,
         }
         what = path.removeprefix(PREFIX).rstrip("/")
         try:
@@ -85,6 +89,7 @@ class Admin:
             "pid": os.getpid(),
             "machines": machines,
             "rules": self.faults.documents(),
+            "limits": self.limits.enabled,
             "not_kept_over_a_restart": self.not_kept(),
         }
 
@@ -148,6 +153,12 @@ class Admin:
             raise Refused(400, f"{error}.") from error
         self.faults.add(rule)
         return {"rules": self.faults.documents()}
+
+    def _limits(self, document: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(document.get("enabled"), bool) or len(document) != 1:
+            raise Refused(400, 'give {"enabled": true} or {"enabled": false}.')
+        self.limits.enabled = document["enabled"]
+        return {"limits": self.limits.enabled}
 
     def _clear(self) -> dict[str, Any]:
         self.faults.clear()

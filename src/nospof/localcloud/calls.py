@@ -18,6 +18,7 @@ from moto.core.utils import camelcase_to_underscores
 
 from nospof.localcloud.awserrors import AwsError
 from nospof.localcloud.faults import Faults
+from nospof.localcloud.limits import Call, Limits
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Calls:
     Args:
         lock: the cloud's lock, held while moto works.
         faults: the rules of injection.
+        limits: AWS's request limits.
         prepare: called with (account, region) before a call, under the lock.
         save: called with the services to write before a changing call is answered, under the lock.
         after_change: called with the service after a changing call, without the lock.
@@ -56,12 +58,14 @@ class Calls:
         self,
         lock: Any,
         faults: Faults,
+        limits: Limits,
         prepare: Callable[[str, str], None],
         save: Callable[[set[str]], None],
         after_change: Callable[[str], None],
     ) -> None:
         self._lock = lock
         self._faults = faults
+        self._limits = limits
         self._prepare = prepare
         self._save = save
         self._after_change = after_change
@@ -94,6 +98,7 @@ class Calls:
             return refusal(response, rule.error())
         writes = not action.startswith(READS)
         try:
+            self._limits.check(limited(response, service, action, writes))
             with self._lock:
                 self._prepare(response.current_account, response.region)
                 answer = self._serve(response, action)
@@ -139,6 +144,15 @@ def parameters_of(response: Any) -> str:
         return json.dumps(response.params, default=str)
     body = response.body
     return body if isinstance(body, str) else ""
+
+
+def limited(response: Any, service: str, action: str, writes: bool) -> Call:
+    """Return what the request limits need to know of a call."""
+    parameters = getattr(response, "params", None) or {}
+    instances = len(parameters.get("InstanceIds") or []) or int(parameters.get("MinCount") or 1)
+    narrowed = any(value for key, value in parameters.items() if key not in ("DryRun", "NextToken"))
+    account, region = response.current_account, response.region
+    return Call(account, region, service, action, writes, narrowed, instances)
 
 
 def refusal(response: Any, error: AwsError) -> Answer:

@@ -1,4 +1,4 @@
-"""Faults of the API on demand: errors, lost answers, latency and AWS's request limits.
+"""Faults of the API on demand: errors, lost answers and latency.
 
 A rule says which calls it hits; the call is refused before it is done, or done and its answer lost,
 or only made slow.

@@ -38,6 +38,7 @@ from nospof.localcloud.ec2.reconcile import reconcile_region
 from nospof.localcloud.errors import LocalCloudError
 from nospof.localcloud.faults import Faults
 from nospof.localcloud.images import build_base, build_demo_site
+from nospof.localcloud.limits import Limits
 from nospof.localcloud.machines.hypervisor import Hypervisor
 from nospof.localcloud.machines.processes import stat_of
 from nospof.localcloud.persistence import Store
@@ -101,11 +102,9 @@ class Gateway:
         self._run_command = RunCommand(self._cloud, self._is_running)
         ssm.set_run_command(self._run_command)
         self._faults = Faults()
-        calls = Calls(self._cloud.lock, self._faults, self._prepare, self._save, self._after_change)
-        calls.install()
-        admin = Admin(
-            self._cloud, self._faults, name, lambda: self._save({"ec2"}), lambda: sorted(self._store.not_kept)
-        )
+        limits = Limits()
+        Calls(self._cloud.lock, self._faults, limits, self._prepare, self._save, self._after_change).install()
+        admin = Admin(self._cloud, self._faults, limits, name, lambda: self._save({"ec2"}), self._not_kept)
         listening = listen(port, int(self._store.setting("port") or 0))
         self._port = int(listening.getsockname()[1])
         # Given as a handle: werkzeug itself ends the process when a port is in use.
@@ -178,6 +177,9 @@ class Gateway:
         self._cloud.dirty.clear()
         self._own.commands = self._run_command.commands
         self._store.save(services, self._own)
+
+    def _not_kept(self) -> list[str]:
+        return sorted(self._store.not_kept)
 
     def _after_change(self, service: str) -> None:
         if service in ("elbv2", "ec2", "autoscaling", "cloudformation"):
