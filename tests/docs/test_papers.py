@@ -90,6 +90,20 @@ def test_every_term_is_defined_once_and_in_order():
     assert found == sorted(set(found), key=str.casefold)
 
 
+def test_every_term_is_used_by_the_code_or_by_another_paper():
+    papers = [path for path in PAPERS if path.name != "GLOSSARY.md"]
+    text = " ".join(path.read_text() for path in [*papers, *(ROOT / "src").rglob("*.py")])
+    used = re.sub(r"[\s_-]+", " ", text).casefold()
+    joined = used.replace(" ", "")
+    unused = []
+    for term in terms():
+        words = re.sub(r"[\s_-]+", " ", term).casefold()
+        is_name = " " in words and words.replace(" ", "") in joined
+        if not is_name and not re.search(rf"\b{re.escape(words)}", used):
+            unused.append(term)
+    assert not unused
+
+
 def test_every_definition_is_short():
     text = (ROOT / "GLOSSARY.md").read_text()
     bodies = re.findall(r"^\*\*(.+?)\*\*: (.+(?:\n(?!\n).+)*)", text, re.MULTILINE)
@@ -217,7 +231,7 @@ def test_every_task_of_the_run_script_is_described():
     "name", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "GLOSSARY.md", "README.md"]
 )
 def test_every_file_a_paper_names_exists(name):
-    """Paths in backticks are from the root, from src/nospof, or from tests."""
+    """Paths in backticks are from the root, from src/nospof or from docs."""
     text = FENCED.sub("", (ROOT / name).read_text())
     paths = re.findall(r"`([\w./-]+/(?:[\w.-]+\.(?:py|md))?|[\w./-]+\.(?:py|toml|md))`", text)
     roots = (ROOT, ROOT / "src" / "nospof", ROOT / "docs")

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-PAPERS = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts)
+PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 FILE_LINES, FUNCTION_LINES = 400, 60
 LONG_FILES = {
