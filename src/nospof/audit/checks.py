@@ -6,7 +6,7 @@ import re
 
 from nospof.audit.account import AccountFacts
 from nospof.audit.evidence import about_check, about_instance, ordered
-from nospof.audit.services import Service
+from nospof.audit.service import Service
 from nospof.model.cloud import TargetGroup
 from nospof.model.findings import Finding
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nospof.audit.account import AccountFacts
-from nospof.audit.services import Service
+from nospof.audit.service import Service
 from nospof.audit.windows import day
 from nospof.model.cloud import Instance, TargetGroup
 from nospof.model.findings import Fact

@@ -15,7 +15,7 @@ from nospof.audit.remedies import (
     without_events,
     zone_command,
 )
-from nospof.audit.services import Service
+from nospof.audit.service import Service
 from nospof.model.findings import Finding
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from nospof.audit.account import AccountFacts
-from nospof.audit.services import Service
+from nospof.audit.service import Service
 from nospof.model.cloud import (
     TAG_SERVICE,
     TAG_STATE,

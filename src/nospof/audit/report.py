@@ -10,7 +10,7 @@ from nospof.audit.analysis import analyse_pairs
 from nospof.audit.checks import check_findings
 from nospof.audit.prescriptions import propose
 from nospof.audit.rules import cut_findings, read_both_ways
-from nospof.audit.services import Service, read_service
+from nospof.audit.service import Service, read_service
 from nospof.audit.windows import day
 from nospof.errors import UsageError
 from nospof.model.cloud import TAG_STATE, Instance

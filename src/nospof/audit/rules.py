@@ -18,7 +18,7 @@ from nospof.audit.cuts import blast_radius, gates_of
 from nospof.audit.evidence import facts_about, ordered
 from nospof.audit.graph import Graph, build_graph
 from nospof.audit.proofs import prove_on
-from nospof.audit.services import Service
+from nospof.audit.service import Service
 from nospof.model.findings import Confidence, Finding, ProofStep, Severity
 from nospof.model.topology import Event
 

@@ -1,0 +1,68 @@
+"""The audit as text and JSON: the same account, the same bytes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from nospof.audit.report import build_report
+from nospof.cli.audit_text import render_json, render_summary, render_text
+from nospof.services.audit import read_account
+from support.audit_accounts import ZONES, Pair, audit, finding, one_instance
+
+
+def test_same_account_same_bytes() -> None:
+    first, second = Pair((ZONES[0], ZONES[0])).cloud, Pair((ZONES[0], ZONES[0])).cloud
+    assert render_text(audit(first)) == render_text(audit(second))
+    assert render_json(audit(first)) == render_json(audit(second))
+
+
+def test_order_of_the_answers_changes_nothing() -> None:
+    cloud = Pair((ZONES[0], ZONES[0])).cloud
+    facts = read_account(cloud, 0)
+    turned = replace(
+        facts,
+        instances=dict(reversed(facts.instances.items())),
+        volumes=dict(reversed(facts.volumes.items())),
+        targets={arn: tuple(reversed(each)) for arn, each in facts.targets.items()},
+    )
+    prints = [one.fingerprint for one in build_report(facts).findings]
+    assert [one.fingerprint for one in build_report(turned).findings] == prints
+
+
+def test_a_fingerprint_survives_what_is_not_its_identity() -> None:
+    pair = Pair()
+    pair.cloud.stop_instance(pair.ids[1])
+    pair.cloud.clock.sleep(60)
+    now = finding(audit(pair.cloud), "NSP101")
+    pair.cloud.deregister(pair.group.arn, pair.ids[1], 80)
+    pair.cloud.clock.sleep(600)
+    configured = finding(audit(pair.cloud), "NSP101")
+    assert now.time != configured.time
+    assert now.fingerprint == configured.fingerprint
+
+
+def test_text_fits_the_page_and_marks_the_single_points() -> None:
+    cloud = one_instance()
+    cloud.announce(cloud.the_instance.id)
+    text = render_text(audit(cloud))
+    assert text.startswith("3 single points of failure in 1 service")
+    assert "✗ zone eu-central-1a" in text
+    assert f"$ nospof clone {cloud.the_instance.id}" in text
+    long = [line for line in text.splitlines() if len(line) > 100 and "$ " not in line]
+    assert all(line.startswith("         ") for line in long)
+    summary = render_summary(audit(cloud))
+    assert summary.count("[critical]") == 3
+
+
+def test_json_says_everything_with_its_schema() -> None:
+    document = json.loads(render_json(audit(one_instance())))
+    assert document["schema"] == "nospof.audit/1"
+    assert document["exit_code"] == 10
+    assert document["complete"] is False
+    found = document["services"][0]["findings"][0]
+    assert found["rule"] == "NSP101"
+    assert found["slug"] == "serving/single-instance"
+    assert len(found["fingerprint"]) == 64
+    assert found["share"] == 1.0
+    assert found["proof"][0] == {"depth": 0, "says": "service site stops, because this stops:"}
