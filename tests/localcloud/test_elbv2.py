@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import moto.elb.urls
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from moto.elbv2 import models as moto_models
 
 from nospof.localcloud.elbv2 import models
 from support.backends import BACKEND_PORT, LISTENER_PORT, Backend, eventually, get, new_address, prefix
@@ -514,3 +517,23 @@ def test_a_target_group_survives_pickling() -> None:
     copy = pickle.loads(pickle.dumps(group))  # noqa: S301 - our own bytes
     assert type(copy) is models.FakeTargetGroup
     assert copy.targets == group.targets
+
+
+def test_the_moto_names_we_replace_exist() -> None:
+    assert inspect.isclass(moto_models.FakeTargetGroup)
+    assert inspect.isclass(moto_models.FakeLoadBalancer)
+    assert "ELBV2Response" in vars(moto.elb.urls)
+    # What our classes call or set, and what moto calls on them.
+    for name in ("register", "deregister", "deregister_terminated_instances", "health_for"):
+        assert callable(getattr(moto_models.FakeTargetGroup, name))
+    assert callable(moto_models.FakeLoadBalancer.activate)
+    for name in ("create_load_balancer", "describe_target_health", "modify_target_group", "create_rule"):
+        assert callable(getattr(moto.elb.urls.ELBV2Response, name))
+    assert list(inspect.signature(moto_models.FakeHealthStatus).parameters) == [
+        "instance_id",
+        "port",
+        "health_port",
+        "status",
+        "reason",
+        "description",
+    ]

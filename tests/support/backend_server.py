@@ -1,6 +1,6 @@
 """A small web server for balancers to send to, run as a process of its own so that it can be killed.
 
-    python backend_server.py ADDRESS PORT NAME CONTROL
+    python backend_server.py ADDRESS PORT NAME CONTROL BACKLOG
 
 CONTROL is a file; its text says how /health answers: a code, or "hang". Everything else answers 200
 with NAME; /slow?SECONDS answers after that time.
@@ -42,9 +42,12 @@ async def answer(
 
 async def main() -> None:
     """Listen until told to end."""
-    address, port, name, control = sys.argv[1:]
+    address, port, name, control, backlog = sys.argv[1:]
     server = await asyncio.start_server(
-        lambda reader, writer: answer(reader, writer, name, Path(control)), address, int(port), backlog=1024
+        lambda reader, writer: answer(reader, writer, name, Path(control)),
+        address,
+        int(port),
+        backlog=int(backlog),
     )
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)

@@ -65,11 +65,17 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 class Backend:
-    """One web server process."""
+    """One web server process.
 
-    def __init__(self, directory: Path, name: str, address: str = "") -> None:
+    Args:
+        backlog: how many connections the kernel accepts for it; a frozen server with a backlog of 1
+            looks like a machine that vanished: who connects gets no answer, not even a refusal.
+    """
+
+    def __init__(self, directory: Path, name: str, backlog: int = 1024) -> None:
         self.name = name
-        self.address = address or new_address()
+        self.address = new_address()
+        self._backlog = backlog
         self._control = directory / f"{name}.health"
         self.answer_health("200")
         self.start()
@@ -85,6 +91,7 @@ class Backend:
                 str(BACKEND_PORT),
                 self.name,
                 str(self._control),
+                str(self._backlog),
             ]
         )
         eventually(self._answers)

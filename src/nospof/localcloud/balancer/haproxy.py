@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import subprocess
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from nospof.localcloud.balancer import configuration
 from nospof.localcloud.balancer.configuration import OPEN_SUFFIX, RUNTIME_SOCKET, STATE_FILE
 from nospof.localcloud.balancer.process import CONFIGURATION, HaproxyProcess, HaproxyRefused
-from nospof.localcloud.balancer.runtime import HaproxyUnreachable, ServerView, ask, parse_servers
+from nospof.localcloud.balancer.runtime import ServerView, ask, parse_servers
 from nospof.localcloud.balancer.spec import Balancer, Target, TargetGroup
 
 _STRUCTURE = "structure.cfg"
@@ -54,7 +55,7 @@ class HaproxyBalancer:
         try:
             self._restructure(wanted, alive)
             settled = self._mend(wanted)
-        except (HaproxyRefused, HaproxyUnreachable, ValueError) as error:
+        except (HaproxyRefused, OSError, ValueError, subprocess.SubprocessError) as error:
             if self.error != str(error):
                 logger.warning("balancer %s: %s", wanted.address, error)
             self.error = str(error)
@@ -164,9 +165,10 @@ class HaproxyBalancer:
         if view.up or view.drain or not view.sessions:
             self._down_since.pop(server, None)
             return []
-        # Not at once: a connection that is only being opened to a vanished machine ends sooner by itself.
+        # A machine that accepts and says nothing is frozen: waiting longer helps nobody. Otherwise not
+        # at once: a connection that is only being opened to a vanished machine ends sooner by itself.
         since = self._down_since.setdefault(server, time.monotonic())
-        if time.monotonic() - since < _CUT_AFTER_DOWN_SECONDS:
+        if view.check_status != "L7TOUT" and time.monotonic() - since < _CUT_AFTER_DOWN_SECONDS:
             return []
         return [[f"shutdown sessions server {server}"]]
 

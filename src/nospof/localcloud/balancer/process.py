@@ -54,8 +54,26 @@ class HaproxyProcess:
         try:
             pid, started = map(int, (self.directory / _IDENTITY_FILE).read_text().split())
         except (OSError, ValueError):
-            return 0
+            return self._find_unrecorded()
         return pid if start_time(pid) == started else 0
+
+    def _find_unrecorded(self) -> int:
+        """Find the HAProxy whose starter died before it could note its identity: two would share the ports."""
+        try:
+            pid = int((self.directory / _PID_FILE).read_text().split()[0])
+            here = Path(os.readlink(f"/proc/{pid}/cwd")) == self.directory.resolve()
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError, IndexError):
+            return 0
+        if not here or CONFIGURATION.encode() not in command:
+            return 0
+        self._record(pid)
+        return pid
+
+    def _record(self, pid: int) -> None:
+        identity = self.directory / f"{_IDENTITY_FILE}.new"
+        identity.write_text(f"{pid} {start_time(pid)}\n")
+        identity.replace(self.directory / _IDENTITY_FILE)
 
     def start(self) -> None:
         """Start HAProxy, detached, on the configuration in the directory. Returns when its ports are open.
@@ -79,10 +97,7 @@ class HaproxyProcess:
         )
         if done.returncode:
             raise HaproxyRefused(_alerts(done.stderr))
-        pid = int((self.directory / _PID_FILE).read_text().split()[0])
-        identity = self.directory / f"{_IDENTITY_FILE}.new"
-        identity.write_text(f"{pid} {start_time(pid)}\n")
-        identity.replace(self.directory / _IDENTITY_FILE)
+        self._record(int((self.directory / _PID_FILE).read_text().split()[0]))
 
     def reload(self) -> None:
         """Put the configuration in the directory into force without dropping a connection.
