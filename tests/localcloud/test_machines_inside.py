@@ -84,10 +84,12 @@ def test_a_daemon_left_by_a_command_does_not_hold_up_its_answer(running: Bench) 
 
 def test_what_is_no_request_harms_nobody(running: Bench) -> None:
     path = running.root / "i-1/run"
+    requests = [b"", b"nonsense\n", b"{}\n", b"[1]\n", b"\xff\xfe\n", b"half"]
+    requests += [b'{"script": "sleep 9", "timeout_seconds": %s}\n' % n for n in (b"Infinity", b"NaN", b"-1")]
     program = (
         "import os, socket\n"
         f"os.chdir({str(path)!r})\n"
-        "for text in (b'', b'nonsense\\n', b'{}\\n', b'[1]\\n', b'\\xff\\xfe\\n', b'half'):\n"
+        f"for text in {requests!r}:\n"
         "    s = socket.socket(socket.AF_UNIX); s.connect('agent.sock')\n"
         "    s.recv(16); s.sendall(text); s.close()\n"
     )

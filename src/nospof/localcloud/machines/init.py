@@ -25,6 +25,7 @@ BACKOFF_LAST_SECONDS = 10.0
 SETTLED_SECONDS = 10.0  # a service that ran this long starts its backoff anew
 OUTPUT_CHARACTERS = 24_000  # what Systems Manager keeps of a command's output
 REQUEST_BYTES = 1 << 20
+COMMAND_SECONDS = 172_800.0  # the longest executionTimeout of Systems Manager
 PIPE_BYTES = 1 << 16  # all a pipe can hold, so one read at the end misses nothing
 KILL_PATIENCE_SECONDS = 5.0
 
@@ -163,7 +164,8 @@ class Command:
     def run(self) -> None:
         """Start the script that was asked for. Raises OSError, or what a malformed request raises."""
         request = json.loads(self.request)
-        self.deadline = time.monotonic() + float(request["timeout_seconds"])
+        # In this order, so that what is no number at all is the longest time too.
+        self.deadline = time.monotonic() + min(COMMAND_SECONDS, float(request["timeout_seconds"]))
         self.script.write_text(request["script"], encoding="utf-8")
         self.script.chmod(stat.S_IRWXU)
         writers = {}
