@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from botocore import xform_name
 
 from nospof.adapters import aws
+from nospof.ports.cloud import Cloud
 
 FOLDER = Path(aws.__file__).parent
 SERVICES = {"ec2": "ec2", "elasticloadbalancing": "elbv2", "autoscaling": "autoscaling", "sts": "sts"}
@@ -115,3 +117,9 @@ def field_names(tree):
 )
 def test_a_field_exists_in_some_shape(field):
     assert field in every_field() | NOT_OF_BOTOCORE
+
+
+@pytest.mark.parametrize("method", [name for name in vars(Cloud) if name[0] != "_"])
+def test_the_adapter_has_the_methods_of_the_port(method):
+    ours, theirs = getattr(aws.AwsCloud, method), getattr(Cloud, method)
+    assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
