@@ -22,6 +22,11 @@ def test_a_network_balancer_that_stays_in_its_zone_needs_leg_and_target_in_one()
     network = replace(pair.cloud.load_balancers()[0], type="network", is_cross_zone=False)
     report = build_report(replace(facts, balancers={network.arn: network}))
     assert rules(report) == ["NSP201"]
+    assert "all 2 alternatives are lost" in finding(report, "NSP201").proof[1].says
+    assert any(
+        step.says == "targets of www in eu-central-1b can never be up"
+        for step in finding(report, "NSP201").proof
+    )
     whole = Pair()
     facts = read_account(whole.cloud, 0)
     network = replace(whole.cloud.load_balancers()[0], type="network", is_cross_zone=False)

@@ -156,6 +156,14 @@ def test_targets_that_are_not_checked_yet_are_possible_findings_only() -> None:
     assert report.exit_code == 13
 
 
+def test_a_service_whose_targets_are_all_unchecked_is_only_possibly_down() -> None:
+    pair = Pair()
+    facts = read_account(pair.cloud, 0)
+    targets = {pair.group.arn: tuple(Target(one, 80, "initial") for one in pair.ids)}
+    down = finding(build_report(replace(facts, targets=targets)), "NSP100")
+    assert (down.confidence, down.severity, down.time) == ("possible", "high", "now")
+
+
 # Announced maintenance --------------------------------------------------------------------------
 
 

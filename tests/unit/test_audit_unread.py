@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from nospof.audit.report import build_report
 from nospof.errors import CloudError
+from nospof.model.cloud import Target
+from nospof.model.findings import Unread
+from nospof.services.audit import read_account
 from support.audit_accounts import ZONES, Pair, audit, finding, one_instance
 
 
@@ -83,3 +89,22 @@ def test_the_audit_changes_nothing() -> None:
     before = len(pair.cloud.writes)
     audit(pair.cloud)
     assert len(pair.cloud.writes) == before
+
+
+@pytest.mark.parametrize("method", ["listeners", "targets", "instance_status"])
+def test_what_the_service_rests_on_and_nobody_read_is_a_possible_single_point(method: str) -> None:
+    pair = Pair()
+    pair.cloud.deny(method)
+    unread = [one for one in audit(pair.cloud).findings if one.rule == "NSP901" and one.service == "www"]
+    assert [one.confidence for one in unread] == ["possible"]
+    assert method.rpartition("_")[2] in unread[0].event
+
+
+def test_a_target_of_a_group_nobody_read_is_not_taken_for_a_lost_instance() -> None:
+    pair = Pair(ZONES[:1])
+    facts = read_account(pair.cloud, 0)
+    denied = Unread("target groups", "elasticloadbalancing:DescribeTargetGroups", "AccessDenied")
+    targets = {pair.group.arn: (Target("10.9.9.9", 80, "healthy"),)}
+    report = build_report(replace(facts, groups={}, targets=targets, unread=(denied,)), "www")
+    assert {one.confidence for one in report.findings} == {"possible"}
+    assert report.exit_code == 13

@@ -163,29 +163,28 @@ class _Reader:
         name = known.name if known else arn.split("/")[1] if arn.count("/") > 1 else arn
         if arn not in self.facts.targets:
             return self.unread(f"targets of {name}")
-        if not known:
-            self.unread(f"target group {name}")
         if f"group {name}" in self.nodes:
             return On(f"group {name}")
         targets = [one for one in self.facts.targets[arn] if not self.is_outside(balancer, name, one)]
-        kind = known.target_type if known else "instance"
+        kind = known.target_type if known else ""
         parts = [self.target(name, kind, one) for one in targets]
         needs: Requirement = AnyOf(tuple(parts))
         if balancer.type == "network" and not balancer.is_cross_zone:
-            needs = self.within_zones(balancer, targets, parts)
+            needs = self.within_zones(balancer, name, targets, parts)
         return self.add(Node(f"group {name}", needs, kind="target group", label=f"target group {name}"))
 
-    def within_zones(self, balancer: LoadBalancer, targets: list[Target], parts: list[On]) -> Requirement:
+    def within_zones(
+        self, balancer: LoadBalancer, group: str, targets: list[Target], parts: list[On]
+    ) -> Requirement:
         """Return what a balancer needs that sends to its own zone only: a zone with leg and target."""
         zones = {part: self.zone_of_target(one) for part, one in zip(parts, targets, strict=True)}
         legs: list[Requirement] = []
         for zone in balancer.zones:
-            local: list[Requirement] = [
-                part if zones[part] else Unknown(AnyOf(()), part)
-                for part in parts
-                if zones[part] in ("", zone)
-            ]
-            legs.append(AllOf((On(f"{balancer.name}@{zone}"), AnyOf(tuple(local)))))
+            # Where the zone was not read the target is in one of these; its possible domain says the rest.
+            local = [part for part in parts if zones[part] in ("", zone)]
+            label = f"targets of {group} in {zone}"
+            here = self.add(Node(label, AnyOf(tuple(local)), kind="target zone"), zone)
+            legs.append(AllOf((On(f"{balancer.name}@{zone}"), here)))
         return AnyOf(tuple(legs))
 
     def zone_of_target(self, target: Target) -> str:
@@ -220,6 +219,9 @@ class _Reader:
         if kind == "instance" and not self.facts.is_unread("instances"):
             # A target whose machine is gone never answers again.
             return AnyOf(())
+        if not kind:
+            # A group that was not read may hold instances, addresses, or what never is one machine.
+            return Unknown(self.unread_machine(target.instance_id), UP)
         if kind == "ip":
             self.service.not_read.append(f"the machine at {target.instance_id}")
         return self.unread_machine(target.instance_id)
