@@ -58,7 +58,7 @@ class HaproxyProcess:
         return pid if start_time(pid) == started else 0
 
     def _find_unrecorded(self) -> int:
-        """Find the HAProxy whose starter died before it could note its identity: two would share the ports."""
+        """Find the HAProxy whose starter died before noting its identity: two would share the ports."""
         try:
             pid = int((self.directory / _PID_FILE).read_text().split()[0])
             here = Path(os.readlink(f"/proc/{pid}/cwd")) == self.directory.resolve()
