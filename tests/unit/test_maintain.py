@@ -10,6 +10,7 @@ from nospof.errors import CloudError, PreconditionFailed, ProcedureFailed
 from nospof.model.answers import Answer
 from nospof.model.cloud import TAG_GUARANTEE, HealthCheck, LoadBalancerRequest, TargetGroupRequest
 from nospof.model.requests import PairRequest, TakeRequest
+from nospof.procedures.guarantee import keep_guarantees
 from nospof.procedures.maintain import (
     DRAIN_SECONDS,
     MOVED_BY_STOP_AND_START,
@@ -108,6 +109,7 @@ def test_the_member_is_drained_before_it_stops_and_back_only_when_it_works():
     assert written(service) == [
         "tag",
         "deregister",
+        "tag",
         "stop_instance",
         "start_instance",
         "register",
@@ -334,6 +336,40 @@ def test_a_member_whose_stop_hangs_is_running_again_afterwards():
     with pytest.raises(TimedOut, match="to stop"):
         service.take()
     assert service.cloud.instance(service.member).state == "running"
+
+
+def dies_after(service, last):
+    """The cloud as a process sees it that is killed right after a call."""
+    dead = []
+
+    class Dying:
+        def __getattr__(self, name):
+            method = getattr(service.cloud, name)
+
+            def call(*args, **kwargs):
+                if dead:
+                    raise Killed(name)
+                value = method(*args, **kwargs)
+                if name == last:
+                    dead.append(name)
+                    raise Killed(name)
+                return value
+
+            return call
+
+    return Dying()
+
+
+def test_a_run_killed_twice_with_the_member_off_leaves_it_promised_each_time():
+    service = Service()
+    steps = MemorySteps("run-1")
+    for _ in range(2):
+        with pytest.raises(Killed):
+            service.take(dies_after(service, "stop_instance"), steps)
+        assert len(keep_guarantees(memory_world(service.cloud), lambda _run_id: False)) == 1
+        assert service.cloud.instance(service.member).state == "running"
+    service.take(steps=steps)
+    service.assert_whole()
 
 
 def test_a_member_that_does_not_work_afterwards_gets_no_traffic():

@@ -11,6 +11,7 @@ import pytest
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.plans import Plan
 from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest
+from nospof.procedures.guarantee import promise
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import PLANNED_RUN, PROCEDURES, SCHEMA
 from nospof.runtime.memory import MemorySteps
@@ -190,3 +191,61 @@ def test_a_procedure_without_a_plan_says_so():
     cloud = one_instance()
     with pytest.raises(UsageError, match="take has no plan to show"):
         service.plan(memory_world(cloud), "take", TakeRequest(cloud.the_instance.id))
+
+
+class Told:
+    """The services' runtime on journals in memory; remembers in which state it found the instance."""
+
+    def __init__(self, cloud):
+        self._cloud, self.found, self.told = cloud, [], {}
+
+    def run(self, procedure, request, run_id):
+        self.told[run_id] = procedure, request
+        return self.resume(run_id)
+
+    def resume(self, run_id):
+        procedure, request = self.told[run_id]
+        self.found.append(self._cloud.the_instance.state)
+        return MemorySteps(run_id).tell(PROCEDURES[procedure].story, memory_world(self._cloud), request)
+
+
+def left_off(cloud):
+    """Leave the instance as a run that was killed leaves it."""
+    promise(memory_world(cloud), cloud.the_instance.id, "dead-run")
+    cloud.stop_instance(cloud.the_instance.id)
+    cloud.clock.sleep(60)
+    cloud.settle()
+
+
+def dead(_run_id):
+    return False
+
+
+def test_what_dead_runs_promised_is_kept_before_a_run_begins_and_before_one_is_resumed():
+    cloud = one_instance()
+    runtime = Told(cloud)
+    left_off(cloud)
+    request = CloneRequest(cloud.the_instance.id)
+    outcome = service.run(memory_world(cloud), runtime, dead, "clone", request)
+    assert outcome.result.twin.state == "running"
+    assert "its run dead-run is not alive" in outcome.kept[0]
+    left_off(cloud)
+    resumed = service.resume(memory_world(cloud), runtime, dead, outcome.run_id)
+    assert resumed.run_id == outcome.run_id
+    assert "its run dead-run is not alive" in resumed.kept[0]
+    assert runtime.found == ["running", "running"]
+
+
+def test_keeping_alone_says_what_was_done():
+    cloud = one_instance()
+    left_off(cloud)
+    assert len(service.keep(memory_world(cloud), dead)) == 1
+    assert service.keep(memory_world(cloud), dead) == ()
+
+
+def test_run_ids_sort_by_time_name_their_procedure_and_are_nobody_elses():
+    first, second = service.new_run_id("clone", 1e9), service.new_run_id("clone", 1e9)
+    later = service.new_run_id("clone", 1e9 + 1)
+    assert first.startswith("clone-20010909-014640-")
+    assert first != second
+    assert max(first, second) < later

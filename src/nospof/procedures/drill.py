@@ -55,7 +55,7 @@ def drill(steps: Steps, world: World, request: DrillRequest) -> DrillResult:
     victim = facts.victim
     steps.do("promise that the member comes back", promise, world, victim, steps.token)
     verdict = steps.do(
-        f"load the service and {request.fault} {victim}", load_and_break, world, facts, request
+        f"load the service and {request.fault} {victim}", load_and_break, world, facts, request, steps.token
     )
     steps.do("bring the member back", restore, world, victim)
     steps.do("wait until it passes its status checks", wait_until_ok, world, victim)
@@ -108,8 +108,11 @@ def check_fault(world: World, kind: str) -> str:
     return kind
 
 
-def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest) -> Verdict:
-    """Load, see that it is steady, break, watch, bring back, and judge the whole."""
+def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run_id: str) -> Verdict:
+    """Load, see that it is steady, break, watch, bring back, and judge the whole.
+
+    The guarantee is written again: a keeper may have kept and released it before this run was resumed.
+    """
     spec = LoadSpec(facts.url(request.path), request.rate_per_second, request.seconds)
     clock = world.clock
     began = clock.now()
@@ -121,6 +124,7 @@ def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest) -> 
                 f"{request.service} is not steady under {request.rate_per_second}/s before anything was "
                 f"broken: {'; '.join(steadiness.reasons)}"
             )
+        promise(world, facts.victim, run_id)
         broken_at = clock.now()
         try:
             put_fault(world, request.fault, facts.victim)

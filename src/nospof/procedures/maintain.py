@@ -54,7 +54,7 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     instance = facts.instance
     began = steps.do("promise that the member comes back", promise_at, world, instance.id, steps.token)
     steps.do("drain it from every group it serves in", drain, world, instance.id, facts.memberships)
-    steps.do("stop it and start it on other hardware", move, world, instance.id)
+    steps.do("stop it and start it on other hardware", move, world, instance.id, steps.token)
     steps.do("wait until it passes its status checks", wait_until_ok, world, instance.id)
     for group in facts.memberships:
         page = (group.port, request.path)
@@ -183,8 +183,12 @@ def wait_drained(world: World, instance_id: str, group: Membership) -> None:
     )
 
 
-def move(world: World, instance_id: str) -> Instance:
-    """Stop and start: on AWS this is what moves an instance off its host (C44)."""
+def move(world: World, instance_id: str, run_id: str) -> Instance:
+    """Stop and start: on AWS this is what moves an instance off its host (C44).
+
+    The guarantee is written again: a keeper may have kept and released it before this run was resumed.
+    """
+    promise(world, instance_id, run_id)
     try:
         stop(world, instance_id)
     finally:
