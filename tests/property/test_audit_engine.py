@@ -130,7 +130,7 @@ def reachable(topology: Topology, pessimistic: bool) -> set[str]:
     return set(build_graph(topology, pessimistic=pessimistic).index)
 
 
-THOROUGH = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+THOROUGH = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @THOROUGH
