@@ -42,6 +42,8 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     from nospof.adapters.http.process import HttpLoadGenerator
     from nospof.runtime.failpoints import VARIABLE, MortalCloud
 
+    chosen = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_PROFILE": profile}
+    os.environ.update({variable: value for variable, value in chosen.items() if value})  # the keeper's too
     cloud: Any = connect(region=region, profile=profile)
     if os.environ.get(VARIABLE):
         cloud = MortalCloud(cloud)

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.local_cloud import RunningCloud, eventually, running_cloud
-from support.memory_world import memory_world, one_instance
 
 from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.procedures.clone import clone
 from nospof.procedures.pair import pair
 from nospof.runtime.memory import MemorySteps
+from support.local_cloud import RunningCloud, eventually, running_cloud
+from support.memory_world import memory_world, one_instance
 
 pytestmark = pytest.mark.local_cloud
 
@@ -141,9 +141,7 @@ def promised(instance: dict[str, Any]) -> bool:
 def test_a_killed_clone_leaves_the_source_running_and_resumes_to_one_image_and_one_twin(site, place):
     source = site.launch("source")
     try:
-        killed = site.nospof(
-            "clone", source, "--yes", "--port", "8080", "--path", "/health", failpoint=place
-        )
+        killed = site.nospof("clone", source, "--yes", "--port", "8080", "--path", "/health", failpoint=place)
         assert killed.returncode == -9, killed.stderr
 
         def is_back() -> bool:

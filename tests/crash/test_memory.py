@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from support.memory_world import Mortal, memory_world, one_instance
 
 from nospof.adapters.memory import MemoryCloud
+from nospof.errors import NospofError
 from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
 from nospof.procedures.clone import clone
@@ -20,6 +20,7 @@ from nospof.procedures.maintain import take
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import Killed, MemorySteps
+from support.memory_world import Mortal, memory_world, one_instance
 
 TOKEN = "run-1"
 
@@ -133,7 +134,7 @@ def test_a_lost_answer_of_any_write_makes_nothing_twice(case):
         steps = MemorySteps(TOKEN)
         try:
             steps.tell(story, memory_world(cloud), request)
-        except Exception:
+        except NospofError:
             steps.tell(story, memory_world(cloud), request)
         assert_whole(cloud, case, before)
 

@@ -76,11 +76,13 @@ def main() -> None:
     runtime = DurableRuntime(home, {"count": Story()}, os.environ.get("SCHEMA", "1"), str(home), Log(home))
     request = Count(3, bool(os.environ.get("REFUSE")))
     try:
-        lines = runtime.run("count", request, run_id) if verb == "run" else runtime.resume(run_id)
+        lines = runtime.run("count", request, run_id, "here") if verb == "run" else runtime.resume(run_id)
     except NospofError as error:
-        print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+        sys.stdout.write(json.dumps({"error": type(error).__name__, "message": str(error)}))
+        sys.stdout.flush()
         os._exit(int(error.exit_code))
-    print(json.dumps([line.text for line in lines]), flush=True)
+    sys.stdout.write(json.dumps([line.text for line in lines]))
+    sys.stdout.flush()
     os._exit(0)
 
 

@@ -64,12 +64,13 @@ def resume(run_id: str, output_format: str, region: str, profile: str) -> None:
     from nospof.cli.text import describe_result
     from nospof.services import procedures as service
 
-    bootstrap.open_journal().run(run_id)
+    journal = bootstrap.open_journal()
+    journal.run(run_id)
     with Watch(quiet=output_format == "json") as watch:
         world = bootstrap.open_world(watch, region, profile)
         runtime = bootstrap.open_runtime(world, watch)
         with stopping_politely(runtime, watch):
-            outcome = service.resume(world, runtime, bootstrap.liveness(), run_id)
+            outcome = service.resume(world, runtime, journal, bootstrap.liveness(), run_id)
         for sentence in outcome.kept:
             watch.say(sentence)
     click.echo(to_json(outcome) if output_format == "json" else describe_result(outcome))

@@ -25,7 +25,8 @@ class Run:
     """A run as the journal has it.
 
     `interrupted` means that its process is gone and the run can be resumed. `workflow_id` is the
-    engine's id of the latest attempt, `schema` the version of the stories that began it.
+    engine's id of the latest attempt, `schema` the version of the stories that began it, `place` the
+    account and region it is about.
     """
 
     id: str
@@ -40,3 +41,4 @@ class Run:
     result: Any = None
     workflow_id: str = ""
     schema: str = ""
+    place: str = ""

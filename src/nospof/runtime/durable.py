@@ -157,13 +157,19 @@ class DurableRuntime:
         self.journal = Journal(home)
 
         @DBOS.workflow(name="procedure", max_recovery_attempts=None)
-        def tell(procedure: str, plain: dict[str, Any], run_id: str) -> Any:
+        def tell(procedure: str, plain: dict[str, Any], run_id: str, _place: str) -> Any:
             return self._tell_story(procedure, plain, run_id)
 
         self._tell = tell
 
-    def run(self, procedure: str, request: Any, run_id: str) -> Any:
+    def run(self, procedure: str, request: Any, run_id: str, place: str) -> Any:
         """Run a story to its end and return what it answers.
+
+        Args:
+            procedure: the story's name.
+            request: what is asked for.
+            run_id: a new id.
+            place: the account and region it is about; recorded with the run.
 
         Raises:
             NospofError: as the story raised it, or because it was asked to stop; `ProcedureFailed`
@@ -174,7 +180,7 @@ class DurableRuntime:
             self._post_keeper(run_id)
             self._launch()
             with SetWorkflowID(run_id):
-                return self._wait(DBOS.start_workflow(self._tell, procedure, plain, run_id))
+                return self._wait(DBOS.start_workflow(self._tell, procedure, plain, run_id, place))
 
     def resume(self, run_id: str) -> Any:
         """Take up a run that was interrupted or failed, where it was, and return what it answers.

@@ -35,7 +35,8 @@ def prepare_home(home: Path) -> Path:
         PreconditionFailed: it cannot be written, or the disk has no room.
     """
     try:
-        (home / "runs").mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (home / "runs").mkdir(exist_ok=True, mode=0o700)
         probe = home / "runs" / f".write-test-{os.getpid()}"
         probe.write_bytes(b"x")
         probe.unlink()

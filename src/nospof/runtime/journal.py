@@ -78,7 +78,7 @@ class Journal:
 
     def _run(self, run_id: str, told: list[Any]) -> Run:
         workflow_id, status, _, updated, version, inputs, output, error = told[-1]
-        procedure, request, *_ = json.loads(inputs)["positionalArgs"]
+        procedure, request, _, place = json.loads(inputs)["positionalArgs"]
         problem = json.loads(error) if error else {}
         return Run(
             id=run_id,
@@ -92,6 +92,7 @@ class Journal:
             result=json.loads(output) if output else None,
             workflow_id=workflow_id,
             schema=version,
+            place=place,
         )
 
     def _state(self, run_id: str, status: str, error_name: str) -> RunState:

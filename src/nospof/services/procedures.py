@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from nospof.errors import UsageError
+from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.plans import Plan
 from nospof.model.runs import Run
 from nospof.ports.world import World
@@ -18,8 +18,8 @@ from nospof.procedures.registry import PROCEDURES
 class Runtime(Protocol):
     """What makes stories durable, as the services need it."""
 
-    def run(self, procedure: str, request: Any, run_id: str) -> Any:
-        """Run a story to its end."""
+    def run(self, procedure: str, request: Any, run_id: str, place: str) -> Any:
+        """Run a story to its end, and record where."""
 
     def resume(self, run_id: str) -> Any:
         """Take up an interrupted or failed run where it was."""
@@ -70,13 +70,31 @@ def run(world: World, runtime: Runtime, is_alive: IsAlive, procedure: str, reque
     """
     kept = keep_guarantees(world, is_alive)
     run_id = new_run_id(procedure, world.clock.now())
-    return Outcome(run_id, runtime.run(procedure, request, run_id), kept)
+    return Outcome(run_id, runtime.run(procedure, request, run_id, place_of(world)), kept)
 
 
-def resume(world: World, runtime: Runtime, is_alive: IsAlive, run_id: str) -> Outcome:
-    """Keep what runs left unkept, then take up one of them where it was."""
+def resume(world: World, runtime: Runtime, runs: Runs, is_alive: IsAlive, run_id: str) -> Outcome:
+    """Keep what runs left unkept, then take up one of them where it was.
+
+    Raises:
+        UsageError: there is no such run.
+        PreconditionFailed: it is about another account or region than the one in use.
+        NospofError: as `run`.
+    """
+    began, here = runs.run(run_id).place, place_of(world)
+    if began != here:
+        raise PreconditionFailed(
+            f"{run_id} is about {began}, and this is {here}; choose its account and region with --profile "
+            "and --region. Nothing was changed."
+        )
     kept = keep_guarantees(world, is_alive)
     return Outcome(run_id, runtime.resume(run_id), kept)
+
+
+def place_of(world: World) -> str:
+    """Return the account and region in use, as "123456789012/eu-west-1"."""
+    identity = world.cloud.identity()
+    return f"{identity.account}/{identity.region}"
 
 
 def keep(world: World, is_alive: IsAlive) -> tuple[str, ...]:
