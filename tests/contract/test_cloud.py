@@ -15,6 +15,12 @@ from support.cloud_gaps import GAPS
 UNKNOWN = "0123456789abcdef0"
 
 
+# Plain moto serves from a thread of the test's own process, and leaves sockets to the collector.
+pytestmark = pytest.mark.filterwarnings(
+    r"ignore:Exception ignored in. <socket\.socket:pytest.PytestUnraisableExceptionWarning"
+)
+
+
 def balancer_request(stage, **changes):
     return LoadBalancerRequest(
         **{"name": stage.name("lb"), "subnet_ids": stage.two_subnets(), "is_internal": True, **changes}
