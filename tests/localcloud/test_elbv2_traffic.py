@@ -264,3 +264,27 @@ def test_sticky_clients_stay_with_their_target_while_it_serves(world: World) -> 
         if backend and backend.name == first:
             backend.answer_health("503")
     eventually(lambda: get(url, cookie=cookie)[1] != first)
+
+
+def test_a_network_load_balancer_forwards_connections_and_checks_them(world: World) -> None:
+    one, backend = world.instance()
+    assert backend
+    balancer = world.balancer(Type="network", Subnets=[world.subnets["us-east-1a"]])
+    group = str(
+        world.elbv2.create_target_group(
+            Name=world.name("tg"), Protocol="TCP", Port=BACKEND_PORT, VpcId=world.vpc
+        )["TargetGroups"][0]["TargetGroupArn"]
+    )
+    world.elbv2.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Protocol="TCP",
+        Port=LISTENER_PORT,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+    )
+    world.register(group, one)
+    world.until(group, one, "healthy", "")
+    status, seen, _ = get(f"http://{balancer['DNSName']}:{LISTENER_PORT}/headers")
+    assert status == 200
+    assert "x-forwarded-for" not in seen.lower()
+    backend.end()
+    world.until(group, one, "unhealthy", "Target.FailedHealthChecks")

@@ -106,7 +106,8 @@ class FakeTargetGroup(moto_models.FakeTargetGroup):
             raise ELBClientError(
                 "InvalidTarget", f"The following targets are not valid instances: '{target_id}'"
             )
-        if instance.state != "running":
+        # An Auto Scaling group registers what it has just launched; everybody else is asked to wait.
+        if instance.state not in ("running", "pending"):
             raise TargetNotRunning(instance_id=target_id)
         return str(instance.placement.zone)
 

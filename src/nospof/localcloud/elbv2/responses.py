@@ -15,6 +15,7 @@ from moto.elbv2.exceptions import (
     InvalidConfigurationRequest,
     LoadBalancerNotFoundError,
     TargetGroupNotFoundError,
+    TargetNotRunning,
     ValidationError,
 )
 
@@ -159,6 +160,14 @@ class ELBV2Response(moto_responses.ELBV2Response):
                 found = [group.status(wish["Id"], port, balancing.NOT_REGISTERED)]
             statuses += found
         return ActionResult({"TargetHealthDescriptions": statuses})
+
+    def register_targets(self) -> ActionResult:
+        """Register targets; an instance must be running."""
+        for target in self._get_param("Targets") or []:
+            instance = self.elbv2_backend.ec2_backend.get_instance_by_id(target["Id"])
+            if instance is not None and instance.state != "running":
+                raise TargetNotRunning(instance_id=target["Id"])
+        return super().register_targets()
 
     def deregister_targets(self) -> ActionResult:
         """Take targets out of service. One that is not registered is no error, as on AWS."""

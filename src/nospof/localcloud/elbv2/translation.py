@@ -26,6 +26,7 @@ PROFILE_KEY = "nospof:balancer-profile"
 requests that may be repeated when their target fails, which a real ALB never does."""
 
 GONE_STATES = frozenset({"stopped", "terminated"})
+_NOT_ASKED_STATES = GONE_STATES | {"pending"}
 _CONFIG_OF_FIELD = {
     "path-pattern": "PathPatternConfig",
     "host-header": "HostHeaderConfig",
@@ -124,7 +125,11 @@ def _targets(group: Any, load_balancer: Any, machine: Machines) -> Iterator[Targ
     for draining, registrations in ((False, group.targets), (True, group.draining)):
         for registration in list(registrations.values()):
             view = machine_of(registration, machine)
-            if view is None or view.state in GONE_STATES or not zone_is_enabled(load_balancer, registration):
+            if (
+                view is None
+                or view.state in _NOT_ASKED_STATES
+                or not zone_is_enabled(load_balancer, registration)
+            ):
                 continue
             yield Target(target_name(registration), view.address, int(registration["Port"]), draining)
 
