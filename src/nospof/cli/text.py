@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nospof.model.drill import Verdict
+from nospof.model.drill import Phase, Verdict
 from nospof.model.plans import Plan
 from nospof.model.results import CloneResult, DrillResult, PairResult, TakeResult, TimeOff
 from nospof.services.procedures import Outcome
@@ -88,25 +88,28 @@ def verdict_text(verdict: Verdict) -> str:
     """Return a verdict: what failed, for how long nobody was served, how it looked before and after."""
     lines = [verdict.says]
     lines += [f"  {count} {kind}" for kind, count in verdict.failures.items()]
-    for phase in (verdict.before, verdict.during, verdict.after):
-        if phase.total:
-            served = ", ".join(f"{who} {count}" for who, count in sorted(phase.served_by.items()) if who)
-            lines.append(
-                f"  {phase.name:7} {phase.failed} of {phase.total} failed, p50 {ms(phase.p50_seconds)}, "
-                f"p99 {ms(phase.p99_seconds)}, slowest {ms(phase.max_seconds)}; served by: {served or 'unknown'}"
-            )
+    if verdict.effects:
+        lines += [phase_text(phase.name, phase) for phase in (verdict.before, verdict.during, verdict.after)]
+    else:
+        lines.append(phase_text("in all", verdict.before))
     for effect in verdict.effects:
-        noticed = effect.detect_seconds
-        lines.append(
-            f"  {effect.fault.kind} of {effect.fault.instance_id}: "
-            + (
-                f"noticed by the balancer after {noticed:.1f} s"
-                if noticed is not None
-                else "not seen to be noticed"
-            )
+        after = effect.detect_seconds
+        noticed = (
+            "not seen to be noticed" if after is None else f"noticed by the balancer after {after:.1f} s"
         )
+        lines.append(f"  {effect.fault.kind} of {effect.fault.instance_id}: {noticed}")
     lines += [f"  note: {warning}" for warning in verdict.warnings]
     return "\n".join(lines)
+
+
+def phase_text(name: str, phase: Phase) -> str:
+    """Return one stretch of the load: failures, latencies over good answers, and who gave them."""
+    served = ", ".join(f"{who} {count}" for who, count in sorted(phase.served_by.items()) if who)
+    latencies = f"p50 {ms(phase.p50_seconds)}, p99 {ms(phase.p99_seconds)}, slowest {ms(phase.max_seconds)}"
+    return (
+        f"  {name:7} {phase.failed} of {phase.total} failed, {latencies}\n"
+        f"          served by: {served or 'unknown'}"
+    )
 
 
 def ms(seconds: float | None) -> str:
