@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,17 @@ def test_without_no_reboot_the_source_is_powered_down_copied_and_booted(
     assert state(ec2, source) == "running"
     available(ec2, image_id)
     eventually(lambda: machine(local_cloud, source)["boots"] == 2)
+
+
+def test_many_images_at_once_all_become_available(ec2: Any, source: str) -> None:
+    def copy(number: int) -> str:
+        name = f"at-once-{number}"
+        return str(ec2.create_image(InstanceId=source, Name=name, NoReboot=True)["ImageId"])
+
+    with ThreadPoolExecutor(8) as pool:
+        for image_id in list(pool.map(copy, range(16))):
+            eventually(lambda image_id=image_id: image(ec2, image_id)["State"] != "pending")
+            assert image(ec2, image_id)["State"] == "available"
 
 
 def test_an_image_name_is_taken_once(ec2: Any, source: str) -> None:

@@ -22,7 +22,7 @@ from nospof.localcloud.machines.hypervisor import MachineNotFound
 PROBE_SECONDS = 2.0
 RETRY_SECONDS = 0.5
 OPEN = ("Pending", "InProgress")
-KEPT_COMMANDS = 500
+KEPT_COMMANDS = 200
 
 
 @dataclass

@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -177,12 +178,9 @@ def _remove(path: str) -> None:
 
 def _clock_of(directory: Path) -> int:
     """Return the time in nanoseconds as the file system's own clock has it."""
-    probe = directory / ".clock"
-    probe.touch()
-    try:
-        return probe.stat().st_mtime_ns
-    finally:
-        probe.unlink(missing_ok=True)
+    # A file without a name: many copies may be made into one directory at once.
+    with tempfile.TemporaryFile(dir=directory) as probe:
+        return os.fstat(probe.fileno()).st_mtime_ns
 
 
 def _size_of(tree: Path) -> int:
