@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from nospof import bootstrap
-from nospof.cli.audit_text import render_summary
+from nospof.cli.audit_text import service_text
 from nospof.cli.cloud import in_our_words
 from nospof.cli.progress import Watch
 from nospof.cli.text import time_off_text, verdict_text
@@ -153,9 +153,11 @@ def pair_of(instance_id: str, twin_id: str) -> tuple[str, PairRequest]:
 
 
 def audit(world: World) -> None:
-    """Audit the account and print the findings."""
+    """Audit the account and print what was found, with the proofs."""
     report = audit_account(world.cloud, read_at=world.clock.now())
-    say(render_summary(report))
+    say(report.verdict)
+    for one in report.services:
+        say(service_text(one))
 
 
 def say(text: str) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from nospof import bootstrap
 from nospof.cli.options import cloud_options, format_option, to_json
-from nospof.cli.procedures import chosen, run_with_signals
-from nospof.cli.progress import Watch, is_interactive
+from nospof.cli.procedures import ask_first, chosen, run_with_signals
+from nospof.cli.progress import Watch
 from nospof.cli.text import verdict_text
-from nospof.errors import ExitCode, UsageError
+from nospof.errors import ExitCode
 from nospof.model.requests import DrillRequest
 
 
@@ -38,14 +39,12 @@ def drill(service: str, **options: Any) -> int:
     code 11 when a request failed.
     """
     request = DrillRequest(service, **chosen(DrillRequest, options))
-    if not options["yes"]:
-        warning = f"This breaks a member of {service} on purpose."
-        if not is_interactive():
-            raise UsageError(f"nobody can be asked here: add --yes. {warning}")
-        click.confirm(f"{warning} Go on?", abort=True, err=True)
     is_json = options["output_format"] == "json"
     with Watch(quiet=is_json) as watch:
-        outcome = run_with_signals("drill", request, watch, options)
+        world = bootstrap.open_world(watch, options["region"], options["profile"])
+        if not options["yes"]:
+            ask_first(world, "drill", request, f"This breaks a member of {service} on purpose.")
+        outcome = run_with_signals(world, "drill", request, watch)
     verdict = outcome.result.verdict
     click.echo(to_json(outcome) if is_json else verdict_text(verdict))
     return ExitCode.DONE if verdict.passed else ExitCode.DRILL_FAILED

@@ -14,6 +14,7 @@ from nospof.cli.progress import Watch, is_interactive
 from nospof.cli.text import describe_result, plan_text
 from nospof.errors import UsageError
 from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
+from nospof.ports.world import World
 from nospof.services import procedures as service
 
 
@@ -88,29 +89,35 @@ def chosen(request_type: type[Any], options: dict[str, Any]) -> dict[str, Any]:
 
 
 def perform(procedure: str, request: Any, warning: str, options: dict[str, Any]) -> None:
-    """Plan, ask, run and report a procedure."""
+    """Show the plan or ask with it, then run and report a procedure."""
     is_json = options["output_format"] == "json"
     with Watch(quiet=is_json) as watch:
         world = bootstrap.open_world(watch, options["region"], options["profile"])
-        has_plan = options.get("plan_only") is not None
-        plan = service.plan(world, procedure, request) if has_plan else None
-    if plan and options["plan_only"]:
-        click.echo(to_json(plan) if is_json else plan_text(plan))
-        return
-    if not options["yes"]:
-        if not is_interactive():
-            raise UsageError(f"nobody can be asked here: add --yes. {warning}")
-        if plan:
-            click.echo(plan_text(plan), err=True)
-        click.confirm(f"{warning} Go on?", abort=True, err=True)
-    with Watch(quiet=is_json) as watch:
-        outcome = run_with_signals(procedure, request, watch, options)
+        if options.get("plan_only"):
+            plan = service.plan(world, procedure, request)
+            click.echo(to_json(plan) if is_json else plan_text(plan))
+            return
+        if not options["yes"]:
+            ask_first(world, procedure, request, warning)
+        outcome = run_with_signals(world, procedure, request, watch)
     click.echo(to_json(outcome) if is_json else describe_result(outcome))
 
 
-def run_with_signals(procedure: str, request: Any, watch: Watch, options: dict[str, Any]) -> service.Outcome:
+def ask_first(world: World, procedure: str, request: Any, warning: str) -> None:
+    """Show what would be done, where there is a plan, and go on only with a person's yes.
+
+    Raises:
+        UsageError: nobody can be asked.
+    """
+    if not is_interactive():
+        raise UsageError(f"nobody can be asked here: add --yes. {warning}")
+    if service.has_plan(procedure):
+        click.echo(plan_text(service.plan(world, procedure, request)), err=True)
+    click.confirm(f"{warning} Go on?", abort=True, err=True)
+
+
+def run_with_signals(world: World, procedure: str, request: Any, watch: Watch) -> service.Outcome:
     """Run in this process; Ctrl-C and SIGTERM ask for a stop between two steps."""
-    world = bootstrap.open_world(watch, options["region"], options["profile"])
     runtime = bootstrap.open_runtime(world, watch)
     with stopping_politely(runtime, watch):
         outcome = service.run(world, runtime, bootstrap.liveness(), procedure, request)

@@ -44,6 +44,11 @@ class Outcome:
     kept: tuple[str, ...] = ()
 
 
+def has_plan(procedure: str) -> bool:
+    """Whether a procedure can show what it would do."""
+    return PROCEDURES[procedure].plan is not None
+
+
 def plan(world: World, procedure: str, request: Any) -> Plan:
     """Return what a procedure would do now; changes nothing.
 
