@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import os
 import sys
@@ -39,13 +38,8 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     directory = arguments.dir.absolute()
     try:
-        # moto loads a million objects that stay: collecting garbage among them costs a third of the
-        # start, and later a pause in every full collection.
-        gc.disable()
         from nospof.localcloud.gateway import serve as run
 
-        gc.freeze()
-        gc.enable()
         run(directory, arguments.name or directory.name, arguments.port, arguments.lifeline)
     except (LocalCloudError, OSError, ImportError) as error:
         sys.stderr.write(f"error: {error}\n")
