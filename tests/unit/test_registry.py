@@ -11,6 +11,7 @@ import pytest
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.plans import Plan
 from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest
+from nospof.model.runs import Run
 from nospof.procedures.guarantee import promise
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import PLANNED_RUN, PROCEDURES, SCHEMA
@@ -197,16 +198,26 @@ class Told:
     """The services' runtime on journals in memory; remembers in which state it found the instance."""
 
     def __init__(self, cloud):
-        self._cloud, self.found, self.told = cloud, [], {}
+        self._cloud, self.found, self.told, self.places = cloud, [], {}, {}
 
-    def run(self, procedure, request, run_id):
-        self.told[run_id] = procedure, request
+    def run(self, procedure, request, run_id, place):
+        self.told[run_id], self.places[run_id] = (procedure, request), place
         return self.resume(run_id)
 
     def resume(self, run_id):
         procedure, request = self.told[run_id]
         self.found.append(self._cloud.the_instance.state)
         return MemorySteps(run_id).tell(PROCEDURES[procedure].story, memory_world(self._cloud), request)
+
+
+class Began:
+    """The journal, as far as it says where a run began."""
+
+    def __init__(self, place):
+        self._place = place
+
+    def run(self, run_id):
+        return Run(run_id, "clone", {}, "interrupted", 0.0, 0.0, place=self._place)
 
 
 def left_off(cloud):
@@ -230,10 +241,21 @@ def test_what_dead_runs_promised_is_kept_before_a_run_begins_and_before_one_is_r
     assert outcome.result.twin.state == "running"
     assert "its run dead-run is not alive" in outcome.kept[0]
     left_off(cloud)
-    resumed = service.resume(memory_world(cloud), runtime, dead, outcome.run_id)
+    runs = Began(runtime.places[outcome.run_id])
+    resumed = service.resume(memory_world(cloud), runtime, runs, dead, outcome.run_id)
     assert resumed.run_id == outcome.run_id
     assert "its run dead-run is not alive" in resumed.kept[0]
     assert runtime.found == ["running", "running"]
+
+
+def test_a_run_that_began_elsewhere_is_not_resumed_here_and_nothing_is_touched():
+    cloud = one_instance()
+    left_off(cloud)
+    cloud.calls.clear()
+    elsewhere = Began("999999999999/eu-west-1")
+    with pytest.raises(PreconditionFailed, match=r"999999999999/eu-west-1.*Nothing was changed"):
+        service.resume(memory_world(cloud), Told(cloud), elsewhere, dead, "run-1")
+    assert cloud.writes == []
 
 
 def test_keeping_alone_says_what_was_done():
