@@ -105,7 +105,12 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
         name, f"clients of {name} to the load balancer", facts.source.vpc_id, tags
     )
     target_group = TargetGroupRequest(
-        name, facts.source.vpc_id, request.port, HealthCheck(path=request.health_path), tags=tags
+        name,
+        facts.source.vpc_id,
+        request.port,
+        HealthCheck(path=request.health_path),
+        request.drain_seconds,
+        tags,
     )
     refuse_foreign_names(facts, service, target_group)
     balancer = LoadBalancerRequest(name, subnets, (), is_internal, tags)
