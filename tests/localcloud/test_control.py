@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pwd
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +22,7 @@ from nospof.localcloud.machines.hypervisor import Hypervisor
 from nospof.localcloud.machines.processes import stat_of
 from support.ec2_words import get, healthy, instance, launch, machine, running, state, stopped, tagged
 from support.local_cloud import RunningCloud, eventually
+from support.nobody import as_nobody, home_of_nobody, python_of_nobody, uid
 
 pytestmark = pytest.mark.local_cloud
 
@@ -304,37 +302,9 @@ AS_NOBODY = """
 """
 
 
-def as_nobody(python: str, *arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
-    nobody = pwd.getpwnam("nobody")
-    # By way of env: what setpriv itself executes is still looked up with root's rights.
-    become = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", "env"]
-    packages = os.pathsep.join(entry for entry in sys.path if entry)
-    return subprocess.run(
-        [*become, python, "-B", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=home,
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": packages},
-    )
-
-
 @pytest.mark.skipif(os.getuid() != 0, reason="not root already: every other test shows it")
 def test_everything_works_without_root() -> None:
-    home = Path(tempfile.mkdtemp(prefix="nospof-nobody-", dir="/tmp"))  # pytest's own are for root alone
-    os.chown(home, pwd.getpwnam("nobody").pw_uid, -1)
-    try:
-        pythons = [
-            python
-            for python in (sys.executable, shutil.which("python3", path="/usr/bin") or "")
-            if python
-            and as_nobody(python, "-c", "import nospof.localcloud, boto3, moto", home=home).returncode == 0
-        ]
-        if not pythons:
-            message = "no Python here can be run by another user with these packages"
-            pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-        done = as_nobody(pythons[0], "-c", textwrap.dedent(AS_NOBODY), str(home), home=home)
-        assert done.stdout == f"done as {pwd.getpwnam('nobody').pw_uid}\n", done.stderr
-    finally:
-        shutil.rmtree(home)
+    with home_of_nobody() as home:
+        python = python_of_nobody(home)
+        done = as_nobody(python, "-c", textwrap.dedent(AS_NOBODY), str(home), home=home)
+        assert done.stdout == f"done as {uid()}\n", done.stderr

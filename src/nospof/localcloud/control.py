@@ -84,7 +84,6 @@ def start(name: str = "default", port: int = 0, lifeline: Path | None = None) ->
         LocalCloudError: a wrong name, a port in use, no space, a missing package; says which.
     """
     directory = _directory(name)
-    _make(directory)
     with _starting(directory):
         running = _running(name, directory)
         if running:
@@ -214,11 +213,27 @@ def _make(directory: Path) -> None:
 
 @contextlib.contextmanager
 def _starting(directory: Path) -> Iterator[None]:
-    """Let one process at a time start or stop a cloud."""
-    lock = directory.parent / f".{directory.name}.lock"
-    with lock.open("w", encoding="ascii") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    """Let one process at a time start, stop or delete a cloud, which exists while this lasts.
+
+    The directory itself is what is locked, so that no lock file outlives it.
+    """
+    while True:
+        _make(directory)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_still(directory, descriptor):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _is_still(directory: Path, descriptor: int) -> bool:
+    """Whether a path leads to what was opened: it may have been deleted while we waited for it."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(directory.stat(), os.fstat(descriptor))
+    return False
 
 
 def _record(directory: Path) -> _Record | None:
