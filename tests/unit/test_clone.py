@@ -174,7 +174,7 @@ def test_showing_the_plan_changes_nothing(situation):
 def test_the_plan_says_what_could_not_be_checked():
     cloud = in_one_zone()
     plan = clone_plan(memory_world(cloud), CloneRequest(cloud.the_instance.id, same_zone=True))
-    assert "ec2:ModifyInstancePlacement has no rehearsal and was not checked" in plan.warnings
+    assert "not checked, for the cloud has no rehearsal of it: ec2:ModifyInstancePlacement" in plan.warnings
 
 
 def planned_methods():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from nospof.adapters.memory import MemoryCloud
 from nospof.model.cloud import TAG_GUARANTEE
+from nospof.planning.clone import image_name_of
 from nospof.procedures.guarantee import (
     DEADLINE_SECONDS,
     Guarantee,
@@ -244,3 +245,19 @@ def test_a_status_that_is_not_listed_is_no_sign_of_a_broken_instance():
     cloud.calls.clear()
     assert len(keep_guarantees(memory_world(cloud, NotListed()), dead)) == 1
     assert [call.name for call in cloud.writes] == ["untag"]
+
+
+def test_an_image_just_asked_for_gets_its_point_in_time_before_the_source_starts():
+    cloud, source_id = off_and_promised()
+    cloud.create_image(source_id, image_name_of(RUN), {})
+    keep_guarantees(memory_world(cloud), dead)
+    assert cloud.instance(source_id).state == "running"
+    assert set(cloud.source_states_of(image_name_of(RUN))) == {"stopped"}
+
+
+def test_an_image_whose_snapshots_never_come_does_not_keep_the_source_off():
+    cloud, source_id = off_and_promised()
+    cloud.create_image(source_id, image_name_of(RUN), {})
+    cloud.fail("snapshots_of", "InternalError", times=10_000)
+    keep_guarantees(memory_world(cloud), dead)
+    assert cloud.instance(source_id).state == "running"

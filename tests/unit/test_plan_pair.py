@@ -40,7 +40,6 @@ SUBNETS = (
     Subnet("subnet-a", "vpc-1", "za", 100, is_public=True),
     Subnet("subnet-b", "vpc-1", "zb", 100, is_public=True),
 )
-OPEN = (IngressRule(80, "0.0.0.0/0"),)
 BALANCER = LoadBalancer(
     "arn:lb", "nospof-site", "dns", "application", "active", "vpc-1", ("za", "zb"), tags={TAG_SERVICE: "site"}
 )
@@ -48,8 +47,9 @@ GROUP = TargetGroup("arn:tg", "nospof-site", 80, "instance", HealthCheck(), tags
 FACTS = PairFacts(
     source=SOURCE,
     twin=TWIN,
+    twin_zone=TWIN.zone,
     subnets=SUBNETS,
-    ingress=OPEN,
+    closed=(),
     balancer=None,
     target_group=None,
     answer=Answer("http://10.0.0.4:80/", 200, 0.01),
@@ -132,10 +132,17 @@ def refusal(request=None, kind=PreconditionFailed, **changes):
         ),
         pytest.param(
             {},
-            {"twin": replace(TWIN, zone="zd")},
+            {"twin": replace(TWIN, zone="zd"), "twin_zone": "zd"},
             "i-2 in zd would get no traffic",
             "--availability-zone zd",
             id="the twin's zone has no subnet for the balancer",
+        ),
+        pytest.param(
+            {},
+            {"twin": None, "twin_zone": "zd"},
+            "the twin in zd would get no traffic",
+            "--availability-zone zd",
+            id="the zone the clone would choose has no subnet for the balancer",
         ),
         pytest.param({"service": "Bob's"}, {}, '"\'"', "--service", id="a name that is no tag"),
         pytest.param({"service": "s" * 257}, {}, "sss", "at most 256", id="a name too long for a tag"),
@@ -306,7 +313,6 @@ def test_the_balancer_takes_one_roomy_subnet_of_each_zone(subnets, chosen, is_in
 )
 def test_a_port_is_open_when_anybody_may_reach_it_over_the_balancers_ipv4(rules, is_it):
     assert is_open(rules, 80) is is_it
-    assert plan(ingress=rules).opens == ("" if is_it else "sg-1")
 
 
 # The plan itself ------------------------------------------------------------------------------------
@@ -326,7 +332,7 @@ WRITES = [
 
 def test_the_plan_lists_each_write_in_order():
     assert operations(plan()) == WRITES
-    assert operations(plan(ingress=())) == [*WRITES[:2], "AuthorizeSecurityGroupIngress", *WRITES[2:]]
+    assert operations(plan(closed=("sg-1",))) == [*WRITES[:2], "AuthorizeSecurityGroupIngress", *WRITES[2:]]
 
 
 def test_the_twin_is_registered_before_the_source():
@@ -350,7 +356,7 @@ def test_a_twin_not_made_yet_is_a_named_stand_in():
 
 
 def test_the_request_decides_ports_and_check():
-    made = plan({"port": 8080, "listener_port": 81, "health_path": "/up"}, ingress=())
+    made = plan({"port": 8080, "listener_port": 81, "health_path": "/up"}, closed=("sg-1",))
     assert (made.target_group.port, made.target_group.health_check.path) == (8080, "/up")
     assert made.listener_port == 81
     ports = [

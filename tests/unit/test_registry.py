@@ -44,14 +44,14 @@ PAIR = [
     "create the listener",
     "register the twin",
     "wait until the balancer finds the twin healthy",
-    "ask the twin for a page through the balancer",
+    "ask the twin for a page",
     "register the source",
     "wait until the balancer finds both healthy",
     "mark both as members of the service",
     "watch the pair serve",
 ]
 HISTORY = {
-    "2": {
+    "1": {
         "clone": CLONE,
         "clone in the same zone": [*CLONE[:2], "create the spread placement group", *CLONE[2:]],
         "clone of a source that is off": [CLONE[0], CLONE[1], CLONE[3], CLONE[5], CLONE[8], CLONE[9]],

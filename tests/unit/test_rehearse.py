@@ -42,8 +42,8 @@ def test_what_has_no_rehearsal_is_not_asked_about_and_said_once():
     cloud = one_instance()
     said = rehearse(memory_world(cloud), plan(LISTEN, MOVE, LISTEN, STOP))
     assert said == (
-        "elasticloadbalancing:CreateListener has no rehearsal and was not checked",
-        "ec2:ModifyInstancePlacement has no rehearsal and was not checked",
+        "not checked, for the cloud has no rehearsal of it: elasticloadbalancing:CreateListener, "
+        "ec2:ModifyInstancePlacement",
     )
     assert [call.arguments for call in cloud.calls] == [(STOP,)]
 
@@ -66,3 +66,9 @@ def test_a_stand_in_is_not_taken_for_an_id_that_does_not_exist():
     cloud = one_instance()
     later = PlannedCall("ec2", "StopInstances", {"InstanceIds": ["i-later"]}, "stop it", ("InstanceIds",))
     assert rehearse(memory_world(cloud), plan(later)) == ()
+
+
+def test_what_an_earlier_run_made_is_no_refusal():
+    cloud = one_instance()
+    cloud.fail("rehearse", "InvalidGroup.Duplicate")
+    assert rehearse(memory_world(cloud), plan(STOP)) == ()

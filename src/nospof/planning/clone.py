@@ -49,6 +49,11 @@ class ClonePlan:
     plan: Plan
 
 
+def image_name_of(run_id: str) -> str:
+    """Return the name, and so the identity, of the image a run takes."""
+    return f"nospof-{run_id}"
+
+
 def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePlan:
     """Return the plan.
 
@@ -63,7 +68,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     source = facts.source
     refuse_what_must_not_stop(facts)
     subnet = choose_subnet(source, facts.subnets, facts.zones_offering, request)
-    image_name = f"nospof-{token}"
+    image_name = image_name_of(token)
     group = f"nospof-{source.id}" if subnet.zone == source.zone else ""
     twin = LaunchRequest(
         token=f"{token}-twin",

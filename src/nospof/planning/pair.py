@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nospof.errors import PreconditionFailed, UsageError
@@ -42,12 +43,17 @@ NOT_YET = "sg-00000000000000000"
 
 @dataclass(frozen=True)
 class PairFacts:
-    """Everything the decision rests on, read before it."""
+    """Everything the decision rests on, read before it.
+
+    `twin_zone` is where the twin is or will be, empty where it cannot be made. `closed` are the
+    members' security groups that must be opened to the balancer.
+    """
 
     source: Instance
     twin: Instance | None
+    twin_zone: str
     subnets: tuple[Subnet, ...]
-    ingress: tuple[IngressRule, ...]
+    closed: tuple[str, ...]
     balancer: LoadBalancer | None
     target_group: TargetGroup | None
     answer: Answer
@@ -55,14 +61,14 @@ class PairFacts:
 
 @dataclass(frozen=True)
 class PairPlan:
-    """What is made around the two instances. `opens` is the instances' group to open, or empty."""
+    """What is made around the two instances. `opens` are the instances' groups to open."""
 
     service: str
     security_group: SecurityGroupRequest
     target_group: TargetGroupRequest
     balancer: LoadBalancerRequest
     listener_port: int
-    opens: str
+    opens: tuple[str, ...]
     plan: Plan
 
 
@@ -114,20 +120,19 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
     )
     refuse_foreign_names(facts, service, target_group)
     balancer = LoadBalancerRequest(name, subnets, (), is_internal, tags)
-    opens = "" if is_open(facts.ingress, request.port) else next(iter(facts.source.security_groups), "")
     return PairPlan(
         service=service,
         security_group=security_group,
         target_group=target_group,
         balancer=balancer,
         listener_port=request.listener_port,
-        opens=opens,
+        opens=facts.closed,
         plan=Plan(
             procedure="pair",
             says=f"put {facts.source.id} and {facts.twin.id if facts.twin else 'its twin'} behind the "
             f"balancer {name} as the service {service}",
             guarantee=f"{facts.source.id} serves throughout; the twin gets no traffic before it passed",
-            calls=pair_calls(facts, request, balancer, opens),
+            calls=pair_calls(facts, request, balancer),
             warnings=warnings_of(facts, is_internal),
             details={
                 "service": service,
@@ -160,7 +165,7 @@ def refuse_unspeakable_name(service: str) -> None:
 
 def refuse_two_diverging_copies(source: Instance, request: PairRequest) -> None:
     """Refuse to put two databases behind one balancer: each would take half the writes."""
-    if not request.stateless:
+    if not request.stateless and source.tags.get(TAG_STATE) != "none":
         raise PreconditionFailed(
             f"nospof cannot see yet what {source.id} keeps on its disk. A database, uploads or sessions on "
             "it would split in two behind a balancer, each half with its own writes. If it keeps nothing "
@@ -245,24 +250,28 @@ def balancer_subnets(facts: PairFacts) -> tuple[tuple[str, ...], bool]:
             "application load balancer needs two zones. Add a subnet: aws ec2 create-subnet --vpc-id "
             f"{facts.source.vpc_id} --availability-zone ... --cidr-block .... Nothing was changed."
         )
-    for member in (facts.source, facts.twin):
-        if member and member.zone not in by_zone:
+    members = {
+        facts.source.zone: facts.source.id,
+        facts.twin_zone: facts.twin.id if facts.twin else "the twin",
+    }
+    for zone, member in members.items():
+        if zone and zone not in by_zone:
             raise PreconditionFailed(
-                f"the balancer would stand in {' and '.join(sorted(by_zone))}, and {member.id} in "
-                f"{member.zone} would get no traffic from it. Add a {'' if is_internal else 'public '}subnet "
+                f"the balancer would stand in {' and '.join(sorted(by_zone))}, and {member} in "
+                f"{zone} would get no traffic from it. Add a {'' if is_internal else 'public '}subnet "
                 f"with 8 free addresses there: aws ec2 create-subnet --vpc-id {facts.source.vpc_id} "
-                f"--availability-zone {member.zone} --cidr-block .... Nothing was changed."
+                f"--availability-zone {zone} --cidr-block .... Nothing was changed."
             )
     return tuple(by_zone[zone] for zone in sorted(by_zone)), is_internal
 
 
-def is_open(ingress: tuple[IngressRule, ...], port: int) -> bool:
+def is_open(ingress: Iterable[IngressRule], port: int) -> bool:
     """Whether everybody may already connect to the port."""
     return any(rule.port in (0, port) and rule.cidr == FROM_EVERYWHERE for rule in ingress)
 
 
 def pair_calls(
-    facts: PairFacts, request: PairRequest, balancer: LoadBalancerRequest, opens: str
+    facts: PairFacts, request: PairRequest, balancer: LoadBalancerRequest
 ) -> tuple[PlannedCall, ...]:
     """Return the writes of a pair, in order, without those of a clone."""
     source, name, port = facts.source, balancer.name, request.port
@@ -274,7 +283,7 @@ def pair_calls(
     ]
     listen = {"Port": request.listener_port, "Protocol": "HTTP"}
     return (
-        *entry_calls(facts, request, name, opens),
+        *entry_calls(facts, request, name),
         PlannedCall(
             "elbv2",
             "CreateTargetGroup",
@@ -324,7 +333,7 @@ def pair_calls(
     )
 
 
-def entry_calls(facts: PairFacts, request: PairRequest, name: str, opens: str) -> tuple[PlannedCall, ...]:
+def entry_calls(facts: PairFacts, request: PairRequest, name: str) -> tuple[PlannedCall, ...]:
     """Return the writes that let clients reach the balancer, and the balancer the instances."""
     made = PlannedCall(
         "ec2",
@@ -339,16 +348,17 @@ def entry_calls(facts: PairFacts, request: PairRequest, name: str, opens: str) -
         f"let clients reach the balancer on port {request.listener_port}",
         "GroupId",
     )
-    if not opens:
-        return made, clients
-    inward = allow_call(
-        opens,
-        request.port,
-        {"UserIdGroupPairs": [{"GroupId": opens}]},
-        f"let the balancer reach port {request.port} of the instances ({opens})",
-        "UserIdGroupPairs",
+    inward = (
+        allow_call(
+            group,
+            request.port,
+            {"UserIdGroupPairs": [{"GroupId": group}]},
+            f"let the balancer reach port {request.port} of the instances ({group})",
+            "UserIdGroupPairs",
+        )
+        for group in facts.closed
     )
-    return made, clients, inward
+    return made, clients, *inward
 
 
 def allow_call(group_id: str, port: int, peer: dict[str, object], says: str, placeholder: str) -> PlannedCall:

@@ -8,16 +8,22 @@ tag later and sees that its run is no longer alive turns the instance on: no jou
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nospof.errors import NospofError
 from nospof.model.cloud import TAG_GUARANTEE, Instance
+from nospof.planning.clone import image_name_of
 from nospof.ports.world import World
 from nospof.procedures.power import bring_back, stop
+from nospof.procedures.snapshots import wait_for_snapshots
 
 DEADLINE_SECONDS = 900.0
 """After this, a keeper on another machine, which cannot see whether the run lives, acts as well."""
+
+SNAPSHOTS_SECONDS = 20.0
+"""They appear some two seconds after the image call."""
 
 IsAlive = Callable[[str], bool | None]
 """Whether a run's process lives: True, False, or None where this machine does not know the run."""
@@ -80,12 +86,25 @@ def keep_one(world: World, instance: Instance, is_alive: IsAlive) -> str:
     try:
         if is_impaired(world, instance):
             stop(world, instance.id)
+        if instance.state == "stopped":
+            let_snapshots_begin(world, instance, guarantee.run_id)
         bring_back(world, instance.id)
         release(world, instance.id)
     except NospofError as error:
         return f"{instance.id} should be running, for the dead run {guarantee.run_id}, and is not: {error}"
     was = "was left running" if instance.state == "running" else f"was {instance.state} and is running again"
     return f"{instance.id} {was}; its run {guarantee.run_id or '(unknown)'} is not alive"
+
+
+def let_snapshots_begin(world: World, instance: Instance, run_id: str) -> None:
+    """Where the dead run had just asked for an image, let its point in time come while the disk is quiet.
+
+    A resumed run adopts that image. It is worth a moment and no more: turning the instance on matters most.
+    """
+    name = image_name_of(run_id)
+    with suppress(NospofError):
+        if world.cloud.image_named(name):
+            wait_for_snapshots(world, instance, name, SNAPSHOTS_SECONDS)
 
 
 def is_impaired(world: World, instance: Instance) -> bool:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from contextlib import suppress
 
 from nospof.errors import CloudError, NospofError, ProcedureFailed, UnknownOutcome
-from nospof.model.cloud import Image, Instance, Snapshot, Tags
+from nospof.model.cloud import Image, Tags
 from nospof.model.results import OffSection, TimeOff
 from nospof.ports.world import World
 from nospof.procedures.guarantee import promise
 from nospof.procedures.power import bring_back, stop
-from nospof.procedures.waiting import wait_for
+from nospof.procedures.snapshots import wait_for_snapshots
 
-SNAPSHOTS_SECONDS = 300.0
 LOST_ANSWER_SECONDS = 60.0
 GROUP_SECONDS = 60.0
 
@@ -121,23 +120,6 @@ def take_image(world: World, source_id: str, image_name: str, tags: Tags, placem
         image = _image_after_a_lost_answer(world, image_name, error)
     wait_for_snapshots(world, source, image_name)
     return image
-
-
-def wait_for_snapshots(world: World, source: Instance, image_name: str) -> None:
-    """Wait until the snapshot of every volume exists: only then is the point in time fixed."""
-    volume_ids = tuple(attachment.volume_id for attachment in source.attachments)
-
-    def have_all(snapshots: tuple[Snapshot, ...]) -> bool:
-        return {snapshot.volume_id for snapshot in snapshots} >= set(volume_ids)
-
-    wait_for(
-        world,
-        f"the snapshots of {len(volume_ids)} volumes to exist",
-        lambda: world.cloud.snapshots_of(image_name, volume_ids),
-        have_all,
-        within_seconds=SNAPSHOTS_SECONDS,
-        says=lambda snapshots: f"{len(snapshots)} of {len(volume_ids)}",
-    )
 
 
 def _image_after_a_lost_answer(world: World, image_name: str, error: CloudError) -> Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nospof.errors import ProcedureFailed
+from nospof.errors import PreconditionFailed, ProcedureFailed
 from nospof.model.cloud import (
     TAG_SERVICE,
     TAG_STATE,
@@ -20,10 +20,11 @@ from nospof.model.cloud import (
 )
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.model.results import PairResult
-from nospof.planning.pair import PairFacts, PairPlan, plan_pair, resource_name, service_of
+from nospof.planning.clone import plan_clone
+from nospof.planning.pair import PairFacts, PairPlan, is_open, plan_pair, resource_name, service_of
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
-from nospof.procedures.clone import clone, url_of, wait_until_ok
+from nospof.procedures.clone import clone, clone_facts, url_of, wait_until_ok
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import wait_for
 
@@ -49,7 +50,7 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     steps.do("register the twin", register, world, group.arn, twin.id, port)
     steps.do("wait until the balancer finds the twin healthy", wait_healthy, world, group.arn, twin_alone)
     url = f"http://{balancer.dns_name}:{request.listener_port}"
-    steps.do("ask the twin for a page through the balancer", verify, world, url, request)
+    steps.do("ask the twin for a page", verify, world, twin.id, url, request)
     steps.do("register the source", register, world, group.arn, source.id, port)
     steps.do("wait until the balancer finds both healthy", wait_healthy, world, group.arn, both)
     marks = {TAG_SERVICE: plan.service, TAG_STATE: "none"}
@@ -74,9 +75,9 @@ def build_entry(steps: Steps, world: World, plan: PairPlan) -> tuple[TargetGroup
     steps.do(
         "let clients reach the balancer", allow, world, guard, IngressRule(plan.listener_port, "0.0.0.0/0")
     )
-    if plan.opens:
+    for instances in plan.opens:
         rule = IngressRule(plan.target_group.port, from_group=guard)
-        steps.do("let the balancer reach the instances", allow, world, plan.opens, rule)
+        steps.do("let the balancer reach the instances", allow, world, instances, rule)
     group = steps.do("create the target group", create_group, world, plan.target_group)
     balancer = steps.do("create the load balancer", create_balancer, world, plan.balancer, guard)
     balancer = steps.do("wait until the balancer is active", wait_active, world, balancer.name)
@@ -100,16 +101,33 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
     cloud = world.cloud
     source = cloud.instance(request.instance_id)
     name = resource_name(service_of(source, request))
-    ingress = [rule for group in source.security_groups for rule in cloud.ingress_rules(group)]
+    twin = find_twin(world, source, request.twin_id)
+    closed = (closed_group(world, member, request.port) for member in (source, twin) if member)
     return PairFacts(
         source=source,
-        twin=find_twin(world, source, request.twin_id),
+        twin=twin,
+        twin_zone=twin.zone if twin else zone_of_clone(world, request),
         subnets=cloud.subnets(source.vpc_id),
-        ingress=tuple(ingress),
+        closed=tuple(dict.fromkeys(filter(None, closed))),
         balancer=cloud.load_balancer_named(name),
         target_group=cloud.target_group_named(name),
         answer=world.probe.get(url_of(source, request.port, request.health_path)),
     )
+
+
+def zone_of_clone(world: World, request: PairRequest) -> str:
+    """Return where the clone would put the twin; nothing where the clone, asked next, will refuse."""
+    asked = clone_request(request)
+    try:
+        return plan_clone(clone_facts(world, asked), asked, "").twin_zone
+    except PreconditionFailed:
+        return ""
+
+
+def closed_group(world: World, member: Instance, port: int) -> str:
+    """Return the security group of an instance to open, or nothing when its port is open to all."""
+    rules = [rule for group in member.security_groups for rule in world.cloud.ingress_rules(group)]
+    return "" if is_open(rules, port) else next(iter(member.security_groups), "")
 
 
 def find_twin(world: World, source: Instance, twin_id: str) -> Instance | None:
@@ -195,24 +213,31 @@ def wait_healthy(world: World, group_arn: str, instance_ids: tuple[str, ...]) ->
     )
 
 
-def verify(world: World, url: str, request: PairRequest) -> str:
-    """Ask for the page through the balancer while the twin is its only member; return what it said.
+def verify(world: World, twin_id: str, url: str, request: PairRequest) -> str:
+    """Ask for the page through the balancer, whose only member the twin is, and at the twin itself.
 
-    This is how the twin is proved before it takes traffic: nobody else knows the balancer yet.
+    This is how the twin is proved before it takes traffic: nobody else knows the balancer yet. Where a
+    pair is made again the balancer may have other members, and then the twin's own answer counts; from
+    where the twin cannot be reached, the balancer's check and its answer have to do.
 
     Raises:
         ProcedureFailed: the page is not good, or does not say what it must.
     """
-    answer = world.probe.get(f"{url}{request.health_path}")
-    if not answer.is_good:
-        raise ProcedureFailed(
-            f"the twin answers {answer.says} at {answer.url}; it has taken no traffic. Mend it and resume"
-        )
-    if request.expect and request.expect not in answer.body:
-        raise ProcedureFailed(
-            f"the twin's page at {answer.url} does not contain {request.expect!r}; it has taken no traffic"
-        )
-    return answer.says
+    twin = world.cloud.instance(twin_id)
+    own = world.probe.get(url_of(twin, request.port, request.health_path))
+    asked = [world.probe.get(f"{url}{request.health_path}"), *([own] if own.status else [])]
+    for answer in asked:
+        if not answer.is_good:
+            raise ProcedureFailed(
+                f"the twin {twin_id} answers {answer.says} at {answer.url}; it has taken no traffic. Mend it "
+                "and resume"
+            )
+        if request.expect and request.expect not in answer.body:
+            raise ProcedureFailed(
+                f"the twin's page at {answer.url} does not contain {request.expect!r}; it has taken no "
+                "traffic"
+            )
+    return "; ".join(f"{answer.says} at {answer.url}" for answer in asked)
 
 
 def mark(world: World, instance_ids: tuple[str, ...], tags: Tags) -> tuple[str, ...]:

@@ -89,6 +89,6 @@ PROCEDURES: dict[str, Procedure] = {
     )
 }
 
-SCHEMA = "2"
+SCHEMA = "1"
 """The version of the stories. A run can be resumed only by the schema that began it, so this changes
 whenever a step is added, removed, renamed or moved."""

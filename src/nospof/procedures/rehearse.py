@@ -6,6 +6,11 @@ from nospof.errors import CloudError, PreconditionFailed
 from nospof.model.plans import Plan
 from nospof.ports.world import World
 
+THERE_ALREADY = frozenset(
+    {"InvalidGroup.Duplicate", "InvalidPermission.Duplicate", "InvalidPlacementGroup.Duplicate"}
+)
+"""What an earlier run for the same service made; it is adopted."""
+
 
 def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
     """Rehearse each call the cloud can rehearse; return what could not be checked, a sentence each.
@@ -22,6 +27,8 @@ def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
         except CloudError as error:
             if error.retryable:
                 raise
+            if error.code in THERE_ALREADY:
+                continue
             refused.append(f"{call.permission} ({call.says}): {error.code or error}")
     if refused:
         raise PreconditionFailed(
@@ -29,5 +36,7 @@ def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
             + "; ".join(refused)
             + ". Grant these to whoever runs nospof, or mend what the code names. Nothing was changed."
         )
-    unchecked = [call.permission for call in plan.calls if not call.can_rehearse]
-    return tuple(f"{name} has no rehearsal and was not checked" for name in dict.fromkeys(unchecked))
+    unchecked = dict.fromkeys(call.permission for call in plan.calls if not call.can_rehearse)
+    if not unchecked:
+        return ()
+    return (f"not checked, for the cloud has no rehearsal of it: {', '.join(unchecked)}",)
