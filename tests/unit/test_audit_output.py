@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 
 from nospof.audit.report import build_report
+from nospof.cli.audit_drawing import draw
 from nospof.cli.audit_text import render_json, render_summary, render_text
+from nospof.model.findings import Part
 from nospof.services.audit import read_account
 from support.audit_accounts import ZONES, Pair, audit, finding, one_instance
 
@@ -66,3 +68,19 @@ def test_json_says_everything_with_its_schema() -> None:
     assert len(found["fingerprint"]) == 64
     assert found["share"] == 1.0
     assert found["proof"][0] == {"depth": 0, "says": "service site stops, because this stops:"}
+
+
+def test_zones_with_nothing_but_a_balancer_share_a_line_and_a_broken_one_keeps_its_column() -> None:
+    names = [f"z-{letter}" for letter in "abcdef"]
+    zones = [Part("zone", name, name) for name in names]
+    legs = [Part("balancer", name, "balancer www") for name in names]
+    machines = [Part("instance", "z-a", "one"), Part("instance", "z-b", "two")]
+    drawn = draw((*zones, *legs, *machines))
+    assert "and in z-c, z-d, z-e, z-f" in drawn
+    assert max(map(len, drawn.splitlines())) <= 100
+
+    broken = [replace(zone, is_single_point=zone.name == "z-f") for zone in zones]
+    drawn = draw((*broken, *legs, *machines))
+    assert "and in z-c, z-d, z-e " in drawn
+    assert "✗ zone z-f" in drawn
+    assert "and in" not in draw((*zones[:3], *legs[:3], *machines))

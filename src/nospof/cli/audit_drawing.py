@@ -7,13 +7,15 @@ from nospof.model.findings import Part
 WIDTH = 96
 TIERS = ("entry", "balancer", "group", "instance", "volume", "unread")
 MARK = "✗ "
+COLUMNS = 3
+"""With more zones than this, those with nothing but a balancer in them share one line."""
 ROWS_A_TIER = 6
 """More machines than this in one zone are counted, not listed; single points are always listed."""
 
 
 def draw(parts: tuple[Part, ...]) -> str:
     """Return the drawing, without a final newline. ✗ marks a single point of failure."""
-    zones = [part for part in parts if part.tier == "zone"]
+    zones, idle = columns_and_rest(parts)
     width = max(18, min(44, (WIDTH - 4) // max(1, len(zones)) - 3))
     inside = max(len(zones), 1) * (width + 3) - 1
     lines = ["  " + f"┌{'─' * inside}┐"]
@@ -24,10 +26,22 @@ def draw(parts: tuple[Part, ...]) -> str:
         mine = [part for part in parts if part.tier == tier]
         lines += [spanning(label(part), inside) for part in mine if not part.zone]
         lines += columns([part for part in mine if part.zone], [zone.zone for zone in zones], width)
+        if tier == "balancer" and idle:
+            lines.append(spanning(f"and in {', '.join(zone.name for zone in idle)}", inside))
     lines.append("  " + f"└{'─' * inside}┘")
     if any(part.is_single_point for part in parts):
         lines.append(f"  {MARK}a single point of failure")
     return "\n".join(lines)
+
+
+def columns_and_rest(parts: tuple[Part, ...]) -> tuple[list[Part], list[Part]]:
+    """Return the zones that get a column, and those in which there is nothing but a balancer."""
+    zones = [part for part in parts if part.tier == "zone"]
+    lived_in = {part.zone for part in parts if part.tier not in ("zone", "balancer")}
+    idle = [zone for zone in zones if zone.zone not in lived_in and not (zone.is_single_point or zone.state)]
+    if len(zones) <= COLUMNS or len(idle) == len(zones):
+        return zones, []
+    return [zone for zone in zones if zone not in idle], idle
 
 
 def label(part: Part, before: str = "") -> str:

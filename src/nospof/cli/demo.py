@@ -8,13 +8,13 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 
 from nospof import bootstrap
-from nospof.cli.audit_text import service_text
+from nospof.cli.audit_text import first_upper, service_text, wrap
 from nospof.cli.cloud import in_our_words
 from nospof.cli.progress import Watch
 from nospof.cli.text import time_off_text, verdict_text
@@ -155,7 +155,7 @@ def pair_of(instance_id: str, twin_id: str) -> tuple[str, PairRequest]:
 def audit(world: World) -> None:
     """Audit the account and print what was found, with the proofs."""
     report = audit_account(world.cloud, read_at=world.clock.now())
-    say(report.verdict)
+    say(wrap(first_upper(report.verdict)))
     for one in report.services:
         say(service_text(one))
 
@@ -163,7 +163,7 @@ def audit(world: World) -> None:
 def say(text: str) -> None:
     """Print lines that belong to the part under way."""
     for line in text.splitlines():
-        click.echo(f"  {line}")
+        click.echo(f"  {line}".rstrip())
 
 
 @contextmanager
@@ -201,10 +201,10 @@ def signals_as_interrupts() -> Iterator[None]:
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:
         for number, handler in before.items():
-            with suppress(TypeError):
-                signal.signal(number, handler)
+            signal.signal(number, handler)
