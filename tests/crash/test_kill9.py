@@ -7,11 +7,7 @@ the run ends; and there is exactly one image, one twin, one target group, one ba
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ from nospof.procedures.pair import pair
 from nospof.runtime.memory import MemorySteps
 from support.local_cloud import RunningCloud, eventually, running_cloud
 from support.memory_world import memory_world, one_instance
+from support.site import SITE, Site
 
 pytestmark = pytest.mark.local_cloud
 
@@ -51,58 +48,20 @@ def pair_places() -> list[str]:
     return [f"{side} {name}" for name in steps.names for side in ("before", "after")]
 
 
-@dataclass(frozen=True)
-class Site:
-    cloud: RunningCloud
-    home: Path
-
-    def nospof(self, *arguments: str, failpoint: str = "") -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, **self.cloud.environment, "NOSPOF_HOME": str(self.home)}
-        return subprocess.run(
-            [sys.executable, "-m", "nospof", *arguments],
-            env={**environment, "NOSPOF_FAILPOINT": failpoint},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def launch(self, name: str) -> str:
-        ec2 = self.cloud.client("ec2")
-        launched = ec2.run_instances(
-            ImageId=self.cloud.image_named("nospof-demo-site"),
-            InstanceType="t3.small",
-            MinCount=1,
-            MaxCount=1,
-            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
-        )
-        instance_id = str(launched["Instances"][0]["InstanceId"])
-        eventually(lambda: self.instance(instance_id)["State"]["Name"] == "running")
-        return instance_id
-
-    def instance(self, instance_id: str) -> dict[str, Any]:
-        found = self.cloud.client("ec2").describe_instances(InstanceIds=[instance_id])
-        instance: dict[str, Any] = found["Reservations"][0]["Instances"][0]
-        return instance
-
-    def count(self, run_id: str) -> dict[str, int]:
-        ec2, elb = self.cloud.client("ec2"), self.cloud.client("elbv2")
-        of_run = [{"Name": "tag:nospof:run", "Values": [run_id]}]
-        live = {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}
-        twins = ec2.describe_instances(Filters=[*of_run, live])["Reservations"]
-        groups = elb.describe_target_groups()["TargetGroups"]
-        balancers = elb.describe_load_balancers()["LoadBalancers"]
-        return {
-            "images": len(ec2.describe_images(Owners=["self"], Filters=of_run)["Images"]),
-            "twins": sum(len(reservation["Instances"]) for reservation in twins),
-            "groups": len(tagged(elb, [group["TargetGroupArn"] for group in groups], run_id)),
-            "balancers": len(tagged(elb, [balancer["LoadBalancerArn"] for balancer in balancers], run_id)),
-        }
-
-    def the_run(self) -> dict[str, Any]:
-        runs = json.loads(self.nospof("runs", "list", "--format", "json").stdout)
-        run: dict[str, Any] = runs[-1]
-        return run
+def count(site: Site, run_id: str) -> dict[str, int]:
+    """Return how many things carry the run's tag."""
+    ec2, elb = site.cloud.client("ec2"), site.cloud.client("elbv2")
+    of_run = [{"Name": "tag:nospof:run", "Values": [run_id]}]
+    live = {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}
+    twins = ec2.describe_instances(Filters=[*of_run, live])["Reservations"]
+    groups = elb.describe_target_groups()["TargetGroups"]
+    balancers = elb.describe_load_balancers()["LoadBalancers"]
+    return {
+        "images": len(ec2.describe_images(Owners=["self"], Filters=of_run)["Images"]),
+        "twins": sum(len(reservation["Instances"]) for reservation in twins),
+        "groups": len(tagged(elb, [group["TargetGroupArn"] for group in groups], run_id)),
+        "balancers": len(tagged(elb, [balancer["LoadBalancerArn"] for balancer in balancers], run_id)),
+    }
 
 
 def tagged(elb: Any, arns: list[str], run_id: str) -> list[str]:
@@ -128,13 +87,7 @@ def site(cloud: RunningCloud, tmp_path: Path) -> Site:
 def cloned(cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     site = Site(cloud, tmp_path_factory.mktemp("home"))
     source = site.launch("paired")
-    done = site.nospof("clone", source, "--yes", "--port", "8080", "--path", "/health", "--format", "json")
-    assert done.returncode == 0, done.stderr
-    return source, str(json.loads(done.stdout)["result"]["twin"]["id"])
-
-
-def promised(instance: dict[str, Any]) -> bool:
-    return any(tag["Key"] == TAG_GUARANTEE for tag in instance.get("Tags", ()))
+    return source, str(site.answer("clone", source, "--yes", *SITE)["result"]["twin"]["id"])
 
 
 @pytest.mark.parametrize("place", clone_places())
@@ -145,8 +98,7 @@ def test_a_killed_clone_leaves_the_source_running_and_resumes_to_one_image_and_o
         assert killed.returncode == -9, killed.stderr
 
         def is_back() -> bool:
-            instance = site.instance(source)
-            return instance["State"]["Name"] == "running" and not promised(instance)
+            return site.state(source) == "running" and TAG_GUARANTEE not in site.tags(source)
 
         eventually(is_back, timeout_seconds=60)
 
@@ -155,7 +107,7 @@ def test_a_killed_clone_leaves_the_source_running_and_resumes_to_one_image_and_o
         assert resumed.returncode == 0, resumed.stderr
         assert site.the_run()["state"] == "done"
         assert is_back()
-        assert site.count(run_id) == {"images": 1, "twins": 1, "groups": 0, "balancers": 0}
+        assert count(site, run_id) == {"images": 1, "twins": 1, "groups": 0, "balancers": 0}
     finally:
         twins = site.cloud.client("ec2").describe_instances(
             Filters=[{"Name": "tag:nospof:twin-of", "Values": [source]}]
@@ -171,14 +123,14 @@ def test_a_killed_pair_resumes_to_one_group_and_one_balancer_with_both_healthy(s
     port = str(9000 + number)
     asked = ["pair", source, "--with", twin, "--service", service, "--yes", "--stateless"]
     asked += ["--port", "8080", "--listener-port", port, "--health-path", "/health"]
-    killed = site.nospof(*asked, failpoint=place)
+    killed = site.nospof(*asked, NOSPOF_FAILPOINT=place)
     assert killed.returncode == -9, killed.stderr
-    assert site.instance(source)["State"]["Name"] == "running"
+    assert site.state(source) == "running"
 
     run_id = site.the_run()["id"]
     resumed = site.nospof("runs", "resume", run_id, "--format", "json")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    assert site.count(run_id) == {"images": 0, "twins": 0, "groups": 1, "balancers": 1}
+    assert count(site, run_id) == {"images": 0, "twins": 0, "groups": 1, "balancers": 1}
     result = json.loads(resumed.stdout)["result"]
     elb = site.cloud.client("elbv2")
     health = elb.describe_target_health(TargetGroupArn=result["target_group_arn"])

@@ -1,0 +1,202 @@
+"""Runs as a person meets them: planned, done, stopped, listed, shown, resumed, kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nospof.model.cloud import TAG_GUARANTEE
+from support.local_cloud import RunningCloud, eventually, running_cloud
+from support.site import SITE, Site
+
+pytestmark = pytest.mark.local_cloud
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[RunningCloud]:
+    with running_cloud() as running:
+        yield running
+
+
+@pytest.fixture
+def site(cloud: RunningCloud, tmp_path: Path) -> Site:
+    return Site(cloud, tmp_path / "home")
+
+
+def everything(site: Site) -> list[Any]:
+    ec2, elb = site.cloud.client("ec2"), site.cloud.client("elbv2")
+    instances = [one for each in ec2.describe_instances()["Reservations"] for one in each["Instances"]]
+    shown = [(one["InstanceId"], one["State"]["Name"], one.get("Tags")) for one in instances]
+    images = [one["ImageId"] for one in ec2.describe_images(Owners=["self"])["Images"]]
+    return [shown, images, elb.describe_load_balancers()["LoadBalancers"]]
+
+
+def test_a_plan_names_every_call_and_changes_nothing(site):
+    source = site.launch("planned")
+    before = everything(site)
+    plan = site.answer("pair", source, "--plan", "--stateless", "--port", "8080", "--listener-port", "8080")
+    operations = [call["operation"] for call in plan["calls"]]
+    assert operations[:4] == ["CreateTags", "StopInstances", "CreateImage", "StartInstances"]
+    assert operations.count("RegisterTargets") == 2
+    text = site.nospof("clone", source, "--plan", *SITE)
+    assert "ec2:StopInstances" in text.stdout
+    assert "Time off to expect" in text.stdout
+    assert everything(site) == before
+    assert site.answer("runs", "list") == []
+
+
+def test_the_whole_story_by_hand(site):
+    source = site.launch("shop")
+    first = site.nospof("audit", "--service", "shop", "--format", "json")
+    assert first.returncode == 10
+    (service,) = json.loads(first.stdout)["services"]
+    assert {one["rule"] for one in service["findings"]} == {"NSP101", "NSP201"}
+
+    asked = ["--stateless", "--yes", "--port", "8080", "--listener-port", "8080", "--drain-seconds", "1"]
+    paired = site.answer("pair", source, *asked, "--health-path", "/health", "--expect", "ok")["result"]
+    split = paired["clone"]["time_off"]
+    assert all(split[part] >= 0 for part in ("stop", "image_call", "start", "first_good_answer"))
+    with urllib.request.urlopen(f"{paired['url']}/") as page:
+        assert "Harbour Lights" in page.read().decode()
+    assert site.nospof("audit", "--service", "shop").returncode == 0
+
+    event = {"instance": source, "code": "system-reboot", "seconds": 3600}
+    assert site.cloud.admin("POST", "event", event)[0] == 200
+    announced = site.nospof("audit", "--service", "shop", "--format", "json")
+    assert announced.returncode == 0, announced.stdout
+    taken = site.answer("maintain", "take", source, "--yes", "--path", "/health")["result"]
+    assert len(taken["events_cleared"]) == 1
+
+    drilled = site.answer("drill", "shop", "--yes", "--seconds", "12", "--rate", "100", "--instance", source)
+    verdict = drilled["result"]["verdict"]
+    assert (verdict["passed"], verdict["failed"], verdict["total"]) == (True, 0, 1200)
+    stopped = site.answer("drill", "shop", "--yes", "--seconds", "12", "--rate", "50", "--fault", "stop")
+    assert stopped["result"]["verdict"]["failed"] == 0
+    assert [run["state"] for run in site.answer("runs", "list")] == ["done"] * 4
+
+
+def begun(process: subprocess.Popen[str], step: str) -> str:
+    """Wait until the step before is reported done."""
+    assert process.stderr
+    for line in process.stderr:
+        if step in line:
+            return line
+    raise AssertionError(process.stderr.read())
+
+
+def test_ctrl_c_stops_after_the_step_under_way_and_the_run_is_resumed(site):
+    source = site.launch("stopped")
+    process = site.start("clone", source, "--yes", *SITE)
+    eventually(lambda: site.state(source) in ("stopping", "stopped"), every_seconds=0.02)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 4, told
+    assert "stopping after 'take the image with the source off'" in told
+    assert "stopped as asked, between two steps" in told
+    run = site.the_run()
+    assert f"nospof runs resume {run['id']}" in told
+    assert run["state"] == "interrupted"
+    assert site.state(source) == "running"
+
+    shown = site.nospof("runs", "show", run["id"])
+    assert "✓ take the image with the source off" in shown.stdout
+    assert f"nospof runs resume {run['id']}" in shown.stdout
+    resumed = site.nospof("runs", "resume", run["id"])
+    assert resumed.returncode == 0, resumed.stderr
+    assert "take the image with the source off (done before)" in resumed.stderr
+    assert site.the_run()["state"] == "done"
+    assert TAG_GUARANTEE not in site.tags(source)
+
+
+def test_ctrl_c_before_the_first_change_leaves_nothing_to_resume(site):
+    source = site.launch("early")
+    process = site.start("clone", source, "--yes", *SITE)
+    begun(process, "look at the instance")
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode in (3, 4), told
+    assert site.state(source) == "running"
+
+
+def test_the_keeper_acts_in_the_region_the_run_was_given(site):
+    """Killed with the source off, in a region that no variable names."""
+    ec2 = site.cloud.client("ec2", "eu-west-1")
+    images = ec2.describe_images(Filters=[{"Name": "name", "Values": ["nospof-demo-site"]}])["Images"]
+    launched = ec2.run_instances(
+        ImageId=images[0]["ImageId"], InstanceType="t3.small", MinCount=1, MaxCount=1
+    )["Instances"][0]["InstanceId"]
+
+    def state() -> str:
+        found = ec2.describe_instances(InstanceIds=[launched])["Reservations"][0]["Instances"][0]
+        return str(found["State"]["Name"])
+
+    eventually(lambda: state() == "running")
+    environment = {
+        key: value
+        for key, value in site.environment(NOSPOF_FAILPOINT="after create_image").items()
+        if key not in ("AWS_REGION", "AWS_DEFAULT_REGION")
+    }
+    environment["AWS_CONFIG_FILE"] = os.devnull
+    process = subprocess.run(
+        [sys.executable, "-m", "nospof", "clone", launched, "--yes", *SITE, "--region", "eu-west-1"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert process.returncode == -9
+    assert state() in ("stopped", "pending", "running")
+    eventually(lambda: state() == "running", timeout_seconds=60)
+
+    run = site.the_run()
+    elsewhere = site.nospof("runs", "resume", run["id"])
+    assert elsewhere.returncode == 3
+    assert "123456789012/eu-west-1" in elsewhere.stderr
+    resumed = site.nospof("runs", "resume", run["id"], "--region", "eu-west-1")
+    assert resumed.returncode == 0, resumed.stderr
+
+
+def test_keep_sweeps_what_a_dead_run_left_off(site):
+    source = site.launch("swept")
+    ec2 = site.cloud.client("ec2")
+    tag = {"Key": TAG_GUARANTEE, "Value": "running run=clone-20200101-000000-aaaaaa by=2020-01-01T00:00:00Z"}
+    ec2.create_tags(Resources=[source], Tags=[tag])
+    ec2.stop_instances(InstanceIds=[source])
+    eventually(lambda: site.state(source) == "stopped")
+    kept = site.nospof("runs", "keep")
+    assert kept.returncode == 0, kept.stderr
+    assert f"{source} was stopped and is running again" in kept.stdout
+    assert site.state(source) == "running"
+    assert TAG_GUARANTEE not in site.tags(source)
+
+
+def test_a_failed_run_says_what_is_done_and_is_resumed_when_the_cause_is_gone(site):
+    source = site.launch("unlucky")
+    rule = {"service": "ec2", "action": "RunInstances", "code": "InsufficientInstanceCapacity", "status": 500}
+    # The rehearsal is the first call of that name; the launch itself is what must fail.
+    process = site.start("clone", source, "--yes", *SITE)
+    begun(process, "promise that the source comes back")
+    assert site.cloud.admin("POST", "inject", {**rule, "count": 50})[0] == 200
+    _, told = process.communicate(timeout=120)
+    site.cloud.admin("DELETE", "inject")
+    assert process.returncode == 4, told
+    assert "InsufficientInstanceCapacity" in told
+    assert "done: take the image with the source off" in told
+    run = site.the_run()
+    assert run["state"] == "failed"
+    assert site.state(source) == "running"
+    assert TAG_GUARANTEE not in site.tags(source)
+
+    resumed = site.nospof("runs", "resume", run["id"])
+    assert resumed.returncode == 0, resumed.stderr
+    assert (site.the_run()["state"], site.the_run()["attempts"]) == ("done", 2)
