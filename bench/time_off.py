@@ -95,7 +95,7 @@ def measure() -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(RUNS):
         for name, way in ways.items():
-            until(lambda: answers(address))
+            until(lambda: state(ec2, instance_id) == "running" and answers(address))
             taken[name].append(way(ec2, instance_id, address, f"bench-{way.__name__}-{number}"))
     return taken
 
