@@ -444,3 +444,18 @@ def test_an_instance_tagged_as_keeping_no_state_needs_no_further_word():
     cloud = with_twin()
     cloud.tag(cloud.the_instance.id, {TAG_STATE: "none"})
     assert tell(cloud, stateless=False).watched_failures == 0
+
+
+def test_a_balancers_name_that_is_not_known_yet_is_waited_for():
+    cloud = with_twin()
+    good, asked = MemoryProbe(cloud), []
+
+    class LateName:
+        def get(self, url, *, host="", timeout_seconds=5.0):
+            if ".elb." in url:
+                asked.append(url)
+                if len(asked) < 30:
+                    return Answer(url, 0, 0.0, error="name or service not known")
+            return good.get(url)
+
+    assert tell(cloud, replace(memory_world(cloud), probe=LateName())).watched_failures == 0

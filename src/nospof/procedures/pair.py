@@ -30,6 +30,8 @@ from nospof.procedures.waiting import wait_for
 
 BALANCER_SECONDS = 900.0
 HEALTHY_SECONDS = 600.0
+NAME_SECONDS = 600.0
+"""A new balancer's name takes minutes to be known everywhere; "unknown" may be remembered as long."""
 WATCHED_REQUESTS = 20
 
 
@@ -225,7 +227,15 @@ def verify(world: World, twin_id: str, url: str, request: PairRequest) -> str:
     """
     twin = world.cloud.instance(twin_id)
     own = world.probe.get(url_of(twin, request.port, request.health_path))
-    asked = [world.probe.get(f"{url}{request.health_path}"), *([own] if own.status else [])]
+    through = wait_for(
+        world,
+        f"{url} to be reachable",
+        lambda: world.probe.get(f"{url}{request.health_path}"),
+        lambda answer: answer.status != 0,
+        within_seconds=NAME_SECONDS,
+        says=lambda answer: answer.says,
+    )
+    asked = (through, own) if own.status else (through,)
     for answer in asked:
         if not answer.is_good:
             raise ProcedureFailed(
