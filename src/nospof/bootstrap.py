@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from nospof.errors import UsageError
 from nospof.ports.world import Reporter, World
 from nospof.procedures.guarantee import IsAlive
 from nospof.runtime import home as run_home
@@ -79,12 +80,25 @@ def open_runtime(world: World, watcher: Watcher) -> DurableRuntime:
     from nospof.runtime.durable import DurableRuntime
 
     home = prepare_home(home_directory())
-    return DurableRuntime(home, PROCEDURES, SCHEMA, world, watcher, partial(post_keeper, home))
+    keeper = partial(post_keeper, home)
+    return DurableRuntime(home, PROCEDURES, SCHEMA, world, watcher, keeper, database_url())
 
 
 def open_journal() -> Journal:
     """Open the journal to read it; there may be none yet."""
-    return Journal(home_directory())
+    return Journal(home_directory(), database_url())
+
+
+def database_url() -> str:
+    """Return the PostgreSQL database that several machines share as their journal, or nothing.
+
+    Raises:
+        UsageError: NOSPOF_DATABASE_URL is set and is no PostgreSQL URL.
+    """
+    url = os.environ.get("NOSPOF_DATABASE_URL", "")
+    if url and urlsplit(url).scheme not in ("postgresql", "postgres"):
+        raise UsageError("NOSPOF_DATABASE_URL must begin with postgresql://; leave it out for a SQLite file")
+    return url
 
 
 def liveness() -> IsAlive:

@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.runtime.home import is_alive, prepare_home
 from nospof.runtime.journal import Journal
+from support.postgres import Postgres, running_postgres
 
 STORY = Path(__file__).parents[1] / "support" / "counting_story.py"
 NAMES = ["look at the numbers", "write 1", "write 2", "write 3"]
@@ -21,15 +24,39 @@ PLACES = [f"{side} {name}" for name in NAMES for side in ("before", "after", "re
 RUN = "count-1"
 
 
-def tell(home: Path, verb: str = "run", **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(STORY), str(home), verb, RUN],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+@dataclass(frozen=True)
+class Store:
+    """Where runs are recorded, and the machine they run on."""
+
+    home: Path
+    url: str = ""
+
+    @property
+    def journal(self) -> Journal:
+        return Journal(self.home, self.url)
+
+    def tell(self, verb: str = "run", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(STORY), str(self.home), verb, RUN],
+            env={**os.environ, "NOSPOF_DATABASE_URL": self.url, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "sqlite":
+        return Store(tmp_path)
+    return Store(tmp_path, request.getfixturevalue("postgres").new_database())
 
 
 def lines(home: Path) -> list[str]:
@@ -38,98 +65,125 @@ def lines(home: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_run_killed_anywhere_is_resumed_and_recorded_steps_are_not_done_again(tmp_path, place):
-    killed = tell(tmp_path, NOSPOF_FAILPOINT=place)
+def test_a_run_killed_anywhere_is_resumed_and_recorded_steps_are_not_done_again(store, place):
+    killed = store.tell(NOSPOF_FAILPOINT=place)
     assert killed.returncode == -9
-    run = Journal(tmp_path).run(RUN)
+    run = store.journal.run(RUN)
     assert run.state == "interrupted"
     recorded = [step.name for step in run.steps]
 
-    resumed = tell(tmp_path, "resume")
+    resumed = store.tell("resume")
 
     assert json.loads(resumed.stdout) == ["line 1", "line 2", "line 3"]
-    assert Journal(tmp_path).run(RUN).state == "done"
+    assert store.journal.run(RUN).state == "done"
     side, _, name = place.partition(" ")
     done_twice = [name.removeprefix("write ")] if side == "after" and name.startswith("write") else []
-    assert sorted(lines(tmp_path)) == sorted(["1", "2", "3", *done_twice])
-    log = (tmp_path / "log").read_text().splitlines()
+    assert sorted(lines(store.home)) == sorted(["1", "2", "3", *done_twice])
+    log = (store.home / "log").read_text().splitlines()
     assert [line for line in log if line.startswith("replayed")] == [f"replayed {name}" for name in recorded]
 
 
-def test_a_failed_run_is_told_again_from_the_step_that_failed(tmp_path):
-    failed = tell(tmp_path, FAIL_AT_TWO="1")
+def test_a_failed_run_is_told_again_from_the_step_that_failed(store):
+    failed = store.tell(FAIL_AT_TWO="1")
     assert failed.returncode == 4
     assert json.loads(failed.stdout) == {"error": "ProcedureFailed", "message": "two cannot be written"}
-    run = Journal(tmp_path).run(RUN)
+    run = store.journal.run(RUN)
     assert (run.state, run.error) == ("failed", "two cannot be written")
     assert [step.name for step in run.steps if step.error] == ["write 2"]
 
-    failed_again = tell(tmp_path, "resume", FAIL_AT_TWO="1")
+    failed_again = store.tell("resume", FAIL_AT_TWO="1")
     assert failed_again.returncode == 4
-    assert Journal(tmp_path).run(RUN).attempts == 2
+    assert store.journal.run(RUN).attempts == 2
 
-    resumed = tell(tmp_path, "resume")
+    resumed = store.tell("resume")
     assert json.loads(resumed.stdout) == ["line 1", "line 2", "line 3"]
-    run = Journal(tmp_path).run(RUN)
+    run = store.journal.run(RUN)
     assert (run.state, run.attempts, run.id) == ("done", 3, RUN)
-    assert lines(tmp_path) == ["1", "2", "3"]
+    assert lines(store.home) == ["1", "2", "3"]
 
 
-def test_a_refused_run_says_that_nothing_was_changed(tmp_path):
-    refused = tell(tmp_path, REFUSE="1")
+def test_a_refused_run_says_that_nothing_was_changed(store):
+    refused = store.tell(REFUSE="1")
     assert refused.returncode == 3
     assert json.loads(refused.stdout)["error"] == "PreconditionFailed"
-    assert Journal(tmp_path).run(RUN).state == "refused"
-    assert lines(tmp_path) == []
+    assert store.journal.run(RUN).state == "refused"
+    assert lines(store.home) == []
 
 
-def test_resuming_a_done_run_answers_what_it_answered_and_does_nothing(tmp_path):
-    tell(tmp_path)
-    again = tell(tmp_path, "resume")
+def test_resuming_a_done_run_answers_what_it_answered_and_does_nothing(store):
+    store.tell()
+    again = store.tell("resume")
     assert json.loads(again.stdout) == ["line 1", "line 2", "line 3"]
-    assert lines(tmp_path) == ["1", "2", "3"]
+    assert lines(store.home) == ["1", "2", "3"]
 
 
-def test_a_run_of_another_schema_is_refused_untouched(tmp_path):
-    tell(tmp_path, NOSPOF_FAILPOINT="before write 2")
-    refused = tell(tmp_path, "resume", SCHEMA="2")
+def test_a_run_of_another_schema_is_refused_untouched(store):
+    store.tell(NOSPOF_FAILPOINT="before write 2")
+    refused = store.tell("resume", SCHEMA="2")
     assert refused.returncode == 3
     assert "resume it with the nospof that began it" in json.loads(refused.stdout)["message"]
-    assert lines(tmp_path) == ["1"]
+    assert lines(store.home) == ["1"]
 
 
-def test_two_processes_cannot_work_on_one_run(tmp_path):
-    tell(tmp_path, NOSPOF_FAILPOINT="before write 2")
-    with (tmp_path / "runs" / f"{RUN}.lock").open("a") as held:
+def test_two_processes_cannot_work_on_one_run(store):
+    store.tell(NOSPOF_FAILPOINT="before write 2")
+    with (store.home / "runs" / f"{RUN}.lock").open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert Journal(tmp_path).run(RUN).state == "running"
-        refused = tell(tmp_path, "resume")
+        assert store.journal.run(RUN).state == "running"
+        refused = store.tell("resume")
     assert refused.returncode == 3
     assert "another process" in json.loads(refused.stdout)["message"]
-    assert is_alive(tmp_path, RUN) is False
+    assert is_alive(store.home, RUN) is False
 
 
-def test_the_journal_is_plain_json_that_anybody_can_read(tmp_path):
-    tell(tmp_path)
-    run = Journal(tmp_path).run(RUN)
+def test_the_journal_is_plain_json_that_anybody_can_read(store):
+    store.tell()
+    run = store.journal.run(RUN)
     assert run.request == {"upto": 3, "refuse": False}
     assert run.steps[1].result == {"number": 1, "text": "line 1"}
     assert run.result == [{"number": n, "text": f"line {n}"} for n in (1, 2, 3)]
 
 
-def test_the_engine_says_nothing_of_its_own(tmp_path):
-    assert tell(tmp_path).stderr == ""
-    assert tell(tmp_path, "resume").stderr == ""
+def test_the_engine_says_nothing_of_its_own(store):
+    assert store.tell().stderr == ""
+    assert store.tell("resume").stderr == ""
 
 
-def test_a_run_nobody_knows_is_a_usage_error(tmp_path):
+def test_a_run_nobody_knows_is_a_usage_error(store):
     with pytest.raises(UsageError, match="there is no run count-9"):
-        Journal(tmp_path).run("count-9")
-    assert Journal(tmp_path).runs() == ()
-    assert is_alive(tmp_path, "count-9") is None
+        store.journal.run("count-9")
+    assert store.journal.runs() == ()
+    assert is_alive(store.home, "count-9") is None
 
 
 def test_a_home_that_cannot_be_written_is_refused_before_anything(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PreconditionFailed, match="NOSPOF_HOME"):
         prepare_home(tmp_path / "file" / "home")
+
+
+def test_a_run_of_another_machine_is_taken_over_only_with_a_persons_word(postgres, tmp_path):
+    url = postgres.new_database()
+    one, other = Store(tmp_path / "one", url), Store(tmp_path / "other", url)
+    assert one.tell(NOSPOF_FAILPOINT="before write 2").returncode == -9
+    assert one.journal.run(RUN).state == "interrupted"
+    assert other.journal.run(RUN).state == "elsewhere"
+
+    refused = other.tell("resume")
+    assert refused.returncode == 3
+    assert "--take-over" in json.loads(refused.stdout)["message"]
+    assert lines(one.home) == ["1"]
+
+    taken = other.tell("take-over")
+    assert json.loads(taken.stdout) == ["line 1", "line 2", "line 3"]
+    assert (lines(one.home), lines(other.home)) == (["1"], ["2", "3"])
+    assert one.journal.run(RUN).state == "done"
+
+
+def test_a_shared_journal_that_is_down_is_refused_with_its_reason(tmp_path):
+    store = Store(tmp_path, "postgresql://nobody@127.0.0.1:1/none")
+    refused = store.tell()
+    assert refused.returncode == 3, refused.stderr
+    assert "NOSPOF_DATABASE_URL" in json.loads(refused.stdout)["message"]
+    with pytest.raises(PreconditionFailed, match="NOSPOF_DATABASE_URL"):
+        store.journal.runs()

@@ -73,10 +73,21 @@ class Log:
 
 def main() -> None:
     home, verb, run_id = prepare_home(Path(sys.argv[1])), sys.argv[2], sys.argv[3]
-    runtime = DurableRuntime(home, {"count": Story()}, os.environ.get("SCHEMA", "1"), str(home), Log(home))
+    runtime = DurableRuntime(
+        home,
+        {"count": Story()},
+        os.environ.get("SCHEMA", "1"),
+        str(home),
+        Log(home),
+        database_url=os.environ.get("NOSPOF_DATABASE_URL", ""),
+    )
     request = Count(3, bool(os.environ.get("REFUSE")))
     try:
-        lines = runtime.run("count", request, run_id, "here") if verb == "run" else runtime.resume(run_id)
+        lines = (
+            runtime.run("count", request, run_id, "here")
+            if verb == "run"
+            else runtime.resume(run_id, take_over=verb == "take-over")
+        )
     except NospofError as error:
         sys.stdout.write(json.dumps({"error": type(error).__name__, "message": str(error)}))
         sys.stdout.flush()

@@ -49,15 +49,16 @@ def show(run_id: str, output_format: str) -> None:
         click.echo(f"  {mark} {step.name}  {step.finished_at - step.started_at:.1f} s")
     if run.error:
         click.echo(f"  {run.error}")
-    if run.state in ("interrupted", "failed"):
+    if run.state in ("interrupted", "elsewhere", "failed"):
         click.echo(f"resume it: nospof runs resume {run.id}")
 
 
 @runs.command("resume")
 @click.argument("run_id", metavar="RUN")
+@click.option("--take-over", is_flag=True, help="Your word that the other machine which began it is gone.")
 @format_option
 @cloud_options
-def resume(run_id: str, output_format: str, region: str, profile: str) -> None:
+def resume(run_id: str, take_over: bool, output_format: str, region: str, profile: str) -> None:
     """Take up an interrupted or failed run where it was."""
     from nospof.cli.procedures import stopping_politely
     from nospof.cli.progress import Watch
@@ -70,7 +71,9 @@ def resume(run_id: str, output_format: str, region: str, profile: str) -> None:
         world = bootstrap.open_world(watch, region, profile)
         runtime = bootstrap.open_runtime(world, watch)
         with stopping_politely(runtime, watch):
-            outcome = service.resume(world, runtime, journal, bootstrap.liveness(), run_id)
+            outcome = service.resume(
+                world, runtime, journal, bootstrap.liveness(), run_id, take_over=take_over
+            )
         for sentence in outcome.kept:
             watch.say(sentence)
     click.echo(to_json(outcome) if output_format == "json" else describe_result(outcome))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-RunState = Literal["running", "interrupted", "done", "refused", "failed"]
+RunState = Literal["running", "interrupted", "elsewhere", "done", "refused", "failed"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class RunStep:
 class Run:
     """A run as the journal has it.
 
-    `interrupted` means that its process is gone and the run can be resumed. `workflow_id` is the
+    `interrupted` means that its process is gone and the run can be resumed; `elsewhere`, that another
+    machine began it and only its people know whether that machine still works on it. `workflow_id` is the
     engine's id of the latest attempt, `schema` the version of the stories that began it, `place` the
     account and region it is about.
     """

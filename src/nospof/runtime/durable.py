@@ -131,6 +131,7 @@ class DurableRuntime:
         world: handed to each story as it is.
         listener: shown each step.
         post_keeper: called with the run's id once this process holds the run, before its first step.
+        database_url: a PostgreSQL database for the journal; empty for a SQLite file in `home`.
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class DurableRuntime:
         world: Any,
         listener: Listener,
         post_keeper: Callable[[str], None] = lambda _run_id: None,
+        database_url: str = "",
     ) -> None:
         self._home = home
         self._stories = stories
@@ -154,7 +156,8 @@ class DurableRuntime:
         self._outcome: list[Any] = []
         self._ended = threading.Event()
         self._is_launched = False
-        self.journal = Journal(home)
+        self._url = database_url
+        self.journal = Journal(home, database_url)
 
         @DBOS.workflow(name="procedure", max_recovery_attempts=None)
         def tell(procedure: str, plain: dict[str, Any], run_id: str, _place: str) -> Any:
@@ -182,8 +185,12 @@ class DurableRuntime:
             with SetWorkflowID(run_id):
                 return self._wait(DBOS.start_workflow(self._tell, procedure, plain, run_id, place))
 
-    def resume(self, run_id: str) -> Any:
+    def resume(self, run_id: str, *, take_over: bool = False) -> Any:
         """Take up a run that was interrupted or failed, where it was, and return what it answers.
+
+        Args:
+            run_id: the run.
+            take_over: the operator's word that the other machine which began it is gone.
 
         Raises:
             PreconditionFailed: there is nothing to resume, or another process works on it.
@@ -196,6 +203,11 @@ class DurableRuntime:
             raise PreconditionFailed(
                 f"the run {run_id} was begun by nospof's procedures of version {run.schema} and this is "
                 f"{self._schema}; resume it with the nospof that began it. Nothing was changed."
+            )
+        if run.state == "elsewhere" and not take_over:
+            raise PreconditionFailed(
+                f"the run {run_id} was begun on another machine, and from here nobody can see whether it "
+                "still works there. When you know that it does not, add --take-over. Nothing was changed."
             )
         with alive(self._home, run_id):
             self._post_keeper(run_id)
@@ -218,7 +230,7 @@ class DurableRuntime:
 
     def _take_up(self, run: Run) -> WorkflowHandle[Any]:
         """Continue a dead workflow; tell a failed one again from the step that failed."""
-        if run.state in ("interrupted", "running"):
+        if run.state in ("interrupted", "elsewhere", "running"):
             return DBOS.resume_workflow(run.workflow_id, queue_name=self._queue)
         failed = next((step.number for step in run.steps if step.error), len(run.steps) + 1)
         with SetWorkflowID(f"{run.id}.{run.attempts + 1}"):
@@ -232,22 +244,25 @@ class DurableRuntime:
         database = self._home / "journal.sqlite"
         config = DBOSConfig(
             name=APPLICATION,
-            system_database_url=f"sqlite:///{database}",
-            system_database_engine=_engine(database),
+            system_database_url=self._url or f"sqlite:///{database}",
             application_version=self._schema,
             executor_id=f"{os.uname().nodename}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             serializer=PortableJson(),
             log_level="CRITICAL",
         )
+        if not self._url:
+            config["system_database_engine"] = _engine(database)
         try:
             DBOS(config=config)
             DBOS.listen_queues([self._queue])
             DBOS.launch()
             self._is_launched = True
         except (sa.exc.SQLAlchemyError, OSError) as error:
+            where = "named by NOSPOF_DATABASE_URL" if self._url else database
+            why = getattr(error, "orig", None) or error
             raise PreconditionFailed(
-                f"the journal {database} cannot be opened ({error}); make room, or name another place with "
-                "NOSPOF_HOME. Nothing was changed."
+                f"the journal {where} cannot be opened ({str(why).strip()}); mend that, or name another "
+                "place with NOSPOF_HOME or NOSPOF_DATABASE_URL. Nothing was changed."
             ) from error
 
     def _tell_story(self, procedure: str, plain: dict[str, Any], run_id: str) -> Any:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ REFUSALS = frozenset(
     kind.__name__ for kind in (PreconditionFailed, UsageError, CloudError, NotFound, UnknownOutcome)
 )
 """Errors that leave a story before it changed anything; afterwards it is always ProcedureFailed."""
+
+BUSY_SECONDS = 10
 
 WORKFLOWS = """
     select w.workflow_uuid, w.status, w.created_at, w.updated_at, w.application_version,
@@ -37,18 +39,22 @@ STEPS = """
 
 
 class Journal:
-    """The runs of this machine."""
+    """The runs in one database.
 
-    def __init__(self, home: Path) -> None:
+    Args:
+        home: the state directory; the SQLite file lies in it, and the locks of living runs.
+        database_url: a PostgreSQL database to read instead of that file.
+    """
+
+    def __init__(self, home: Path, database_url: str = "") -> None:
         self._home = home
         self._database = home / "journal.sqlite"
+        self._url = database_url
 
     def runs(self) -> tuple[Run, ...]:
         """Return every run, oldest first, without its steps."""
-        with self._open() as connection:
-            rows = connection.execute(WORKFLOWS).fetchall() if connection else []
         attempts: dict[str, list[Any]] = {}
-        for row in rows:
+        for row in self._rows(WORKFLOWS):
             attempts.setdefault(row[0].partition(".")[0], []).append(row)
         return tuple(self._run(run_id, told) for run_id, told in attempts.items())
 
@@ -61,18 +67,19 @@ class Journal:
         for run in self.runs():
             if run.id == run_id:
                 return self._with_steps(run)
-        raise UsageError(f"there is no run {run_id} in {self._home}; see: nospof runs list")
+        where = "the shared journal" if self._url else self._home
+        raise UsageError(f"there is no run {run_id} in {where}; see: nospof runs list")
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection | None]:
+    def _rows(self, query: str, *parameters: str) -> list[Any]:
+        """Return what a query finds; nothing where no run was ever recorded."""
+        if self._url:
+            return _rows_of_postgresql(self._url, query, parameters)
         if not self._database.exists():
-            yield None
-            return
+            return []
         try:
-            with closing(
-                sqlite3.connect(f"{self._database.as_uri()}?mode=ro", uri=True, timeout=10)
-            ) as opened:
-                yield opened
+            place = f"{self._database.as_uri()}?mode=ro"
+            with closing(sqlite3.connect(place, uri=True, timeout=BUSY_SECONDS)) as connection:
+                return connection.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             raise PreconditionFailed(f"the journal {self._database} cannot be read: {error}") from error
 
@@ -100,11 +107,12 @@ class Journal:
             return "done"
         if status == "ERROR":
             return "refused" if error_name in REFUSALS else "failed"
-        return "running" if is_alive(self._home, run_id) else "interrupted"
+        lives = is_alive(self._home, run_id)
+        if lives is None and self._url:
+            return "elsewhere"
+        return "running" if lives else "interrupted"
 
     def _with_steps(self, run: Run) -> Run:
-        with self._open() as connection:
-            rows = connection.execute(STEPS, (run.workflow_id,)).fetchall() if connection else []
         steps = tuple(
             RunStep(
                 number=number,
@@ -114,6 +122,21 @@ class Journal:
                 error=json.loads(error).get("message", "") if error else "",
                 result=json.loads(output) if output else None,
             )
-            for number, name, started, finished, output, error in rows
+            for number, name, started, finished, output, error in self._rows(STEPS, run.workflow_id)
         )
-        return Run(**{**run.__dict__, "steps": steps})
+        return replace(run, steps=steps)
+
+
+def _rows_of_postgresql(url: str, query: str, parameters: tuple[str, ...]) -> list[Any]:
+    """Return what a query finds in the engine's schema of a PostgreSQL database."""
+    import psycopg
+
+    try:
+        with psycopg.connect(url, options="-c search_path=dbos", connect_timeout=BUSY_SECONDS) as connection:
+            return connection.execute(query.replace("?", "%s").encode(), parameters).fetchall()
+    except psycopg.errors.UndefinedTable:
+        return []
+    except psycopg.Error as error:
+        raise PreconditionFailed(
+            f"the journal named by NOSPOF_DATABASE_URL cannot be read: {str(error).strip()}"
+        ) from error

@@ -21,7 +21,7 @@ class Runtime(Protocol):
     def run(self, procedure: str, request: Any, run_id: str, place: str) -> Any:
         """Run a story to its end, and record where."""
 
-    def resume(self, run_id: str) -> Any:
+    def resume(self, run_id: str, *, take_over: bool = False) -> Any:
         """Take up an interrupted or failed run where it was."""
 
 
@@ -78,7 +78,9 @@ def run(world: World, runtime: Runtime, is_alive: IsAlive, procedure: str, reque
     return Outcome(run_id, runtime.run(procedure, request, run_id, place_of(world)), kept)
 
 
-def resume(world: World, runtime: Runtime, runs: Runs, is_alive: IsAlive, run_id: str) -> Outcome:
+def resume(
+    world: World, runtime: Runtime, runs: Runs, is_alive: IsAlive, run_id: str, *, take_over: bool = False
+) -> Outcome:
     """Keep what runs left unkept, then take up one of them where it was.
 
     Raises:
@@ -93,7 +95,7 @@ def resume(world: World, runtime: Runtime, runs: Runs, is_alive: IsAlive, run_id
             "and --region. Nothing was changed."
         )
     kept = keep_guarantees(world, is_alive)
-    return Outcome(run_id, runtime.resume(run_id), kept)
+    return Outcome(run_id, runtime.resume(run_id, take_over=take_over), kept)
 
 
 def place_of(world: World) -> str:
