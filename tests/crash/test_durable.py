@@ -109,6 +109,11 @@ def test_a_refused_run_says_that_nothing_was_changed(store):
     assert store.journal.run(RUN).state == "refused"
     assert lines(store.home) == []
 
+    again = store.tell("resume", REFUSE="1")
+    assert json.loads(again.stdout)["error"] == "PreconditionFailed"
+    looked_anew = store.tell("resume")
+    assert json.loads(looked_anew.stdout) == ["line 1", "line 2", "line 3"]
+
 
 def test_resuming_a_done_run_answers_what_it_answered_and_does_nothing(store):
     store.tell()
@@ -139,7 +144,7 @@ def test_two_processes_cannot_work_on_one_run(store):
 def test_the_journal_is_plain_json_that_anybody_can_read(store):
     store.tell()
     run = store.journal.run(RUN)
-    assert run.request == {"upto": 3, "refuse": False}
+    assert run.request == {"upto": 3}
     assert run.steps[1].result == {"number": 1, "text": "line 1"}
     assert run.result == [{"number": n, "text": f"line {n}"} for n in (1, 2, 3)]
 

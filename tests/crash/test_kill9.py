@@ -18,9 +18,10 @@ from nospof.model.requests import CloneRequest, PairRequest
 from nospof.procedures.clone import clone
 from nospof.procedures.pair import pair
 from nospof.runtime.memory import MemorySteps
-from support.local_cloud import RunningCloud, eventually, running_cloud
+from support.local_cloud import RunningCloud, running_cloud
 from support.memory_world import memory_world, one_instance
 from support.site import SITE, Site
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 

@@ -229,12 +229,16 @@ class DurableRuntime:
         return self._steps.current if self._steps else ""
 
     def _take_up(self, run: Run) -> WorkflowHandle[Any]:
-        """Continue a dead workflow; tell a failed one again from the step that failed."""
+        """Continue a dead workflow; tell a failed one again from the step that failed.
+
+        A refused one changed nothing, so it looks at the world anew.
+        """
         if run.state in ("interrupted", "elsewhere", "running"):
             return DBOS.resume_workflow(run.workflow_id, queue_name=self._queue)
         failed = next((step.number for step in run.steps if step.error), len(run.steps) + 1)
+        first = 1 if run.state == "refused" else failed
         with SetWorkflowID(f"{run.id}.{run.attempts + 1}"):
-            return DBOS.fork_workflow(run.workflow_id, failed, queue_name=self._queue)
+            return DBOS.fork_workflow(run.workflow_id, first, queue_name=self._queue)
 
     def _launch(self) -> None:
         """Start the engine, once; it ends with the process, for taking it down takes a second."""
