@@ -91,5 +91,7 @@ def reset(name: str) -> None:
 @in_our_words
 def env(name: str) -> None:
     """Print the variables that point AWS clients here: eval $(nospof cloud env)."""
+    # Each ends in a semicolon: unquoted, $(...) makes one line of them.
     for key, value in control.environment(name).items():
-        click.echo(f"export {key}={shlex.quote(value)}")
+        click.echo(f"export {key}={shlex.quote(value)};")
+    click.echo("unset AWS_PROFILE AWS_SESSION_TOKEN;")
