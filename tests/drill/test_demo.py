@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from support.local_cloud import eventually
 from support.nobody import as_nobody, home_of_nobody, python_of_nobody
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from support.local_cloud import RunningCloud, eventually, running_cloud
+from support.local_cloud import RunningCloud, running_cloud
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 

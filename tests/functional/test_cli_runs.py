@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from nospof.model.cloud import TAG_GUARANTEE
-from support.local_cloud import RunningCloud, eventually, running_cloud
+from support.local_cloud import RunningCloud, running_cloud
 from support.site import SITE, Site
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from support.ec2_words import launch, machine, refused, running, state, states_until, status, stopped
-from support.local_cloud import RunningCloud, eventually
+from support.local_cloud import RunningCloud
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 

@@ -11,7 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from support.ec2_words import get, launch, machine, refused, running, state, states_until, stopped, tagged
-from support.local_cloud import RunningCloud, eventually
+from support.local_cloud import RunningCloud
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 

@@ -23,7 +23,8 @@ from support.ec2_words import (
     status,
     tagged,
 )
-from support.local_cloud import RunningCloud, eventually
+from support.local_cloud import RunningCloud
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from support.ec2_words import healthy, launch, refused, running, stopped
-from support.local_cloud import RunningCloud, eventually
+from support.local_cloud import RunningCloud
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 

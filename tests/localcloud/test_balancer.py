@@ -19,8 +19,9 @@ from nospof.localcloud.balancer import (
     Rule,
     TargetGroup,
 )
-from support.backends import LISTENER_PORT, eventually, get, stream
+from support.backends import LISTENER_PORT, get, stream
 from support.balanced_site import CHECK, Site, target_of
+from support.waiting import eventually
 
 
 @pytest.fixture

@@ -28,8 +28,10 @@ from nospof.localcloud.balancer import (
 from nospof.localcloud.balancer.configuration import structure
 from nospof.localcloud.balancer.process import start_time
 from nospof.localcloud.balancer.runtime import ask
-from support.backends import LISTENER_PORT, eventually, get, new_address
+from support.addresses import new_address
+from support.backends import LISTENER_PORT, get
 from support.balanced_site import Site, target_of
+from support.waiting import eventually
 
 
 @pytest.fixture

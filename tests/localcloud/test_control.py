@@ -21,8 +21,9 @@ from nospof.localcloud.errors import LocalCloudError
 from nospof.localcloud.machines.hypervisor import Hypervisor
 from nospof.localcloud.machines.processes import stat_of
 from support.ec2_words import get, healthy, instance, launch, machine, running, state, stopped, tagged
-from support.local_cloud import RunningCloud, eventually
+from support.local_cloud import RunningCloud
 from support.nobody import as_nobody, home_of_nobody, python_of_nobody, uid
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 
@@ -287,7 +288,7 @@ AS_NOBODY = """
     from pathlib import Path
     from nospof.localcloud import control
     from support.ec2_words import get, launch, running, states_until
-    from support.local_cloud import RunningCloud, eventually
+    from support.local_cloud import RunningCloud
     cloud = RunningCloud(control.start("nobody"), Path(sys.argv[1]))
     ec2 = cloud.client("ec2")
     launched = launch(cloud)

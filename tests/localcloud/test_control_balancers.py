@@ -15,7 +15,8 @@ import pytest
 from nospof.localcloud import control
 from nospof.localcloud.machines.processes import all_processes, stat_of
 from support.ec2_words import launch, running
-from support.local_cloud import RunningCloud, eventually
+from support.local_cloud import RunningCloud
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 

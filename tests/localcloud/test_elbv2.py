@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 from moto.elbv2 import models as moto_models
 
 from nospof.localcloud.elbv2 import models
-from support.backends import LISTENER_PORT, eventually
+from support.backends import LISTENER_PORT
 from support.elbv2_world import World, refusal
+from support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

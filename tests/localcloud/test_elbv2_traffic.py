@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from support.backends import BACKEND_PORT, LISTENER_PORT, eventually, get
+from support.backends import BACKEND_PORT, LISTENER_PORT, get
 from support.elbv2_world import World, refusal
+from support.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from nospof.localcloud.images import build_base, build_demo_site
 from nospof.localcloud.machines import disks
 from nospof.localcloud.machines.disks import TreeCopy, copy_tree
 from nospof.localcloud.machines.hypervisor import Hypervisor
-from support.machines import Bench, wait_until
+from support.machines import Bench
+from support.waiting import eventually
 
 # Two files that always change in the same order: whoever sees `second` ahead of `first` has seen two moments.
 WRITER = """
@@ -182,7 +183,7 @@ def test_a_live_snapshot_is_of_one_moment(bench: Bench, tmp_path: Path) -> None:
     for number in range(200):  # so that copying takes long enough to be overtaken
         (disk / f"between-{number}").write_bytes(os.urandom(20_000))
     bench.boot()
-    wait_until(lambda: (disk / "second").exists(), "the writer writes")
+    eventually(lambda: (disk / "second").exists(), "the writer writes")
     for number in range(5):
         image = tmp_path / f"snapshot-{number}"
         bench.hypervisor.snapshot("i-1", image)
@@ -191,7 +192,7 @@ def test_a_live_snapshot_is_of_one_moment(bench: Bench, tmp_path: Path) -> None:
         assert bench.hypervisor.state("i-1") == "on"
     assert bench.hypervisor.boot_count("i-1") == 1
     newest = int((disk / "second").read_text())
-    wait_until(lambda: int((disk / "second").read_text()) > newest, "the writer goes on")
+    eventually(lambda: int((disk / "second").read_text()) > newest, "the writer goes on")
 
 
 def test_a_machine_being_copied_counts_as_on(bench: Bench, tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ def test_a_pause_whose_owner_was_killed_is_ended_by_the_next_hypervisor(bench: B
     died = subprocess.run([sys.executable, "-c", program, str(bench.root)], check=False)
     assert died.returncode == -signal.SIGKILL
     other = Hypervisor(bench.root)
-    wait_until(bench.answers, "the machine goes on")
+    eventually(bench.answers, "the machine goes on")
     assert other.state("i-1") == "on"
 
 

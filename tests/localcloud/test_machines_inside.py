@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from nospof.localcloud.machines.hypervisor import Hypervisor
-from support.machines import Bench, wait_until
+from support.machines import Bench
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_a_command_that_takes_too_long_is_killed_with_what_it_started(running: B
     assert result.timed_out
     assert result.exit_code == 137
     assert result.stdout == "begun\n"
-    wait_until(lambda: running.processes() == before, "both sleeps are gone")
+    eventually(lambda: running.processes() == before, "both sleeps are gone")
 
 
 def test_output_is_cut_at_what_systems_manager_keeps(running: Bench) -> None:
@@ -71,7 +72,7 @@ def test_output_is_cut_at_what_systems_manager_keeps(running: Bench) -> None:
 def test_a_command_that_never_stops_talking_does_not_silence_the_agent(running: Bench) -> None:
     with ThreadPoolExecutor() as threads:
         talking = threads.submit(running.run, "touch talking; exec yes", "i-1", 2.0)
-        wait_until(lambda: (running.hypervisor.disk("i-1") / "talking").exists(), "it talks")
+        eventually(lambda: (running.hypervisor.disk("i-1") / "talking").exists(), "it talks")
         assert running.run("echo still here").stdout == "still here\n"
         assert talking.result(60).timed_out
 
@@ -108,7 +109,7 @@ def test_the_environment_is_the_machines_own(bench: Bench, monkeypatch: pytest.M
     assert found["NOSPOF_ADDRESS"] == bench.hypervisor.address("i-1")
     assert found["NOSPOF_ZONE"] == "us-east-1a"
     assert not [name for name in found if name.startswith(("AWS_", "VIRTUAL_ENV", "PYTHON"))]
-    wait_until(lambda: bench.run("test -s service-environment").exit_code == 0, "the service ran")
+    eventually(lambda: bench.run("test -s service-environment").exit_code == 0, "the service ran")
     assert "of the computer" not in (bench.hypervisor.disk("i-1") / "service-environment").read_text()
     assert (
         bench.run('"$NOSPOF_PYTHON" -c "import sys; print(sys.prefix == sys.base_prefix)"').stdout == "True\n"
@@ -138,7 +139,7 @@ def test_the_agent_answers_while_user_data_still_runs(bench: Bench) -> None:
     bench.boot()
     assert not (disk / "done").exists()
     bench.run("touch go")
-    wait_until(lambda: (disk / "done").exists(), "user data goes on")
+    eventually(lambda: (disk / "done").exists(), "user data goes on")
 
 
 def test_user_data_runs_once_per_instance_id(bench: Bench, tmp_path: Path) -> None:
@@ -146,13 +147,13 @@ def test_user_data_runs_once_per_instance_id(bench: Bench, tmp_path: Path) -> No
     _user_data(disk, "#!/bin/sh\necho $NOSPOF_INSTANCE_ID >>runs\n")
     for _ in range(2):
         bench.boot("i-1")
-        wait_until(lambda: (disk / "runs").exists(), "user data has run")
+        eventually(lambda: (disk / "runs").exists(), "user data has run")
         bench.shut_down("i-1")
     assert (disk / "runs").read_text() == "i-1\n"
     bench.hypervisor.snapshot("i-1", tmp_path / "image")
     copy = bench.machine("i-2", tmp_path / "image")
     bench.boot("i-2")
-    wait_until(lambda: (copy / "runs").read_text() == "i-1\ni-2\n", "user data runs for the new id")
+    eventually(lambda: (copy / "runs").read_text() == "i-1\ni-2\n", "user data runs for the new id")
 
 
 def test_a_service_that_a_command_installs_is_started(running: Bench) -> None:
@@ -161,26 +162,26 @@ def test_a_service_that_a_command_installs_is_started(running: Bench) -> None:
         "mkdir -p etc/services; printf '#!/bin/sh\\ntouch installed; exec sleep 600\\n' >etc/services/new;"
         "chmod +x etc/services/new"
     )
-    wait_until(lambda: (disk / "installed").exists(), "the new service is started")
+    eventually(lambda: (disk / "installed").exists(), "the new service is started")
 
 
 def test_what_a_service_says_is_in_its_log(bench: Bench) -> None:
     disk = bench.machine(talker="echo hello; echo trouble >&2; exec sleep 600")
     bench.boot()
     log = disk / "var/log/talker.log"
-    wait_until(lambda: log.exists() and log.read_text() == "hello\ntrouble\n", "both lines are logged")
+    eventually(lambda: log.exists() and log.read_text() == "hello\ntrouble\n", "both lines are logged")
 
 
 def test_a_machine_stays_up_when_its_log_directory_is_taken_away(bench: Bench) -> None:
     disk = bench.machine(steady="echo started >>starts; sleep 0.1")
     bench.boot()
-    wait_until(lambda: (disk / "starts").exists(), "the service runs")
+    eventually(lambda: (disk / "starts").exists(), "the service runs")
     shutil.rmtree(disk / "var")
     (disk / "var").write_text("in the way")
-    wait_until(lambda: "steady cannot be started" in bench.hypervisor.console_output("i-1"), "it is said")
+    eventually(lambda: "steady cannot be started" in bench.hypervisor.console_output("i-1"), "it is said")
     assert bench.run("rm var; mkdir -p var/log").exit_code == 0
     before = (disk / "starts").read_text()
-    wait_until(lambda: (disk / "starts").read_text() != before, "the service runs again")
+    eventually(lambda: (disk / "starts").read_text() != before, "the service runs again")
 
 
 def test_the_console_tells_of_every_boot(running: Bench) -> None:

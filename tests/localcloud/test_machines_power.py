@@ -19,7 +19,8 @@ from nospof.localcloud.machines.agent import AgentUnreachable
 from nospof.localcloud.machines.hypervisor import Hypervisor, MachineNotFound
 from nospof.localcloud.machines.processes import Process, Stat, stat_of
 from nospof.localcloud.machines.tree import Isolation
-from support.machines import Bench, isolation_or_skip, wait_until
+from support.machines import Bench, isolation_or_skip
+from support.waiting import eventually
 
 IDLE = "exec sleep 600"
 # A daemon as the books have it: forked twice, in a session of its own, of the parent nothing is left.
@@ -69,7 +70,7 @@ def test_booting_at_once_from_two_processes_starts_one_machine(bench: Bench) -> 
     )
     both = [subprocess.Popen([sys.executable, "-c", program, str(bench.root)]) for _ in range(2)]
     assert [each.wait(60) for each in both] == [0, 0]
-    wait_until(bench.answers, "the machine answers")
+    eventually(bench.answers, "the machine answers")
     assert bench.hypervisor.boot_count("i-1") == 1
 
 
@@ -86,7 +87,7 @@ def test_an_orderly_stop_lets_a_slow_service_finish(bench: Bench) -> None:
         slow="trap 'sleep 1; echo finished >finished; exit 0' TERM\ntouch ready\nwhile :; do sleep 0.05; done"
     )
     bench.boot()
-    wait_until(lambda: (disk / "ready").exists(), "the service is ready")
+    eventually(lambda: (disk / "ready").exists(), "the service is ready")
     bench.shut_down()
     assert (disk / "finished").read_text() == "finished\n"
     assert bench.hypervisor.exit_reason("i-1") == "powered-off"
@@ -98,7 +99,7 @@ def test_an_orderly_stop_kills_a_service_that_does_not_listen(tmp_path: Path, is
     disk = bench.machine(deaf="trap '' TERM\ntouch ready\nwhile :; do sleep 0.05; done")
     try:
         bench.boot()
-        wait_until(lambda: (disk / "ready").exists(), "the service is ready")
+        eventually(lambda: (disk / "ready").exists(), "the service is ready")
         bench.shut_down()
         assert bench.hypervisor.exit_reason("i-1") == "powered-off"
         assert bench.processes() == []
@@ -117,7 +118,7 @@ def test_a_machine_asked_to_stop_while_it_starts_stops(bench: Bench) -> None:
 def test_nothing_is_left_of_a_machine_not_even_daemons(bench: Bench, orderly: bool) -> None:
     disk = bench.machine(daemon=DAEMON)
     bench.boot()
-    wait_until(lambda: (disk / "daemon.pid").exists() and len(bench.processes()) >= 3, "the daemon runs")
+    eventually(lambda: (disk / "daemon.pid").exists() and len(bench.processes()) >= 3, "the daemon runs")
     if orderly:
         bench.shut_down()
     else:
@@ -130,12 +131,12 @@ def test_nothing_is_left_of_a_machine_not_even_daemons(bench: Bench, orderly: bo
 def test_nothing_is_left_when_the_first_process_was_killed_behind_our_back(bench: Bench) -> None:
     disk = bench.machine(daemon=DAEMON)
     bench.boot()
-    wait_until(lambda: (disk / "daemon.pid").exists() and len(bench.processes()) >= 3, "the daemon runs")
+    eventually(lambda: (disk / "daemon.pid").exists() and len(bench.processes()) >= 3, "the daemon runs")
     os.kill(int((bench.root / "i-1/run/pid").read_text().split()[2]), signal.SIGKILL)
-    wait_until(bench.is_off, "the machine is off")
+    eventually(bench.is_off, "the machine is off")
     assert bench.hypervisor.exit_reason("i-1") == "killed"
     bench.hypervisor.power_off("i-1")
-    wait_until(lambda: bench.processes() == [], "its processes are gone")
+    eventually(lambda: bench.processes() == [], "its processes are gone")
     bench.boot()
     assert bench.hypervisor.boot_count("i-1") == 2
 
@@ -143,7 +144,7 @@ def test_nothing_is_left_when_the_first_process_was_killed_behind_our_back(bench
 def test_a_frozen_machine_holds_still_and_its_agent_is_unreachable(bench: Bench) -> None:
     disk = bench.machine(beat="while :; do echo beat >>beats; sleep 0.01; done")
     bench.boot()
-    wait_until(lambda: (disk / "beats").exists(), "the service runs")
+    eventually(lambda: (disk / "beats").exists(), "the service runs")
     bench.hypervisor.freeze("i-1")
     assert bench.hypervisor.state("i-1") == "frozen"
     size = (disk / "beats").stat().st_size
@@ -152,7 +153,7 @@ def test_a_frozen_machine_holds_still_and_its_agent_is_unreachable(bench: Bench)
     assert (disk / "beats").stat().st_size == size
     bench.hypervisor.thaw("i-1")
     assert bench.hypervisor.state("i-1") == "on"
-    wait_until(lambda: (disk / "beats").stat().st_size > size, "the service goes on")
+    eventually(lambda: (disk / "beats").stat().st_size > size, "the service goes on")
     assert bench.answers()
 
 
@@ -182,7 +183,7 @@ def test_a_command_whose_machine_dies_has_no_result(bench: Bench) -> None:
     bench.boot()
     with ThreadPoolExecutor() as threads:
         running = threads.submit(bench.run, "touch running; sleep 600")
-        wait_until(lambda: (disk / "running").exists(), "the command runs")
+        eventually(lambda: (disk / "running").exists(), "the command runs")
         bench.hypervisor.power_off("i-1")
         with pytest.raises(AgentUnreachable):
             running.result(30)
@@ -192,18 +193,18 @@ def test_a_guest_can_power_itself_off(bench: Bench) -> None:
     bench.machine(idle=IDLE)
     bench.boot()
     bench.run('(sleep 0.2; kill -TERM "$NOSPOF_INIT_PID") >/dev/null 2>&1 &')
-    wait_until(bench.is_off, "the machine is off")
+    eventually(bench.is_off, "the machine is off")
     assert bench.hypervisor.exit_reason("i-1") == "powered-off"
 
 
 def test_a_guest_that_reboots_comes_back_by_itself_with_its_services(bench: Bench) -> None:
     disk = bench.machine(once="echo started >>starts; exec sleep 600")
     bench.boot()
-    wait_until(lambda: (disk / "starts").exists(), "the service has started")
+    eventually(lambda: (disk / "starts").exists(), "the service has started")
     bench.run("(sleep 0.2; reboot) >/dev/null 2>&1 &")
-    wait_until(lambda: bench.hypervisor.boot_count("i-1") == 2, "the second boot")
-    wait_until(lambda: (disk / "starts").read_text() == "started\n" * 2, "the service starts again")
-    wait_until(bench.answers, "the agent answers")
+    eventually(lambda: bench.hypervisor.boot_count("i-1") == 2, "the second boot")
+    eventually(lambda: (disk / "starts").read_text() == "started\n" * 2, "the service starts again")
+    eventually(bench.answers, "the agent answers")
     assert bench.hypervisor.state("i-1") == "on"
     assert bench.hypervisor.exit_reason("i-1") == ""
 
@@ -211,7 +212,7 @@ def test_a_guest_that_reboots_comes_back_by_itself_with_its_services(bench: Benc
 def test_a_service_that_dies_is_started_again(bench: Bench) -> None:
     disk = bench.machine(mortal="echo started >>starts; exit 1")
     bench.boot()
-    wait_until(lambda: (disk / "starts").read_text().count("started") >= 3, "three starts")
+    eventually(lambda: (disk / "starts").read_text().count("started") >= 3, "three starts")
     assert "service mortal ended with 1" in bench.hypervisor.console_output("i-1")
 
 
@@ -219,8 +220,8 @@ def test_a_service_that_cannot_be_executed_does_not_keep_the_others_from_startin
     disk = bench.machine(good="touch good; exec sleep 600", bad="")
     (disk / "etc/services/bad").write_text("#!/no/such/interpreter\n")
     bench.boot()
-    wait_until(lambda: (disk / "good").exists(), "the good one starts")
-    wait_until(lambda: "bad cannot be started" in bench.hypervisor.console_output("i-1"), "it is said")
+    eventually(lambda: (disk / "good").exists(), "the good one starts")
+    eventually(lambda: "bad cannot be started" in bench.hypervisor.console_output("i-1"), "it is said")
 
 
 def test_another_hypervisor_finds_the_same_machines_in_the_same_states(
@@ -253,7 +254,7 @@ def test_a_machine_outlives_whoever_started_it(bench: Bench, isolation: Isolatio
     died = subprocess.run([sys.executable, "-c", program, str(bench.root), isolation], check=False)
     assert died.returncode == -signal.SIGKILL
     assert bench.hypervisor.state("i-1") == "on"
-    wait_until(bench.answers, "the machine answers")
+    eventually(bench.answers, "the machine answers")
 
 
 def test_a_number_used_again_by_another_process_is_not_the_machine(bench: Bench) -> None:

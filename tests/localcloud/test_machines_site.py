@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from nospof.localcloud.images import build_base, build_demo_site
-from support.machines import Bench, wait_until
+from support.machines import Bench
+from support.waiting import eventually
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -82,7 +83,7 @@ def connect(bench: Bench, machine_id: str) -> Client:
             return False
         return True
 
-    wait_until(opens, "the web server listens")
+    eventually(opens, "the web server listens")
     return clients[0]
 
 
@@ -207,7 +208,7 @@ def test_a_change_of_a_page_that_was_served_from_memory_is_served_at_once(client
     def is_old_and_served() -> bool:
         return client.get("/lasting.txt")[2] == b"old" and time.time() - written > 1.5
 
-    wait_until(is_old_and_served, "the page is old enough to be kept in memory")
+    eventually(is_old_and_served, "the page is old enough to be kept in memory")
     page.write_text("new")
     assert client.get("/lasting.txt")[2] == b"new"
     page.unlink()
@@ -244,14 +245,14 @@ def test_a_request_that_has_begun_is_finished_while_the_machine_stops(tmp_path: 
         begun.send("GET / HTTP/1.1\r\nHo")
         assert other.get("/health")[0] == 200  # so the half request has been read
         bench.hypervisor.shutdown("i-1")
-        wait_until(lambda: _refuses(bench.hypervisor.address("i-1")), "nobody new is let in")
+        eventually(lambda: _refuses(bench.hypervisor.address("i-1")), "nobody new is let in")
         assert idle.is_closed()
         assert bench.hypervisor.state("i-1") == "on"
         begun.send("st: site\r\n\r\n")
         status, headers, body = begun.read()
         assert (status, headers["connection"]) == (200, "close")
         assert body == (disk / "srv/www/index.html").read_bytes()
-        wait_until(lambda: bench.is_off("i-1"), "the machine is off")
+        eventually(lambda: bench.is_off("i-1"), "the machine is off")
         assert "stopped in order" in (disk / "var/log/web.log").read_text()
     finally:
         for client in (begun, idle, other):
@@ -267,7 +268,7 @@ def test_the_port_is_the_one_the_disk_names(tmp_path: Path) -> None:
         (disk / "etc/web.port").write_text("8123\n")
         bench.boot("i-1")
         address = bench.hypervisor.address("i-1")
-        wait_until(lambda: not _refuses(address, 8123), "the web server listens")
+        eventually(lambda: not _refuses(address, 8123), "the web server listens")
         assert _refuses(address)
     finally:
         bench.close()

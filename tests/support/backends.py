@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
 import signal
 import subprocess
 import sys
@@ -17,29 +15,12 @@ from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
 
+from support.addresses import new_address
+from support.waiting import eventually
+
 BACKEND_PORT = 18080
 LISTENER_PORT = 18081
 _SERVER = Path(__file__).with_name("backend_server.py")
-_numbers = itertools.count(1)
-
-
-def new_address() -> str:
-    """Return a loopback address no other test of this process, or of one running beside it, uses."""
-    return f"{prefix()}.{1 + next(_numbers) % 120}"
-
-
-def prefix() -> str:
-    """Return the network of this process; its addresses from .128 on are left to load balancers."""
-    pid = os.getpid()
-    return f"127.{2 + pid % 27}.{pid // 27 % 250}"
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Wait until a condition holds; fail when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.02)
 
 
 def get(url: str, host: str = "", cookie: str = "") -> tuple[int, str, dict[str, str]]:

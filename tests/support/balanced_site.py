@@ -17,7 +17,8 @@ from nospof.localcloud.balancer import (
     Target,
     TargetGroup,
 )
-from support.backends import BACKEND_PORT, LISTENER_PORT, Backend, new_address
+from support.addresses import new_address
+from support.backends import BACKEND_PORT, LISTENER_PORT, Backend
 
 CHECK = HealthCheck(path="/health", interval_seconds=1, timeout_seconds=1, healthy_threshold=2)
 GROUP = "site.1"

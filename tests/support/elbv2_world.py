@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from support.backends import BACKEND_PORT, LISTENER_PORT, Backend, eventually, new_address, prefix
+from support.addresses import new_address, prefix
+from support.backends import BACKEND_PORT, LISTENER_PORT, Backend
+from support.local_cloud import client
+from support.waiting import eventually
 
 _ENDPOINT = Path(__file__).with_name("elbv2_endpoint.py")
 
@@ -24,35 +25,20 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                str(_ENDPOINT),
-                str(directory / "balancers"),
-                prefix(),
-            ],
+            [sys.executable, str(_ENDPOINT), str(directory / "balancers"), prefix()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
-        self.elbv2 = self._client("elbv2")
-        self.ec2 = self._client("ec2")
+        self.elbv2 = client(self.url, "elbv2")
+        self.ec2 = client(self.url, "ec2")
         self.backends: list[Backend] = []
         self._number = 0
         subnets = self.ec2.describe_subnets()["Subnets"]
         self.subnets = {s["AvailabilityZone"]: s["SubnetId"] for s in subnets}
         self.vpc = subnets[0]["VpcId"]
-
-    def _client(self, service: Any) -> Any:
-        return boto3.client(
-            service,
-            region_name="us-east-1",
-            endpoint_url=self.url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the endpoint takes any
-            config=Config(retries={"max_attempts": 1}),
-        )
 
     def name(self, kind: str) -> str:
         """Return a new name."""
@@ -97,9 +83,7 @@ class World:
         } | changes
         return str(self.elbv2.create_target_group(**wish)["TargetGroups"][0]["TargetGroupArn"])
 
-    def listener(
-        self, balancer: dict[str, Any], *groups: str, port: int = LISTENER_PORT, weights: Any = ()
-    ) -> str:
+    def listener(self, balancer: dict[str, Any], *groups: str, weights: Any = ()) -> str:
         """Create a listener that forwards to target groups."""
         shares = weights or [1] * len(groups)
         tuples = [{"TargetGroupArn": arn, "Weight": w} for arn, w in zip(groups, shares, strict=True)]

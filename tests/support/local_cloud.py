@@ -8,11 +8,10 @@ import http.client
 import json
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -20,7 +19,18 @@ from botocore.config import Config
 from nospof.localcloud import control
 
 REGION = "us-east-1"
-T = TypeVar("T")
+
+
+def client(url: str, service: Any, region: str = REGION) -> Any:
+    """Return a boto3 client of an endpoint that takes any credentials; it does not repeat calls by itself."""
+    return boto3.client(
+        service,
+        region_name=region,
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 - a placeholder
+        config=Config(retries={"total_max_attempts": 1}),
+    )
 
 
 @dataclass(frozen=True)
@@ -42,14 +52,7 @@ class RunningCloud:
 
     def client(self, service: str, region: str = REGION) -> Any:
         """Return a boto3 client that does not repeat calls by itself."""
-        return boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=self.url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - a placeholder the local cloud does not check
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+        return client(self.url, service, region)
 
     def admin(self, method: str, path: str, document: object = None) -> tuple[int, dict[str, Any]]:
         """Call the local cloud's own API: admin("POST", "event", {...})."""
@@ -99,15 +102,3 @@ def running_cloud(name: str = "test") -> Iterator[RunningCloud]:
             finally:
                 with _home(home):
                     control.reset(name)
-
-
-def eventually(question: Callable[[], T], timeout_seconds: float = 30.0, every_seconds: float = 0.05) -> T:
-    """Return the first true answer to a question, asked until a deadline."""
-    deadline = time.monotonic() + timeout_seconds
-    while True:
-        answer = question()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not true after {timeout_seconds:g} s: {question}")
-        time.sleep(every_seconds)

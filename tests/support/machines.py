@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,24 +11,8 @@ from nospof.localcloud.machines.agent import AgentUnreachable, CommandResult
 from nospof.localcloud.machines.hypervisor import Hypervisor
 from nospof.localcloud.machines.processes import having_in_environment
 from nospof.localcloud.machines.tree import Isolation, best_isolation
-
-DEADLINE_SECONDS = 60.0
-_numbers = itertools.count()
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Poll until it holds; fail the test when it never does."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            pytest.fail(f"never happened: {what}")
-        time.sleep(0.01)
-
-
-def new_address() -> str:
-    """Return an address no other test of this computer uses now."""
-    number = os.getpid() * 64 + next(_numbers) % 64
-    return f"127.{16 + number // 65536 % 8}.{number // 256 % 256}.{number % 256}"
+from support.addresses import new_address
+from support.waiting import eventually
 
 
 def isolation_or_skip(wanted: Isolation) -> Isolation:
@@ -65,7 +46,7 @@ class Bench:
     def boot(self, machine_id: str = "i-1") -> None:
         """Switch a machine on and wait until its agent answers."""
         self.hypervisor.boot(machine_id)
-        wait_until(lambda: self.answers(machine_id), f"{machine_id} answers")
+        eventually(lambda: self.answers(machine_id), f"{machine_id} answers")
 
     def answers(self, machine_id: str = "i-1") -> bool:
         """Whether the agent answers now."""
@@ -85,7 +66,7 @@ class Bench:
     def shut_down(self, machine_id: str = "i-1") -> None:
         """Ask for an orderly end and wait for it."""
         self.hypervisor.shutdown(machine_id)
-        wait_until(lambda: self.is_off(machine_id), f"{machine_id} is off")
+        eventually(lambda: self.is_off(machine_id), f"{machine_id} is off")
 
     def processes(self, machine_id: str = "i-1") -> list[int]:
         """Return every process that was started in the machine and lives."""

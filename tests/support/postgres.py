@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from support.local_cloud import eventually
+from support.waiting import eventually
 
 USER = "tester"
 

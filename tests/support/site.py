@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.local_cloud import RunningCloud, eventually
+from support.local_cloud import RunningCloud
+from support.waiting import eventually
 
 SITE = ("--port", "8080", "--path", "/health")
 

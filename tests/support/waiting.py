@@ -1,0 +1,27 @@
+"""The one way tests wait: ask until a deadline, never sleep and hope."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+def eventually(
+    question: Callable[[], T],
+    what: str = "",
+    *,
+    timeout_seconds: float = 60.0,
+    every_seconds: float = 0.02,
+) -> T:
+    """Return the first true answer to a question; fail the test, saying what never was, at the deadline."""
+    deadline = time.monotonic() + timeout_seconds
+    while not (answer := question()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not true after {timeout_seconds:g} s: {what or question}")
+        time.sleep(every_seconds)
+    return answer
