@@ -7,8 +7,6 @@ the run ends; and there is exactly one image, one twin, one target group, one ba
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from nospof.model.requests import CloneRequest, PairRequest
 from nospof.procedures.clone import clone
 from nospof.procedures.pair import pair
 from nospof.runtime.memory import MemorySteps
-from support.local_cloud import RunningCloud, running_cloud
+from support.local_cloud import RunningCloud
 from support.memory_world import memory_world, one_instance
 from support.site import SITE, Site
 from support.waiting import eventually
@@ -74,19 +72,8 @@ def tagged(elb: Any, arns: list[str], run_id: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[RunningCloud]:
-    with running_cloud() as running:
-        yield running
-
-
-@pytest.fixture
-def site(cloud: RunningCloud, tmp_path: Path) -> Site:
-    return Site(cloud, tmp_path / "home")
-
-
-@pytest.fixture(scope="module")
-def cloned(cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    site = Site(cloud, tmp_path_factory.mktemp("home"))
+def cloned(local_cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    site = Site(local_cloud, tmp_path_factory.mktemp("home"))
     source = site.launch("paired")
     return source, str(site.answer("clone", source, "--yes", *SITE)["result"]["twin"]["id"])
 
@@ -95,7 +82,7 @@ def cloned(cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> tup
 def test_a_killed_clone_leaves_the_source_running_and_resumes_to_one_image_and_one_twin(site, place):
     source = site.launch("source")
     try:
-        killed = site.nospof("clone", source, "--yes", "--port", "8080", "--path", "/health", failpoint=place)
+        killed = site.nospof("clone", source, "--yes", *SITE, NOSPOF_FAILPOINT=place)
         assert killed.returncode == -9, killed.stderr
 
         def is_back() -> bool:

@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nospof.model.cloud import TAG_GUARANTEE
-from support.local_cloud import RunningCloud, running_cloud
-from support.site import SITE, Site
+from support.ec2_words import launch, running, state
+from support.site import SITE, everything, nospof
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[RunningCloud]:
-    with running_cloud() as running:
-        yield running
-
-
-@pytest.fixture
-def site(cloud: RunningCloud, tmp_path: Path) -> Site:
-    return Site(cloud, tmp_path / "home")
-
-
-def everything(site: Site) -> list[Any]:
-    ec2, elb = site.cloud.client("ec2"), site.cloud.client("elbv2")
-    instances = [one for each in ec2.describe_instances()["Reservations"] for one in each["Instances"]]
-    shown = [(one["InstanceId"], one["State"]["Name"], one.get("Tags")) for one in instances]
-    images = [one["ImageId"] for one in ec2.describe_images(Owners=["self"])["Images"]]
-    return [shown, images, elb.describe_load_balancers()["LoadBalancers"]]
-
-
 def test_a_plan_names_every_call_and_changes_nothing(site):
     source = site.launch("planned")
-    before = everything(site)
+    before = everything(site.cloud)
     plan = site.answer("pair", source, "--plan", "--stateless", "--port", "8080", "--listener-port", "8080")
     operations = [call["operation"] for call in plan["calls"]]
     assert operations[:4] == ["CreateTags", "StopInstances", "CreateImage", "StartInstances"]
@@ -51,7 +27,7 @@ def test_a_plan_names_every_call_and_changes_nothing(site):
     text = site.nospof("clone", source, "--plan", *SITE)
     assert "ec2:StopInstances" in text.stdout
     assert "Time off to expect" in text.stdout
-    assert everything(site) == before
+    assert everything(site.cloud) == before
     assert site.answer("runs", "list") == []
 
 
@@ -131,33 +107,14 @@ def test_ctrl_c_before_the_first_change_leaves_nothing_to_resume(site):
 def test_the_keeper_acts_in_the_region_the_run_was_given(site):
     """Killed with the source off, in a region that no variable names."""
     ec2 = site.cloud.client("ec2", "eu-west-1")
-    images = ec2.describe_images(Filters=[{"Name": "name", "Values": ["nospof-demo-site"]}])["Images"]
-    launched = ec2.run_instances(
-        ImageId=images[0]["ImageId"], InstanceType="t3.small", MinCount=1, MaxCount=1
-    )["Instances"][0]["InstanceId"]
-
-    def state() -> str:
-        found = ec2.describe_instances(InstanceIds=[launched])["Reservations"][0]["Instances"][0]
-        return str(found["State"]["Name"])
-
-    eventually(lambda: state() == "running")
-    environment = {
-        key: value
-        for key, value in site.environment(NOSPOF_FAILPOINT="after create_image").items()
-        if key not in ("AWS_REGION", "AWS_DEFAULT_REGION")
-    }
-    environment["AWS_CONFIG_FILE"] = os.devnull
-    process = subprocess.run(
-        [sys.executable, "-m", "nospof", "clone", launched, "--yes", *SITE, "--region", "eu-west-1"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert process.returncode == -9
-    assert state() in ("stopped", "pending", "running")
-    eventually(lambda: state() == "running", timeout_seconds=60)
+    source = running(ec2, launch(site.cloud, region="eu-west-1"))
+    variables = site.cloud.environment
+    nameless = {key: variables[key] for key in variables if not key.endswith("REGION")}
+    asked = ["clone", source, "--yes", *SITE, "--region", "eu-west-1"]
+    killed = nospof(site.home, *asked, **nameless, NOSPOF_FAILPOINT="after create_image")
+    assert killed.returncode == -9
+    assert state(ec2, source) in ("stopped", "pending", "running")
+    eventually(lambda: state(ec2, source) == "running")
 
     run = site.the_run()
     elsewhere = site.nospof("runs", "resume", run["id"])

@@ -17,6 +17,7 @@ from nospof.errors import NospofError
 from nospof.model.drill import LoadSpec, Objective, Outcome
 from nospof.planning.verdict import is_steady, judge
 from support.page_server import page_server
+from support.waiting import eventually
 
 DEADLINE_SECONDS = 30.0
 
@@ -34,13 +35,6 @@ def run(url, *, rate=200.0, seconds=0.5, **more):
 
 def outcomes(result):
     return {Outcome(code): count for code, count in Counter(result.outcomes).items()}
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_SECONDS} s: {what}"
-        time.sleep(0.02)
 
 
 def is_alive(pid):
@@ -112,7 +106,7 @@ def test_connections_closed_while_idle_cost_no_request(server):
 def test_a_frozen_service_does_not_slow_its_own_test(server):
     spec = LoadSpec(server.url, 1000.0, 3.0, timeout_seconds=DEADLINE_SECONDS)
     with HttpLoadGenerator().start(spec) as load:
-        wait_until(lambda: load.snapshot().served >= 500, "500 answers")
+        eventually(lambda: load.snapshot().served >= 500, "500 answers")
         server.freeze(1.0)
         result = load.finish()
     assert outcomes(result) == {Outcome.SERVED: 3000}
@@ -140,10 +134,10 @@ def test_a_service_that_dies_and_comes_back_is_seen_to_do_so():
     with page_server("127.0.81.2") as server:
         spec = LoadSpec(server.url, 200.0, 60.0)
         with HttpLoadGenerator().start(spec) as load:
-            wait_until(lambda: load.snapshot().served >= 50, "50 answers")
+            eventually(lambda: load.snapshot().served >= 50, "50 answers")
             assert is_steady(load.snapshot(), ["i-1"]).is_steady
             server.die()
-            wait_until(lambda: load.snapshot().failed >= 20, "20 failures")
+            eventually(lambda: load.snapshot().failed >= 20, "20 failures")
             load.stop()
             result = load.finish()
     seen = outcomes(result)
@@ -167,7 +161,7 @@ def test_a_request_that_finds_no_connection_fails_when_its_time_is_over():
 
 def test_stop_ends_a_long_load_and_keeps_what_was_due(server):
     with HttpLoadGenerator().start(LoadSpec(server.url, 1.0, 3600.0)) as load:
-        wait_until(lambda: load.snapshot().served >= 1, "an answer")
+        eventually(lambda: load.snapshot().served >= 1, "an answer")
         load.stop()
         load.stop()
         result = load.finish()
@@ -178,7 +172,7 @@ def test_stop_ends_a_long_load_and_keeps_what_was_due(server):
 
 def test_a_generator_that_is_killed_has_no_result(server):
     with HttpLoadGenerator().start(LoadSpec(server.url, 100.0, 600.0)) as load:
-        wait_until(lambda: load.snapshot().served >= 10, "10 answers")
+        eventually(lambda: load.snapshot().served >= 10, "10 answers")
         os.kill(load.pid, signal.SIGKILL)
         with pytest.raises(NospofError, match=r"killed by signal 9 after \d+ of 60000 requests"):
             load.finish()
@@ -214,4 +208,4 @@ def test_the_generator_dies_with_its_caller(server):
         pid = int(caller.stdout.readline())
         assert is_alive(pid)
         caller.kill()
-    wait_until(lambda: not is_alive(pid), "the end of the generator")
+    eventually(lambda: not is_alive(pid), "the end of the generator")

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from support.ec2_words import launch, machine, refused, running, state, states_until, status, stopped
+from support.ec2_words import machine, refused, state, states_until, status, stopped
 from support.local_cloud import RunningCloud
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
-
-
-@pytest.fixture
-def ec2(local_cloud: RunningCloud) -> Any:
-    return local_cloud.client("ec2")
-
-
-@pytest.fixture
-def source(local_cloud: RunningCloud, ec2: Any) -> Iterator[str]:
-    instance_id = running(ec2, launch(local_cloud))
-    yield instance_id
-    ec2.terminate_instances(InstanceIds=[instance_id])
 
 
 def announce(cloud: RunningCloud, instance_id: str, code: str, seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,6 @@ from support.local_cloud import RunningCloud
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
-
-
-@pytest.fixture
-def ec2(local_cloud: RunningCloud) -> Any:
-    return local_cloud.client("ec2")
-
-
-@pytest.fixture
-def source(local_cloud: RunningCloud, ec2: Any) -> Iterator[str]:
-    """A running instance of its own for a test."""
-    instance_id = running(ec2, launch(local_cloud))
-    yield instance_id
-    ec2.terminate_instances(InstanceIds=[instance_id])
 
 
 def disk(cloud: RunningCloud, instance_id: str) -> Path:

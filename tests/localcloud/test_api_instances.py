@@ -30,11 +30,6 @@ pytestmark = pytest.mark.local_cloud
 
 
 @pytest.fixture
-def ec2(local_cloud: RunningCloud) -> Any:
-    return local_cloud.client("ec2")
-
-
-@pytest.fixture
 def launch(local_cloud: RunningCloud, ec2: Any) -> Iterator[Any]:
     """Launch instances that are terminated after the test."""
     made: list[str] = []

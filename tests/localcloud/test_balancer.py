@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -20,20 +18,11 @@ from nospof.localcloud.balancer import (
     TargetGroup,
 )
 from support.backends import LISTENER_PORT, get, stream
-from support.balanced_site import CHECK, Site, target_of
+from support.balanced_site import CHECK, BalancedSite, target_of
 from support.waiting import eventually
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    try:
-        yield site
-    finally:
-        site.end()
-
-
-def test_both_targets_serve_and_a_check_carries_the_targets_own_address(site: Site) -> None:
+def test_both_targets_serve_and_a_check_carries_the_targets_own_address(site: BalancedSite) -> None:
     one, two = site.backend("one"), site.backend("two")
     site.serve(target_of(one), target_of(two))
     assert {get(site.url)[1] for _ in range(8)} == {"one", "two"}
@@ -43,7 +32,7 @@ def test_both_targets_serve_and_a_check_carries_the_targets_own_address(site: Si
     assert "x-forwarded-for" in seen.lower()
 
 
-def test_killing_one_of_two_servers_fails_no_get(site: Site) -> None:
+def test_killing_one_of_two_servers_fails_no_get(site: BalancedSite) -> None:
     one, two = site.backend("one"), site.backend("two")
     site.serve(target_of(one), target_of(two))
     site.keep()
@@ -57,7 +46,7 @@ def test_killing_one_of_two_servers_fails_no_get(site: Site) -> None:
 
 
 @pytest.mark.parametrize("backlog", [1024, 1], ids=["frozen", "vanished"])
-def test_a_server_that_falls_silent_fails_no_get(site: Site, backlog: int) -> None:
+def test_a_server_that_falls_silent_fails_no_get(site: BalancedSite, backlog: int) -> None:
     one, two = site.backend("one", backlog), site.backend("two")
     site.serve(target_of(one), target_of(two))
     site.keep()
@@ -75,7 +64,7 @@ def test_a_server_that_falls_silent_fails_no_get(site: Site, backlog: int) -> No
     assert not site.in_service("one")
 
 
-def test_profile_alb_does_not_repeat_a_request_elsewhere(site: Site) -> None:
+def test_profile_alb_does_not_repeat_a_request_elsewhere(site: BalancedSite) -> None:
     one, two = site.backend("one"), site.backend("two")
     site.serve(target_of(one), target_of(two), profile="alb")
     one.end()
@@ -83,7 +72,7 @@ def test_profile_alb_does_not_repeat_a_request_elsewhere(site: Site) -> None:
     assert codes == {200, 503} or codes == {200, 502}
 
 
-def test_draining_a_server_and_ending_it_fails_nothing_and_it_comes_back(site: Site) -> None:
+def test_draining_a_server_and_ending_it_fails_nothing_and_it_comes_back(site: BalancedSite) -> None:
     one, two = site.backend("one"), site.backend("two")
     site.serve(target_of(one), target_of(two))
     site.keep()
@@ -113,7 +102,7 @@ def test_draining_a_server_and_ending_it_fails_nothing_and_it_comes_back(site: S
         assert site.in_service("one-again")
 
 
-def test_target_changes_and_reloads_under_load_fail_nothing(site: Site) -> None:
+def test_target_changes_and_reloads_under_load_fail_nothing(site: BalancedSite) -> None:
     one, two, three = (site.backend(name) for name in ("one", "two", "three"))
     site.serve(target_of(one), target_of(two))
 
@@ -143,7 +132,7 @@ def test_target_changes_and_reloads_under_load_fail_nothing(site: Site) -> None:
     assert site.in_service("two")
 
 
-def test_a_request_in_flight_ends_although_its_target_drains(site: Site) -> None:
+def test_a_request_in_flight_ends_although_its_target_drains(site: BalancedSite) -> None:
     one = site.backend("one")
     site.serve(target_of(one))
     answers: list[int] = []
@@ -156,7 +145,7 @@ def test_a_request_in_flight_ends_although_its_target_drains(site: Site) -> None
     assert answers == [200]
 
 
-def test_a_request_in_flight_is_cut_when_the_target_is_gone(site: Site) -> None:
+def test_a_request_in_flight_is_cut_when_the_target_is_gone(site: BalancedSite) -> None:
     one = site.backend("one")
     site.serve(target_of(one), profile="alb")
     answers: list[int] = []
@@ -169,12 +158,12 @@ def test_a_request_in_flight_is_cut_when_the_target_is_gone(site: Site) -> None:
     eventually(lambda: site.balancer.apply(site.wanted) and site.view("one") is None)
 
 
-def _sessions(site: Site, name: str) -> int:
+def _sessions(site: BalancedSite, name: str) -> int:
     view = site.view(name)
     return view.sessions if view else 0
 
 
-def test_a_new_target_gets_nothing_before_it_passed_a_check(site: Site) -> None:
+def test_a_new_target_gets_nothing_before_it_passed_a_check(site: BalancedSite) -> None:
     one, two = site.backend("one"), site.backend("two")
     two.answer_health("503")
     site.serve(target_of(one), target_of(two), profile="alb")
@@ -185,7 +174,7 @@ def test_a_new_target_gets_nothing_before_it_passed_a_check(site: Site) -> None:
     assert {get(site.url)[1] for _ in range(10)} == {"one", "two"}
 
 
-def test_when_no_target_is_healthy_all_of_them_serve(site: Site) -> None:
+def test_when_no_target_is_healthy_all_of_them_serve(site: BalancedSite) -> None:
     one, two = site.backend("one"), site.backend("two")
     site.serve(target_of(one), target_of(two))
     site.keep()
@@ -197,7 +186,7 @@ def test_when_no_target_is_healthy_all_of_them_serve(site: Site) -> None:
     assert {body for _, body, _ in answers} == {"one", "two"}
 
 
-def test_weights_share_the_requests(site: Site) -> None:
+def test_weights_share_the_requests(site: BalancedSite) -> None:
     one, two = site.backend("one"), site.backend("two")
     rule = Rule((), Forward((("a.1", 90), ("b.1", 10))))
     groups = (

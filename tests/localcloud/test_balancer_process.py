@@ -30,20 +30,11 @@ from nospof.localcloud.balancer.process import start_time
 from nospof.localcloud.balancer.runtime import ask
 from support.addresses import new_address
 from support.backends import LISTENER_PORT, get
-from support.balanced_site import Site, target_of
+from support.balanced_site import BalancedSite, target_of
 from support.waiting import eventually
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    try:
-        yield site
-    finally:
-        site.end()
-
-
-def test_a_killed_haproxy_comes_back(site: Site) -> None:
+def test_a_killed_haproxy_comes_back(site: BalancedSite) -> None:
     one = site.backend("one")
     site.serve(target_of(one))
     for victim in (site.balancer.process.pid, site.balancer.process.worker_pid):
@@ -54,7 +45,7 @@ def test_a_killed_haproxy_comes_back(site: Site) -> None:
         assert get(site.url)[:2] == (200, "one")
 
 
-def test_another_process_adopts_a_running_haproxy(site: Site) -> None:
+def test_another_process_adopts_a_running_haproxy(site: BalancedSite) -> None:
     one = site.backend("one")
     site.serve(target_of(one))
     pid, worker = site.balancer.process.pid(), site.balancer.process.worker_pid()
@@ -64,7 +55,7 @@ def test_another_process_adopts_a_running_haproxy(site: Site) -> None:
     assert get(site.url)[0] == 200
 
 
-def test_a_haproxy_whose_starter_died_too_early_is_adopted(site: Site) -> None:
+def test_a_haproxy_whose_starter_died_too_early_is_adopted(site: BalancedSite) -> None:
     site.serve(target_of(site.backend("one")))
     pid = site.balancer.process.pid()
     (site.balancer.directory / "haproxy.identity").unlink()
@@ -73,7 +64,7 @@ def test_a_haproxy_whose_starter_died_too_early_is_adopted(site: Site) -> None:
     assert heir.process.pid() == pid
 
 
-def test_a_reused_process_id_is_not_taken_for_haproxy(site: Site) -> None:
+def test_a_reused_process_id_is_not_taken_for_haproxy(site: BalancedSite) -> None:
     site.serve()
     identity = site.balancer.directory / "haproxy.identity"
     pid = site.balancer.process.pid()
@@ -82,14 +73,14 @@ def test_a_reused_process_id_is_not_taken_for_haproxy(site: Site) -> None:
     identity.write_text(f"{pid} {start_time(pid)}\n")
 
 
-def test_stopping_leaves_no_process(site: Site) -> None:
+def test_stopping_leaves_no_process(site: BalancedSite) -> None:
     site.serve()
     pids = [site.balancer.process.pid(), site.balancer.process.worker_pid()]
     site.balancer.stop()
     assert [start_time(pid) for pid in pids] == [0, 0]
 
 
-def test_only_the_balancers_own_loopback_address_is_bound(site: Site) -> None:
+def test_only_the_balancers_own_loopback_address_is_bound(site: BalancedSite) -> None:
     site.serve(target_of(site.backend("one")))
     text = (site.balancer.directory / "haproxy.cfg").read_text()
     assert re.findall(r"^\s*bind (\S+)", text, re.M) == [f"{site.address}:{LISTENER_PORT}"]
@@ -98,14 +89,14 @@ def test_only_the_balancers_own_loopback_address_is_bound(site: Site) -> None:
     assert not site.balancer.apply(replace(site.wanted, address="10.0.0.1"))
 
 
-def test_a_directory_longer_than_a_socket_path_works(site: Site) -> None:
+def test_a_directory_longer_than_a_socket_path_works(site: BalancedSite) -> None:
     one = site.backend("one")
     site.balancer = HaproxyBalancer(site.directory / ("d" * 120) / ("e" * 120))
     site.serve(target_of(one))
     assert get(site.url)[0] == 200
 
 
-def test_a_refused_change_leaves_the_old_balancer_in_force(site: Site) -> None:
+def test_a_refused_change_leaves_the_old_balancer_in_force(site: BalancedSite) -> None:
     one = site.backend("one")
     site.serve(target_of(one))
     with _taken(site.address, LISTENER_PORT + 9):
@@ -131,7 +122,7 @@ def _taken(address: str, port: int) -> Iterator[None]:
 
 
 def test_two_balancers_do_not_disturb_each_other(tmp_path: Path) -> None:
-    sites = [Site(tmp_path / "a"), Site(tmp_path / "b")]
+    sites = [BalancedSite(tmp_path / "a"), BalancedSite(tmp_path / "b")]
     try:
         for site, name in zip(sites, ("one", "two"), strict=True):
             site.directory.mkdir()
@@ -144,7 +135,7 @@ def test_two_balancers_do_not_disturb_each_other(tmp_path: Path) -> None:
             site.end()
 
 
-def test_applying_twice_asks_haproxy_nothing_new(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_applying_twice_asks_haproxy_nothing_new(site: BalancedSite, monkeypatch: pytest.MonkeyPatch) -> None:
     site.serve(target_of(site.backend("one")))
     eventually(lambda: site.balancer.apply(site.wanted) and site.in_service("one"))
     asked: list[tuple[str, ...]] = []

@@ -28,15 +28,6 @@ from support.waiting import eventually
 pytestmark = pytest.mark.local_cloud
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A home for clouds of a test's own; every cloud in it is deleted afterwards."""
-    monkeypatch.setenv("NOSPOF_HOME", str(tmp_path))
-    yield tmp_path
-    for name in control.names():
-        control.reset(name)
-
-
 def cloud(home: Path, name: str = "default") -> RunningCloud:
     return RunningCloud(control.start(name), home)
 

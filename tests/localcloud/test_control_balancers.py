@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,6 @@ from support.waiting import eventually
 pytestmark = pytest.mark.local_cloud
 
 PORT = 18080
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("NOSPOF_HOME", str(tmp_path))
-    yield tmp_path
-    for name in control.names():
-        control.reset(name)
 
 
 def balanced(cloud: RunningCloud) -> tuple[str, str, str]:

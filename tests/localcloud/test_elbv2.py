@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import pickle
-from collections.abc import Iterator
 
 import moto.elb.urls
 import pytest
@@ -15,15 +14,6 @@ from nospof.localcloud.elbv2 import models
 from support.backends import LISTENER_PORT
 from support.elbv2_world import World, refusal
 from support.waiting import eventually
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("elbv2"))
-    try:
-        yield world
-    finally:
-        world.close()
 
 
 def test_a_balancer_is_provisioning_and_then_active(world: World) -> None:

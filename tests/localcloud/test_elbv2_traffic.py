@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from support.backends import BACKEND_PORT, LISTENER_PORT, get
 from support.elbv2_world import World, refusal
 from support.waiting import eventually
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("elbv2"))
-    try:
-        yield world
-    finally:
-        world.close()
 
 
 def test_a_registered_instance_serves_at_the_dns_name(world: World) -> None:

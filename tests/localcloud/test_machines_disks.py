@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,13 +30,6 @@ while :; do
   echo $n >second.new; mv second.new second
 done
 """
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "machines", None)
-    yield bench
-    bench.close()
 
 
 def test_a_copy_keeps_modes_times_links_and_holes(tmp_path: Path) -> None:

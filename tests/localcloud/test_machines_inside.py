@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,13 +12,6 @@ import pytest
 from nospof.localcloud.machines.hypervisor import Hypervisor
 from support.machines import Bench
 from support.waiting import eventually
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    bench = Bench(tmp_path / "machines", None)
-    yield bench
-    bench.close()
 
 
 @pytest.fixture

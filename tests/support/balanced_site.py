@@ -1,4 +1,4 @@
-"""A balancer with web servers behind it, kept as wanted by a thread, as a gateway does."""
+"""The balancer without a cloud around it: its servers are processes that a test commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHECK = HealthCheck(path="/health", interval_seconds=1, timeout_seconds=1, healt
 GROUP = "site.1"
 
 
-class Site:
+class BalancedSite:
     """A balancer with web servers behind it, kept as wanted by a thread, as a gateway does."""
 
     def __init__(self, directory: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from support.local_cloud import RunningCloud
+from support.local_cloud import REGION, RunningCloud
 from support.waiting import eventually
 
 
@@ -74,16 +74,18 @@ def machine(cloud: RunningCloud, instance_id: str) -> dict[str, Any]:
     return next(entry for entry in answer["machines"] if entry["instance"] == instance_id)  # type: ignore[no-any-return]
 
 
-def launch(cloud: RunningCloud, image: str = "nospof-demo-site", **changes: Any) -> dict[str, Any]:
+def launch(
+    cloud: RunningCloud, image: str = "nospof-demo-site", region: str = REGION, **changes: Any
+) -> dict[str, Any]:
     """Launch one instance."""
     request = {
-        "ImageId": cloud.image_named(image) if "ImageId" not in changes else "",
+        "ImageId": cloud.image_named(image, region) if "ImageId" not in changes else "",
         "InstanceType": "t3.micro",
         "MinCount": 1,
         "MaxCount": 1,
         **changes,
     }
-    return cloud.client("ec2").run_instances(**request)["Instances"][0]  # type: ignore[no-any-return]
+    return cloud.client("ec2", region).run_instances(**request)["Instances"][0]  # type: ignore[no-any-return]
 
 
 def refused(call: Any, **request: Any) -> str:

@@ -65,10 +65,10 @@ class RunningCloud:
         finally:
             connection.close()
 
-    def image_named(self, name: str) -> str:
+    def image_named(self, name: str, region: str = REGION) -> str:
         """Return the id of an image by name, such as nospof-demo-site."""
-        images = self.client("ec2").describe_images(Filters=[{"Name": "name", "Values": [name]}])["Images"]
-        return str(images[0]["ImageId"])
+        named = [{"Name": "name", "Values": [name]}]
+        return str(self.client("ec2", region).describe_images(Filters=named)["Images"][0]["ImageId"])
 
 
 @contextlib.contextmanager

@@ -10,10 +10,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support import ec2_words
 from support.local_cloud import RunningCloud
-from support.waiting import eventually
 
 SITE = ("--port", "8080", "--path", "/health")
+
+
+def environment_of(home: Path, **more: str) -> dict[str, str]:
+    """Return the variables of a program whose home is this: of AWS it knows only what is given here."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    return {**kept, **nowhere, "AWS_EC2_METADATA_DISABLED": "true", "NOSPOF_HOME": str(home), **more}
+
+
+def nospof(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "nospof", *arguments],
+        env=environment_of(home, **environment),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def everything(cloud: RunningCloud) -> dict[str, list[Any]]:
+    """Return all that a command could have changed."""
+    ec2, elb = cloud.client("ec2"), cloud.client("elbv2")
+    instances = [one for each in ec2.describe_instances()["Reservations"] for one in each["Instances"]]
+    return {
+        "instances": [(one["InstanceId"], one["State"]["Name"], one.get("Tags")) for one in instances],
+        "images": [one["ImageId"] for one in ec2.describe_images(Owners=["self"])["Images"]],
+        "security groups": [one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]],
+        "target groups": elb.describe_target_groups()["TargetGroups"],
+        "balancers": elb.describe_load_balancers()["LoadBalancers"],
+    }
 
 
 @dataclass(frozen=True)
@@ -23,27 +55,19 @@ class Site:
     cloud: RunningCloud
     home: Path
 
-    def environment(self, **more: str) -> dict[str, str]:
-        return {**os.environ, **self.cloud.environment, "NOSPOF_HOME": str(self.home), **more}
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begin a command; the test reads what it says."""
         return subprocess.Popen(
             [sys.executable, "-m", "nospof", *arguments],
-            env=self.environment(**environment),
+            env=environment_of(self.home, **self.cloud.environment),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
     def nospof(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "nospof", *arguments],
-            env=self.environment(**environment),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        """Run a command to its end."""
+        return nospof(self.home, *arguments, **{**self.cloud.environment, **environment})
 
     def answer(self, *arguments: str) -> Any:
         """Run a command and return its JSON."""
@@ -52,29 +76,18 @@ class Site:
         return json.loads(done.stdout)
 
     def launch(self, name: str) -> str:
-        ec2 = self.cloud.client("ec2")
-        launched = ec2.run_instances(
-            ImageId=self.cloud.image_named("nospof-demo-site"),
-            InstanceType="t3.small",
-            MinCount=1,
-            MaxCount=1,
-            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
-        )
-        instance_id = str(launched["Instances"][0]["InstanceId"])
-        eventually(lambda: self.state(instance_id) == "running")
-        return instance_id
-
-    def instance(self, instance_id: str) -> dict[str, Any]:
-        found = self.cloud.client("ec2").describe_instances(InstanceIds=[instance_id])
-        instance: dict[str, Any] = found["Reservations"][0]["Instances"][0]
-        return instance
+        """Launch a site and wait until it runs; return its id."""
+        launched = ec2_words.launch(self.cloud, TagSpecifications=ec2_words.tagged("instance", name))
+        return ec2_words.running(self.cloud.client("ec2"), launched)
 
     def state(self, instance_id: str) -> str:
-        return str(self.instance(instance_id)["State"]["Name"])
+        return ec2_words.state(self.cloud.client("ec2"), instance_id)
 
     def tags(self, instance_id: str) -> dict[str, str]:
-        return {tag["Key"]: tag["Value"] for tag in self.instance(instance_id).get("Tags", ())}
+        shown = ec2_words.instance(self.cloud.client("ec2"), instance_id)
+        return {tag["Key"]: tag["Value"] for tag in shown.get("Tags", ())}
 
     def the_run(self) -> dict[str, Any]:
+        """Return the run this home began last."""
         run: dict[str, Any] = self.answer("runs", "list")[-1]
         return run
