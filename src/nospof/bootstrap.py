@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from nospof.errors import UsageError
 from nospof.ports.world import Reporter, World
-from nospof.procedures.guarantee import IsAlive
+from nospof.procedures.guarantee import Claim
 from nospof.runtime import home as run_home
-from nospof.runtime.home import home_directory, is_alive, prepare_home
+from nospof.runtime.home import claim, home_directory, prepare_home
 from nospof.runtime.journal import Journal
 
 if TYPE_CHECKING:
@@ -62,12 +62,21 @@ def open_faults() -> EndpointFaults:
 
 def poll_seconds() -> float:
     """Return how often to ask: 1 s at AWS, whose buckets refill slowly; 0.1 s on this computer."""
+    return 0.1 if is_on_this_computer() else 1.0
+
+
+def keeper_patience_seconds() -> float:
+    """Return how long a keeper tries: a day at AWS; a local cloud that is gone does not come back."""
+    return 20.0 if is_on_this_computer() else 86_400.0
+
+
+def is_on_this_computer() -> bool:
+    """Whether the endpoint in use listens on this computer."""
     host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or ""
     try:
-        is_here = ip_address(host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        is_here = host == "localhost"
-    return 0.1 if is_here else 1.0
+        return host == "localhost"
 
 
 def open_runtime(world: World, watcher: Watcher) -> DurableRuntime:
@@ -101,9 +110,9 @@ def database_url() -> str:
     return url
 
 
-def liveness() -> IsAlive:
-    """Return the function that knows whether a run's process lives."""
-    return partial(is_alive, home_directory())
+def claims() -> Claim:
+    """Return how the keeper claims the runs of this machine, so that none is resumed meanwhile."""
+    return partial(claim, home_directory())
 
 
 def wait_until_dead(run_id: str) -> None:

@@ -1,5 +1,7 @@
 """The guarantee written on the instance, and the keeper who makes it true without a journal."""
 
+from contextlib import contextmanager, nullcontext
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,15 +24,15 @@ YEAR_9999 = 253_402_300_799
 
 
 def dead(_run_id):
-    return False
+    return nullcontext(True)
 
 
 def alive(_run_id):
-    return True
+    return nullcontext(False)
 
 
 def unknown(_run_id):
-    return None
+    return nullcontext(None)
 
 
 def off_and_promised(run_id=RUN):
@@ -126,11 +128,11 @@ def test_the_keeper_asks_for_the_run_the_tag_names():
     cloud, _ = off_and_promised()
     asked = []
 
-    def is_alive(run_id):
+    def claim(run_id):
         asked.append(run_id)
-        return True
+        return nullcontext(False)
 
-    keep_guarantees(memory_world(cloud), is_alive)
+    keep_guarantees(memory_world(cloud), claim)
     assert asked == [RUN]
 
 
@@ -261,3 +263,18 @@ def test_an_image_whose_snapshots_never_come_does_not_keep_the_source_off():
     cloud.fail("snapshots_of", "InternalError", times=10_000)
     keep_guarantees(memory_world(cloud), dead)
     assert cloud.instance(source_id).state == "running"
+
+
+def test_the_run_is_claimed_until_its_instance_is_back():
+    """Somebody who resumes the run meanwhile would stop what the keeper starts."""
+    cloud, source_id = off_and_promised()
+    states = []
+
+    @contextmanager
+    def claim(_run_id):
+        states.append(cloud.instance(source_id).state)
+        yield True
+        states.append(cloud.instance(source_id).state)
+
+    keep_guarantees(memory_world(cloud), claim)
+    assert states == ["stopped", "running"]

@@ -5,6 +5,7 @@ needs a new SCHEMA and a new listing, never a change of an old one.
 """
 
 import dataclasses
+from contextlib import nullcontext
 
 import pytest
 
@@ -204,7 +205,7 @@ class Told:
         self.told[run_id], self.places[run_id] = (procedure, request), place
         return self.resume(run_id)
 
-    def resume(self, run_id):
+    def resume(self, run_id, *, take_over=False):
         procedure, request = self.told[run_id]
         self.found.append(self._cloud.the_instance.state)
         return MemorySteps(run_id).tell(PROCEDURES[procedure].story, memory_world(self._cloud), request)
@@ -229,7 +230,7 @@ def left_off(cloud):
 
 
 def dead(_run_id):
-    return False
+    return nullcontext(True)
 
 
 def test_what_dead_runs_promised_is_kept_before_a_run_begins_and_before_one_is_resumed():
@@ -263,6 +264,15 @@ def test_keeping_alone_says_what_was_done():
     left_off(cloud)
     assert len(service.keep(memory_world(cloud), dead)) == 1
     assert service.keep(memory_world(cloud), dead) == ()
+
+
+def test_a_promise_stands_until_it_is_kept():
+    cloud = one_instance()
+    left_off(cloud)
+    assert service.is_promised(memory_world(cloud), "dead-run")
+    assert not service.is_promised(memory_world(cloud), "another-run")
+    service.keep(memory_world(cloud), dead)
+    assert not service.is_promised(memory_world(cloud), "dead-run")
 
 
 def test_run_ids_sort_by_time_name_their_procedure_and_are_nobody_elses():

@@ -74,7 +74,7 @@ class Story:
         with Watch() as watch:
             world = bootstrap.open_world(watch)
             runtime = bootstrap.open_runtime(world, watch)
-            self.run = lambda *asked: procedures.run(world, runtime, bootstrap.liveness(), *asked).result
+            self.run = lambda *asked: procedures.run(world, runtime, bootstrap.claims(), *asked).result
             site = self.part(
                 "One instance, one site",
                 lambda: service.launch_site(world, IMAGE, SITE, PORT, PATH),

@@ -120,7 +120,7 @@ def run_with_signals(world: World, procedure: str, request: Any, watch: Watch) -
     """Run in this process; Ctrl-C and SIGTERM ask for a stop between two steps."""
     runtime = bootstrap.open_runtime(world, watch)
     with stopping_politely(runtime, watch):
-        outcome = service.run(world, runtime, bootstrap.liveness(), procedure, request)
+        outcome = service.run(world, runtime, bootstrap.claims(), procedure, request)
     for sentence in outcome.kept:
         watch.say(sentence)
     return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,11 @@ import click
 
 from nospof import bootstrap
 from nospof.cli.options import cloud_options, format_option, to_json
+from nospof.errors import NospofError
 from nospof.model.runs import Run
+
+KEEPER_SECONDS = 5.0
+"""Between two tries of a keeper whose first did not succeed."""
 
 
 @click.group()
@@ -71,9 +76,7 @@ def resume(run_id: str, take_over: bool, output_format: str, region: str, profil
         world = bootstrap.open_world(watch, region, profile)
         runtime = bootstrap.open_runtime(world, watch)
         with stopping_politely(runtime, watch):
-            outcome = service.resume(
-                world, runtime, journal, bootstrap.liveness(), run_id, take_over=take_over
-            )
+            outcome = service.resume(world, runtime, journal, bootstrap.claims(), run_id, take_over=take_over)
         for sentence in outcome.kept:
             watch.say(sentence)
     click.echo(to_json(outcome) if output_format == "json" else describe_result(outcome))
@@ -86,23 +89,50 @@ def resume(run_id: str, take_over: bool, output_format: str, region: str, profil
 def keep(run_id: str, every_seconds: int, region: str, profile: str) -> None:
     """Turn on what a dead run left off.
 
-    With RUN, wait until that run's process is gone first; nospof starts such a keeper beside each run.
-    Without, sweep the account once, or every so many seconds.
+    With RUN, wait until that run's process is gone first, then try until what it promised is true;
+    nospof starts such a keeper beside each run. Without, sweep the account once, or every so many
+    seconds.
     """
+    if run_id:
+        bootstrap.wait_until_dead(run_id)
+        keep_one_run(run_id, region, profile)
+        return
+    while True:
+        sweep(region, profile)
+        if not every_seconds:
+            return
+        time.sleep(every_seconds)
+
+
+def sweep(region: str, profile: str, run_id: str = "") -> bool:
+    """Keep what dead runs promised and say what was done; return whether a run has nothing left promised."""
     from nospof.cli.progress import Watch
     from nospof.services import procedures as service
 
-    if run_id:
-        bootstrap.wait_until_dead(run_id)
+    world = bootstrap.open_world(Watch(quiet=True), region, profile)
+    for sentence in service.keep(world, bootstrap.claims()):
+        click.echo(f"{at(time.time())} {sentence}")
+    return not service.is_promised(world, run_id)
+
+
+def keep_one_run(run_id: str, region: str, profile: str) -> None:
+    """Sweep until a run's promise is kept, through whatever keeps the cloud or the journal away.
+
+    The journal only saves a call: a run that ended well promised nothing it did not keep itself.
+    """
+    with suppress(NospofError):
         if bootstrap.open_journal().run(run_id).state in ("done", "refused"):
             return
-    world = bootstrap.open_world(Watch(quiet=True), region, profile)
+    ends = time.monotonic() + bootstrap.keeper_patience_seconds()
     while True:
-        for sentence in service.keep(world, bootstrap.liveness()):
-            click.echo(f"{at(time.time())} {sentence}")
-        if not every_seconds:
+        try:
+            if sweep(region, profile, run_id):
+                return
+        except NospofError as error:
+            click.echo(f"{at(time.time())} {error}")
+        if time.monotonic() > ends:
             return
-        world.clock.sleep(every_seconds)
+        time.sleep(KEEPER_SECONDS)
 
 
 def at(seconds: float) -> str:

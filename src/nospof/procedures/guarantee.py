@@ -8,7 +8,7 @@ tag later and sees that its run is no longer alive turns the instance on: no jou
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -25,8 +25,9 @@ DEADLINE_SECONDS = 900.0
 SNAPSHOTS_SECONDS = 20.0
 """They appear some two seconds after the image call."""
 
-IsAlive = Callable[[str], bool | None]
-"""Whether a run's process lives: True, False, or None where this machine does not know the run."""
+Claim = Callable[[str], AbstractContextManager[bool | None]]
+"""Tries to be the one process that acts for a run: True where it is now, and nobody else can be while
+the block lasts; False where another process is; None where this machine does not know the run."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def release(world: World, instance_id: str) -> None:
     world.cloud.untag(instance_id, (TAG_GUARANTEE,))
 
 
-def keep_guarantees(world: World, is_alive: IsAlive) -> tuple[str, ...]:
+def keep_guarantees(world: World, claim: Claim) -> tuple[str, ...]:
     """Make every guarantee true whose run is not alive; return what was done, a sentence each.
 
     One instance that cannot be brought back does not keep the others from it.
@@ -73,27 +74,35 @@ def keep_guarantees(world: World, is_alive: IsAlive) -> tuple[str, ...]:
     return tuple(
         sentence
         for instance in world.cloud.instances(tag=TAG_GUARANTEE)
-        if (sentence := keep_one(world, instance, is_alive))
+        if (sentence := keep_one(world, instance, claim))
     )
 
 
-def keep_one(world: World, instance: Instance, is_alive: IsAlive) -> str:
+def keep_one(world: World, instance: Instance, claim: Claim) -> str:
     """Keep the guarantee of one instance; return what was done, or nothing where nothing was."""
     guarantee = parse_guarantee(instance.tags[TAG_GUARANTEE])
-    alive = is_alive(guarantee.run_id)
-    if alive or (alive is None and world.clock.now() < guarantee.deadline):
-        return ""
-    try:
-        if is_impaired(world, instance):
-            stop(world, instance.id)
-        if instance.state == "stopped":
-            let_snapshots_begin(world, instance, guarantee.run_id)
-        bring_back(world, instance.id)
-        release(world, instance.id)
-    except NospofError as error:
-        return f"{instance.id} should be running, for the dead run {guarantee.run_id}, and is not: {error}"
+    with claim(guarantee.run_id) as is_ours:
+        if is_ours is False or (is_ours is None and world.clock.now() < guarantee.deadline):
+            return ""
+        try:
+            make_true(world, instance.id, guarantee)
+        except NospofError as error:
+            return (
+                f"{instance.id} should be running, for the dead run {guarantee.run_id}, and is not: {error}"
+            )
     was = "was left running" if instance.state == "running" else f"was {instance.state} and is running again"
     return f"{instance.id} {was}; its run {guarantee.run_id or '(unknown)'} is not alive"
+
+
+def make_true(world: World, instance_id: str, guarantee: Guarantee) -> None:
+    """Have the instance running and working, and take the guarantee off it."""
+    instance = world.cloud.instance(instance_id)
+    if is_impaired(world, instance):
+        stop(world, instance_id)
+    if instance.state == "stopped":
+        let_snapshots_begin(world, instance, guarantee.run_id)
+    bring_back(world, instance_id)
+    release(world, instance_id)
 
 
 def let_snapshots_begin(world: World, instance: Instance, run_id: str) -> None:

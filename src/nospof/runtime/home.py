@@ -11,7 +11,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from nospof.errors import PreconditionFailed
@@ -77,6 +77,21 @@ def alive(home: Path, run_id: str) -> Iterator[None]:
                 f"the run {run_id} is being worked on by another process of this machine"
             ) from error
         yield
+
+
+@contextmanager
+def claim(home: Path, run_id: str) -> Iterator[bool | None]:
+    """Try to be the one process that acts for a run: see `procedures.guarantee.Claim`."""
+    if not lock_path(home, run_id).exists():
+        yield None
+        return
+    with ExitStack() as held:
+        try:
+            held.enter_context(alive(home, run_id))
+        except PreconditionFailed:
+            yield False
+        else:
+            yield True
 
 
 def is_alive(home: Path, run_id: str) -> bool | None:

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from nospof.errors import PreconditionFailed, UsageError
+from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.plans import Plan
 from nospof.model.runs import Run
 from nospof.ports.world import World
-from nospof.procedures.guarantee import IsAlive, keep_guarantees
+from nospof.procedures.guarantee import Claim, keep_guarantees, parse_guarantee
 from nospof.procedures.registry import PROCEDURES
 
 
@@ -67,19 +68,19 @@ def new_run_id(procedure: str, now: float) -> str:
     return f"{procedure}-{when}-{secrets.token_hex(3)}"
 
 
-def run(world: World, runtime: Runtime, is_alive: IsAlive, procedure: str, request: Any) -> Outcome:
+def run(world: World, runtime: Runtime, claim: Claim, procedure: str, request: Any) -> Outcome:
     """Keep what earlier runs left unkept, then run a procedure to its end.
 
     Raises:
         NospofError: as the story does; `ProcedureFailed` once anything was changed.
     """
-    kept = keep_guarantees(world, is_alive)
+    kept = keep_guarantees(world, claim)
     run_id = new_run_id(procedure, world.clock.now())
     return Outcome(run_id, runtime.run(procedure, request, run_id, place_of(world)), kept)
 
 
 def resume(
-    world: World, runtime: Runtime, runs: Runs, is_alive: IsAlive, run_id: str, *, take_over: bool = False
+    world: World, runtime: Runtime, runs: Runs, claim: Claim, run_id: str, *, take_over: bool = False
 ) -> Outcome:
     """Keep what runs left unkept, then take up one of them where it was.
 
@@ -94,7 +95,7 @@ def resume(
             f"{run_id} is about {began}, and this is {here}; choose its account and region with --profile "
             "and --region. Nothing was changed."
         )
-    kept = keep_guarantees(world, is_alive)
+    kept = keep_guarantees(world, claim)
     return Outcome(run_id, runtime.resume(run_id, take_over=take_over), kept)
 
 
@@ -104,6 +105,12 @@ def place_of(world: World) -> str:
     return f"{identity.account}/{identity.region}"
 
 
-def keep(world: World, is_alive: IsAlive) -> tuple[str, ...]:
+def keep(world: World, claim: Claim) -> tuple[str, ...]:
     """Make true what dead runs promised; return what was done, a sentence each."""
-    return keep_guarantees(world, is_alive)
+    return keep_guarantees(world, claim)
+
+
+def is_promised(world: World, run_id: str) -> bool:
+    """Whether an instance still carries what a run promised: then its keeper has not done its work."""
+    promised = world.cloud.instances(tag=TAG_GUARANTEE)
+    return any(parse_guarantee(one.tags[TAG_GUARANTEE]).run_id == run_id for one in promised)
