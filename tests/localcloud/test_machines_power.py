@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +17,7 @@ from nospof.localcloud.machines.hypervisor import Hypervisor, MachineNotFound
 from nospof.localcloud.machines.processes import Process, Stat, stat_of
 from nospof.localcloud.machines.tree import Isolation
 from support.machines import Bench, isolation_or_skip
+from support.nobody import as_nobody, home_of_nobody, python_of_nobody
 from support.waiting import eventually
 
 IDLE = "exec sleep 600"
@@ -314,46 +312,8 @@ def test_destroying_a_running_machine_leaves_neither_process_nor_file(bench: Ben
     assert list(bench.root.iterdir()) == []
 
 
-def test_a_user_without_rights_has_whole_machines_too(shared_directory: Path) -> None:
+def test_a_user_without_rights_has_whole_machines_too() -> None:
     program = Path(__file__).parents[1] / "support" / "unprivileged_machine.py"
-    done = _as_nobody([_python_of_nobody(), "-B", str(program), str(shared_directory)])
+    with home_of_nobody() as home:
+        done = as_nobody(python_of_nobody(home), str(program), str(home / "machines"), home=home)
     assert (done.returncode, done.stdout.split()) == (0, ["on", "off", "0"]), done.stderr
-
-
-@pytest.fixture
-def shared_directory() -> Iterator[Path]:
-    """A directory everybody may write to, outside of the test user's own."""
-    directory = Path(tempfile.mkdtemp(prefix="nospof-nobody-", dir="/tmp"))
-    directory.chmod(0o777)
-    yield directory
-    shutil.rmtree(directory)
-
-
-def _as_nobody(command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run as a user without rights; we are one already when we are not root."""
-    # By way of env: what setpriv itself executes is still looked up with root's rights.
-    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env"]
-    become = nobody if os.geteuid() == 0 else []
-    source = Path(__file__).parents[2] / "src"
-    return subprocess.run(
-        [*become, *command],
-        env={"PYTHONPATH": str(source), "PATH": os.defpath},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def _python_of_nobody() -> str:
-    """Return a Python such a user can run our code with; root's own is often out of reach."""
-    probe = "import nospof.localcloud.machines.hypervisor"
-    for python in (os.path.realpath(sys.executable), "/usr/bin/python3", "/usr/local/bin/python3"):
-        with contextlib.suppress(OSError):
-            if _as_nobody([python, "-B", "-c", probe]).returncode == 0:
-                return python
-    reason = "no Python 3.11 that a user without rights can run (or no setpriv)"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 from nospof.localcloud.machines.hypervisor import Hypervisor
 from nospof.localcloud.machines.processes import having_in_environment
+from support.waiting import eventually
 
 
 def main(root: Path) -> None:
@@ -20,9 +20,7 @@ def main(root: Path) -> None:
     service.write_text("#!/bin/sh\nsetsid sh -c 'sleep 601 & : >ready' & wait; exec sleep 602\n")
     service.chmod(0o755)
     hypervisor.boot("i-1")
-    deadline = time.monotonic() + 60
-    while not (disk / "ready").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    eventually((disk / "ready").exists)
     print(hypervisor.state("i-1"))  # noqa: T201
     hypervisor.power_off("i-1")
     print(hypervisor.state("i-1"))  # noqa: T201

@@ -8,14 +8,13 @@ creating a file in a directory all users share; a claim whose cloud directory is
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from nospof.localcloud.errors import LocalCloudError
+from nospof.localcloud.locks import locked
 
 FIRST_BLOCK = 31
 LAST_BLOCK = 254
@@ -32,17 +31,6 @@ def shared_directory() -> Path:
         directory.mkdir(mode=0o777)
         directory.chmod(0o1777)
     return directory
-
-
-@contextlib.contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Hold the directory's own lock: two clouds must not take over one stale claim."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _read(claim: Path) -> dict[str, str]:
@@ -71,7 +59,7 @@ def claim_block(directory: Path, account: str, region: str) -> str:
     """
     wanted = {"directory": str(directory), "account": account, "region": region}
     shared = shared_directory()
-    with _alone(shared):
+    with locked(shared):  # two clouds must not take over one stale claim
         free: list[int] = []
         for block in range(FIRST_BLOCK, LAST_BLOCK + 1):
             claim = shared / f"127.{block}"
@@ -106,7 +94,7 @@ def _take(claim: Path, content: dict[str, str]) -> bool:
 def release_blocks(directory: Path) -> None:
     """Give back every block the cloud in that directory has claimed."""
     shared = shared_directory()
-    with _alone(shared):
+    with locked(shared):
         for claim in shared.glob("127.*"):
             if _read(claim).get("directory") == str(directory):
                 with contextlib.suppress(OSError):

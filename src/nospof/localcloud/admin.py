@@ -67,17 +67,10 @@ class Admin:
         try:
             handler = handlers.get((method, what))
             if handler is None:
-                self._refuse_path(method, what, {name for _, name in handlers})
-                raise AssertionError
+                raise _no_handler(method, what, {name for _, name in handlers})
             return 200, handler(_document(body) if method == "POST" else {})
         except Refused as refusal:
             return refusal.status, {"error": str(refusal)}
-
-    @staticmethod
-    def _refuse_path(method: str, what: str, known: set[str]) -> None:
-        if what in known:
-            raise Refused(405, f"{method} is not possible on {PREFIX}{what}.")
-        raise Refused(404, f"{PREFIX}{what} does not exist; known are {', '.join(sorted(known))}.")
 
     def _status(self) -> dict[str, Any]:
         with self.cloud.lock:
@@ -163,6 +156,12 @@ class Admin:
     def _clear(self) -> dict[str, Any]:
         self.faults.clear()
         return {"rules": []}
+
+
+def _no_handler(method: str, what: str, known: set[str]) -> Refused:
+    if what in known:
+        return Refused(405, f"{method} is not possible on {PREFIX}{what}.")
+    return Refused(404, f"{PREFIX}{what} does not exist; known are {', '.join(sorted(known))}.")
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -12,8 +12,10 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from moto.core.utils import utcnow
 
 from nospof.localcloud.cloud import Cloud
 from nospof.localcloud.machines.agent import AgentUnreachable, CommandResult
@@ -42,7 +44,7 @@ class Invocation:
         """Close the invocation; an end is never changed by a later one."""
         if self.status in OPEN:
             self.status, self.details, self.exit_code = status, details or status, exit_code
-            self.ended = now()
+            self.ended = utcnow()
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Command:
     timeout_seconds: int
     invocations: dict[str, Invocation]
     targets: list[dict[str, Any]] = field(default_factory=list)
-    requested: datetime = field(default_factory=lambda: now())
+    requested: datetime = field(default_factory=utcnow)
     command_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
@@ -81,11 +83,6 @@ class Command:
             if state in states:
                 return state
         return "Success"
-
-
-def now() -> datetime:
-    """Return the time as moto's serializer wants it: UTC, naive."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 class RunCommand:
@@ -162,7 +159,7 @@ class RunCommand:
             if invocation.status != "Pending":
                 return True
             invocation.status = invocation.details = "InProgress"
-            invocation.started = now()
+            invocation.started = utcnow()
         self._cloud.dirty.set()
         try:
             result = hypervisor.execute(invocation.instance_id, command.script, command.execution_seconds)

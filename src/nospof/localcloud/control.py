@@ -25,6 +25,7 @@ from typing import IO, Any
 
 from nospof.localcloud.addresses import release_blocks
 from nospof.localcloud.errors import LocalCloudError
+from nospof.localcloud.locks import locked
 from nospof.localcloud.machines.processes import Process
 
 START_SECONDS = 60.0
@@ -213,20 +214,13 @@ def _make(directory: Path) -> None:
 
 @contextlib.contextmanager
 def _starting(directory: Path) -> Iterator[None]:
-    """Let one process at a time start, stop or delete a cloud, which exists while this lasts.
-
-    The directory itself is what is locked, so that no lock file outlives it.
-    """
+    """Let one process at a time start, stop or delete a cloud, which exists while this lasts."""
     while True:
         _make(directory)
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(directory) as descriptor:
             if _is_still(directory, descriptor):
                 yield
                 return
-        finally:
-            os.close(descriptor)
 
 
 def _is_still(directory: Path, descriptor: int) -> bool:

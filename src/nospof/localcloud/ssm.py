@@ -7,12 +7,13 @@ from typing import Any
 
 import moto.ssm.urls
 from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import utcnow
 from moto.ec2.models import ec2_backends
 from moto.ssm.responses import SimpleSystemManagerResponse
 
 from nospof.localcloud.awserrors import AwsError
 from nospof.localcloud.cloud import current
-from nospof.localcloud.commands import Command, Invocation, RunCommand, now
+from nospof.localcloud.commands import Command, Invocation, RunCommand
 
 DOCUMENT = "AWS-RunShellScript"
 PAGE = 50
@@ -231,7 +232,7 @@ def _information(instance: Any) -> dict[str, Any]:
     return {
         "InstanceId": instance.id,
         "PingStatus": "Online" if answers else "ConnectionLost",
-        "LastPingDateTime": now(),
+        "LastPingDateTime": utcnow(),
         "AgentVersion": "3.3.0.0",
         "IsLatestVersion": True,
         "PlatformType": "Linux",

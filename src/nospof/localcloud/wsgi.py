@@ -55,6 +55,7 @@ class Application:
         return self._ask_moto(request, environ)
 
     def _ask_moto(self, request: Request, environ: dict[str, Any]) -> Response:
+        not_offered = f"The local cloud does not offer this operation of '{service_of(request)}'."
         try:
             body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
         except OperationNotFoundError as error:
@@ -63,11 +64,9 @@ class Application:
             )
         except Exception:
             log.exception("%s %s", service_of(request), request.path)
-            message = f"The local cloud does not offer this operation of '{service_of(request)}'."
-            return aws_error(request, "InvalidAction", message)
+            return aws_error(request, "InvalidAction", not_offered)
         if headers.get("Content-Type", "").startswith("text/html") and int(status.split()[0]) >= 400:
-            message = f"The local cloud does not offer this operation of '{service_of(request)}'."
-            return aws_error(request, "InvalidAction", message)
+            return aws_error(request, "InvalidAction", not_offered)
         return Response(b"".join(body), status=status, headers=headers)
 
 

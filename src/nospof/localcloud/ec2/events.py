@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from moto.core.utils import utcnow
+
 from nospof.localcloud.awserrors import AwsError
 
 WORDS = {
@@ -60,7 +62,7 @@ class ScheduledEvent:
 
 def announce(code: str, seconds: float) -> ScheduledEvent:
     """Return an event of that code, due in that many seconds."""
-    start = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=seconds)
+    start = utcnow() + timedelta(seconds=seconds)
     deadline = start + POSTPONABLE if code in REBOOTS else None
     return ScheduledEvent(code, start, WORDS[code], start + WINDOW, deadline)
 
@@ -76,7 +78,7 @@ def move(event: ScheduledEvent, not_before: datetime) -> None:
         raise AwsError("InvalidParameterValue", f"The event '{event.instance_event_id}' is not pending.")
     if event.not_before_deadline is None:
         raise AwsError("UnsupportedOperation", f"An event of type '{event.code}' cannot be rescheduled.")
-    if start < datetime.now(UTC).replace(tzinfo=None):
+    if start < utcnow():
         raise AwsError("InvalidParameterValue", "The new start time must not be in the past.")
     if start > event.not_before_deadline:
         raise AwsError(

@@ -189,10 +189,6 @@ class Instance(MotoInstance):
             return _check("ok", "passed")
         return _check("impaired", "failed")
 
-    def placement_filter(self) -> str:
-        """Return the placement group's name, for DescribeInstances' filter."""
-        return str(self.placement.group_name)
-
 
 def _check(status: str, detail: str) -> dict[str, Any]:
     return {"Status": status, "Details": [{"Name": "reachability", "Status": detail}]}

@@ -12,10 +12,10 @@ import logging
 import subprocess
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from moto.core.utils import utcnow
 from moto.ec2.utils import random_snapshot_id
 
 from nospof.localcloud.cloud import Cloud
@@ -270,7 +270,7 @@ def _copy_job(cloud: Cloud, instance: Instance, image: Ami) -> Callable[[], None
 
 
 def _run_events(cloud: Cloud, instance: Instance) -> None:
-    now = datetime.now(UTC).replace(tzinfo=None)
+    now = utcnow()
     for event in instance.announced:
         if event.phase == "announced" and event.not_before <= now:
             _begin_event(cloud, instance, event)

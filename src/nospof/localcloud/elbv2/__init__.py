@@ -5,7 +5,7 @@ in line with moto's objects and answers what HAProxy says of each target.
 """
 
 from nospof.localcloud.balancer import MachineView
-from nospof.localcloud.elbv2.balancing import Balancing, TargetHealth, current, set_current
+from nospof.localcloud.elbv2.balancing import Balancing, set_current
 from nospof.localcloud.elbv2.responses import install
 
-__all__ = ["Balancing", "MachineView", "TargetHealth", "current", "install", "set_current"]
+__all__ = ["Balancing", "MachineView", "install", "set_current"]

@@ -99,10 +99,6 @@ class Balancing:
         with self._lock:
             stop_all_in(self.directory)
 
-    def error(self, load_balancer_arn: str) -> str:
-        """Say why a load balancer's HAProxy is not as it should be; empty when it is."""
-        return self._balancer(_directory_name(load_balancer_arn)).error
-
     def health(self, target_group_arn: str, instance_id: str, port: int) -> TargetHealth:
         """Return the health of one target, asked from HAProxy now."""
         _, _, _, region, account, _ = target_group_arn.split(":", 5)

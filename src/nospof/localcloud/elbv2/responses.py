@@ -177,17 +177,19 @@ class ELBV2Response(moto_responses.ELBV2Response):
         group.deregister(self._get_param("Targets") or [])
         return EmptyResult()
 
-    def _zones(self) -> list[str]:
+    def _subnets(self) -> list[str]:
         mapped = [mapping["SubnetId"] for mapping in self._get_param("SubnetMappings") or []]
-        subnets = [*(self._get_param("Subnets") or []), *mapped]
-        return [self.elbv2_backend.ec2_backend.get_subnet(subnet).availability_zone for subnet in subnets]
+        return [*(self._get_param("Subnets") or []), *mapped]
+
+    def _zones(self) -> list[str]:
+        ec2 = self.elbv2_backend.ec2_backend
+        return [ec2.get_subnet(subnet).availability_zone for subnet in self._subnets()]
 
     def _is_same(self, existing: Any, kind: str) -> bool:
-        mapped = [mapping["SubnetId"] for mapping in self._get_param("SubnetMappings") or []]
         return (
             existing.type == kind
             and (existing.scheme or "internet-facing") == self._get_param("Scheme", "internet-facing")
-            and {subnet.id for subnet in existing.subnets} == {*(self._get_param("Subnets") or []), *mapped}
+            and {subnet.id for subnet in existing.subnets} == set(self._subnets())
             and set(existing.security_groups or []) == set(self._get_param("SecurityGroups") or [])
             and existing.ip_address_type == self._get_param("IpAddressType", "ipv4")
         )

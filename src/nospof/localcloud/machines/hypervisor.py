@@ -12,7 +12,6 @@ be killed at any moment and another one finds the same machines in the same stat
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from nospof.localcloud.locks import locked
 from nospof.localcloud.machines.agent import PATIENCE_SECONDS, CommandResult, run_script
 from nospof.localcloud.machines.disks import Progress, TreeCopy, copy_tree
 from nospof.localcloud.machines.tree import Isolation, ProcessTree, best_isolation
@@ -74,7 +74,7 @@ class Hypervisor:
         """
         partial = self._root / f".{machine_id}.partial"
         partial.mkdir(exist_ok=True)
-        with _locked(partial):
+        with locked(partial):
             if (self._root / machine_id).exists():
                 shutil.rmtree(partial, ignore_errors=True)
                 return
@@ -86,7 +86,9 @@ class Hypervisor:
                 else:
                     copy_tree(image, partial / "disk")
                 (partial / "run").mkdir(exist_ok=True)
-                _write_identity(partial, machine_id, address, metadata)
+                identity = {"id": machine_id, "address": address, "metadata": metadata}
+                (partial / "meta.json").write_text(json.dumps(identity), encoding="utf-8")
+                (partial / "run/metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
                 partial.rename(self._root / machine_id)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -99,7 +101,7 @@ class Hypervisor:
             return
         doomed = self._root / f".{machine_id}.destroyed"
         shutil.rmtree(doomed, ignore_errors=True)
-        with _locked(directory):
+        with locked(directory):
             ProcessTree(directory).kill()
             directory.rename(doomed)
         shutil.rmtree(doomed)
@@ -145,7 +147,7 @@ class Hypervisor:
             OSError, subprocess.SubprocessError: no process could be started.
         """
         directory = self._directory(machine_id)
-        with _locked(directory):
+        with locked(directory):
             tree = ProcessTree(directory)
             if tree.first():
                 return
@@ -170,19 +172,19 @@ class Hypervisor:
             TimeoutError: the kernel holds on to a process (a disk that does not answer).
         """
         directory = self._directory(machine_id)
-        with _locked(directory):
+        with locked(directory):
             ProcessTree(directory).kill()
 
     def freeze(self, machine_id: str) -> None:
         """Stop every process where it stands. Its sockets stay open and nothing answers."""
         directory = self._directory(machine_id)
-        with _locked(directory):
+        with locked(directory):
             ProcessTree(directory).stop()
 
     def thaw(self, machine_id: str) -> None:
         """Let every process go on."""
         directory = self._directory(machine_id)
-        with _locked(directory):
+        with locked(directory):
             ProcessTree(directory).go_on()
 
     # Looking ---------------------------------------------------------------------------------------
@@ -220,16 +222,7 @@ class Hypervisor:
 
     def address(self, machine_id: str) -> str:
         """Return the machine's address."""
-        return str(self._identity(machine_id)["address"])
-
-    def metadata(self, machine_id: str) -> dict[str, str]:
-        """Return the machine's metadata."""
-        found = self._identity(machine_id)["metadata"]
-        return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
-
-    def set_metadata(self, machine_id: str, metadata: dict[str, str]) -> None:
-        """Replace the metadata. The environment of its processes has it from the next boot on."""
-        _write_identity(self._directory(machine_id), machine_id, self.address(machine_id), metadata)
+        return str(json.loads(_text(self._directory(machine_id) / "meta.json"))["address"])
 
     def console_output(self, machine_id: str) -> str:
         """Return the last 64 KiB the machine's init has said."""
@@ -265,15 +258,11 @@ class Hypervisor:
             raise MachineNotFound(f"there is no machine {machine_id} in {self._root}")
         return directory
 
-    def _identity(self, machine_id: str) -> dict[str, object]:
-        content: dict[str, object] = json.loads(_text(self._directory(machine_id) / "meta.json"))
-        return content
-
     @contextlib.contextmanager
     def _paused(self, machine_id: str) -> Iterator[None]:
         """Hold a running machine still; one that is off or frozen already is left as it is."""
         directory = self._directory(machine_id)
-        with _locked(directory):
+        with locked(directory):
             if self.state(machine_id) != "on":
                 yield
                 return
@@ -290,21 +279,10 @@ class Hypervisor:
     def _end_pause_left_behind(self, machine_id: str) -> None:
         directory = self._root / machine_id
         if (directory / _PAUSED).exists():
-            with _locked(directory):  # whoever holds the pause, if anybody does, has the lock
+            with locked(directory):  # whoever holds the pause, if anybody does, has the lock
                 if (directory / _PAUSED).exists():
                     ProcessTree(directory).go_on()
                     (directory / _PAUSED).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Be the only one who acts on a machine; the lock ends with whoever holds it."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _text(path: Path) -> str:
@@ -312,16 +290,3 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
-
-
-def _write_identity(directory: Path, machine_id: str, address: str, metadata: dict[str, str]) -> None:
-    _replace(
-        directory / "meta.json", json.dumps({"id": machine_id, "address": address, "metadata": metadata})
-    )
-    _replace(directory / "run/metadata.json", json.dumps(metadata))
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
