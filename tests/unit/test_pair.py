@@ -8,7 +8,7 @@ import pytest
 from nospof.adapters.memory import MemoryService
 from nospof.adapters.memory.account import OPERATIONS
 from nospof.adapters.memory.cloud import MemoryCloud
-from nospof.adapters.memory.site import MemoryProbe
+from nospof.adapters.memory.probe import MemoryProbe
 from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
 from nospof.model.answers import Answer
 from nospof.model.cloud import (

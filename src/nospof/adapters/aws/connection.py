@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
@@ -13,6 +12,7 @@ from botocore.config import Config
 
 from nospof import __version__
 from nospof.adapters.aws.errors import is_lost, is_lost_answer, translated
+from nospof.adapters.clock import SystemClock
 from nospof.errors import CloudError, NotFound
 from nospof.model.cloud import Tags
 
@@ -37,24 +37,13 @@ PAGE_SIZE = 1000
 """Asking for pages draws on EC2's larger token bucket (EC2 API, "Request throttling")."""
 
 CONFIG = Config(
-    # Measured under EC2's token buckets: "adaptive" lost no call, "standard" lost one in five.
+    # Of 50 launches at once against moto with EC2's documented token buckets in front of it,
+    # "adaptive" failed none and "standard" eleven.
     retries={"mode": "adaptive", "total_max_attempts": 8},
     connect_timeout=5,
     read_timeout=30,
     user_agent_extra=f"nospof/{__version__}",
 )
-
-
-class SystemClock:
-    """The computer's own clock."""
-
-    def now(self) -> float:
-        """Return seconds since the epoch, UTC."""
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
 
 
 class Connection:
@@ -84,39 +73,33 @@ class Connection:
         self._attempts = _Attempts()
         self._made_at: dict[str, float] = {}
 
-    # Clients: boto3 takes a tenth of a second or more to make each, and is not safe to do it twice
-    # at once.
+    # Clients: boto3 takes a tenth of a second or more to make each.
 
     @cached_property
     def ec2(self) -> EC2Client:
         """The client for EC2."""
-        with self._making, translated("ec2:*"):
-            return self._watched(self.session.client("ec2", endpoint_url=self._endpoint, config=self._config))
+        return self._client("ec2", "ec2:*")  # type: ignore[no-any-return]
 
     @cached_property
     def elbv2(self) -> ElasticLoadBalancingv2Client:
         """The client for Elastic Load Balancing."""
-        with self._making, translated("elasticloadbalancing:*"):
-            return self._watched(
-                self.session.client("elbv2", endpoint_url=self._endpoint, config=self._config)
-            )
+        return self._client("elbv2", "elasticloadbalancing:*")  # type: ignore[no-any-return]
 
     @cached_property
     def autoscaling(self) -> AutoScalingClient:
         """The client for Auto Scaling."""
-        with self._making, translated("autoscaling:*"):
-            return self._watched(
-                self.session.client("autoscaling", endpoint_url=self._endpoint, config=self._config)
-            )
+        return self._client("autoscaling", "autoscaling:*")  # type: ignore[no-any-return]
 
     @cached_property
     def sts(self) -> STSClient:
         """The client for the Security Token Service."""
-        with self._making, translated("sts:*"):
-            return self._watched(self.session.client("sts", endpoint_url=self._endpoint, config=self._config))
+        return self._client("sts", "sts:*")  # type: ignore[no-any-return]
 
-    def _watched(self, client: T) -> T:
-        client.meta.events.register("needs-retry", self._attempts.note)  # type: ignore[attr-defined]
+    def _client(self, service: Any, operation: str) -> Any:
+        # boto3 is not safe to make two at once.
+        with self._making, translated(operation):
+            client = self.session.client(service, endpoint_url=self._endpoint, config=self._config)
+        client.meta.events.register("needs-retry", self._attempts.note)
         return client
 
     # Calls ---------------------------------------------------------------------------------------

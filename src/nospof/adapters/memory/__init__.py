@@ -6,6 +6,7 @@ a procedure, or to test code that is built on nospof.
 
 from nospof.adapters.memory.account import Call, MemoryClock, Timings
 from nospof.adapters.memory.cloud import MemoryCloud
-from nospof.adapters.memory.site import MemoryProbe, MemoryService
+from nospof.adapters.memory.probe import MemoryProbe
+from nospof.adapters.memory.site import MemoryService
 
 __all__ = ["Call", "MemoryClock", "MemoryCloud", "MemoryProbe", "MemoryService", "Timings"]

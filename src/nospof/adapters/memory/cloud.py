@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Self
 
 from nospof.adapters.memory.account import OPERATIONS, MemoryClock, Timings, refused, serves
 from nospof.adapters.memory.balancing import Balancing
 from nospof.adapters.memory.images import Contents
-from nospof.adapters.memory.machines import GONE, NEVER, Disk, Machine
+from nospof.adapters.memory.machines import GONE, NEVER, Disk, Machine, closed
 from nospof.adapters.memory.site import MemoryService
 from nospof.model.cloud import Image, Instance, MaintenanceEvent, Tags
 from nospof.model.plans import PlannedCall
@@ -63,7 +62,7 @@ class MemoryCloud(Balancing):
         """Add an instance that has been running for a day, without a call of the API."""
         subnet = next(one for one in self._subnets.values() if zone in ("", one.zone))
         self._offers.setdefault(instance_type, tuple(each.name for each in self._zones))
-        number = self.number("private address")
+        began = self.now() - 86_400
         instance = Instance(
             id=self.new_id("i"),
             state="running",
@@ -72,14 +71,13 @@ class MemoryCloud(Balancing):
             zone=subnet.zone,
             subnet_id=subnet.id,
             vpc_id=subnet.vpc_id,
-            private_ip=f"172.31.{int(subnet.id[-2:], 16) * 16}.{number + 9}",
-            public_ip=f"203.0.113.{self.number('address') % 250 + 1}",
+            private_ip=self.private_address(subnet),
+            public_ip=self.public_address(),
             root_device=disks[0].device,
             security_groups=(self.default_group,),
-            launched_at=self.now() - 86_400,
+            launched_at=began,
             tags=dict(tags or {}),
         )
-        began = self.now() - 86_400
         self._late.pop(instance.id)
         self.put_instance(instance, disks, Machine(service or MemoryService(), up_at=began, ok_at=began))
         return self._instances[instance.id]
@@ -138,7 +136,7 @@ class MemoryCloud(Balancing):
                 machine.up_at = self.now() + self.timings.reboot
             else:
                 self._stop(instance_id, "Server.ScheduledStop: Stopped due to scheduled retirement")
-        over = replace(event, description=f"[Completed] {event.description}")
+        over = closed(event, "[Completed]")
         machine.events = tuple(over if each == event else each for each in machine.events)
 
     def impair(self, instance_id: str) -> None:

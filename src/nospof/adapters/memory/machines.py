@@ -14,6 +14,7 @@ from nospof.model.cloud import (
     InstanceStatus,
     LaunchRequest,
     MaintenanceEvent,
+    Subnet,
     Tags,
     Volume,
 )
@@ -193,11 +194,11 @@ class Machines(Network):
             )
         machine = self._machines[instance_id]
         machine.is_impaired = False
-        machine.events = tuple(_closed(event, "[Canceled]") for event in machine.events)
+        machine.events = tuple(closed(event, "[Canceled]") for event in machine.events)
         self._boot(instance_id)
 
     def _boot(self, instance_id: str) -> None:
-        self._become(instance_id, "pending", public_ip=f"203.0.113.{self.number('address') % 250 + 1}")
+        self._become(instance_id, "pending", public_ip=self.public_address())
         self.later(self.timings.pending, lambda: self._running(instance_id))
 
     def _running(self, instance_id: str) -> None:
@@ -240,7 +241,7 @@ class Machines(Network):
             zone=subnet.zone,
             subnet_id=subnet.id,
             vpc_id=subnet.vpc_id,
-            private_ip=f"172.31.{int(subnet.id[-2:], 16) * 16}.{self.number('private address') + 9}",
+            private_ip=self.private_address(subnet),
             root_device=disks[0].device,
             security_groups=request.security_groups or (self.default_group,),
             profile_arn=request.profile_arn,
@@ -303,12 +304,25 @@ class Machines(Network):
             volume_id = self.new_id("vol")
             self._late.pop(volume_id, None)
             self._volumes[volume_id] = Volume(
-                volume_id, instance.zone, disk.size_gib, disk.type, disk.is_encrypted, (instance.id,)
+                volume_id,
+                instance.zone,
+                disk.size_gib,
+                disk.type,
+                disk.is_encrypted,
+                attached_to=(instance.id,),
+                tags=dict(instance.tags),
             )
-            self._volumes[volume_id] = replace(self._volumes[volume_id], tags=dict(instance.tags))
             attachments.append(Attachment(disk.device, volume_id, disk.delete_on_termination))
         self._instances[instance.id] = replace(instance, attachments=tuple(attachments))
         self._machines[instance.id] = machine
+
+    def private_address(self, subnet: Subnet) -> str:
+        """Return a new address of a subnet."""
+        return f"172.31.{int(subnet.id[-2:], 16) * 16}.{self.number('private address') + 9}"
+
+    def public_address(self) -> str:
+        """Return a new address of TEST-NET-3 (RFC 5737)."""
+        return f"203.0.113.{self.number('address') % 250 + 1}"
 
     def contents_of_image(self, image_id: str, operation: str) -> tuple[tuple[Disk, ...], MemoryService]:
         """Return what an image unpacks to. Raises CloudError while it is not available."""
@@ -322,7 +336,7 @@ class Machines(Network):
     def _close_events(self, instance_id: str, code: str, prefix: str) -> None:
         machine = self._machines[instance_id]
         machine.events = tuple(
-            _closed(event, prefix) if event.code == code else event for event in machine.events
+            closed(event, prefix) if event.code == code else event for event in machine.events
         )
 
     def answers_now(self, instance_id: str) -> bool:
@@ -332,6 +346,6 @@ class Machines(Network):
         return is_up and not machine.is_impaired
 
 
-def _closed(event: MaintenanceEvent, prefix: str) -> MaintenanceEvent:
+def closed(event: MaintenanceEvent, prefix: str) -> MaintenanceEvent:
     """Return the event as AWS lists it afterwards: only its text tells that it is over."""
     return replace(event, description=f"{prefix} {event.description}") if event.is_live else event
