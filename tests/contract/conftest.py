@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import os
 import time
 import urllib.request
 import uuid
@@ -25,6 +24,7 @@ from nospof.adapters.memory import MemoryCloud, MemoryService
 from nospof.model.cloud import HealthCheck, Instance, LaunchRequest, TargetGroupRequest
 from nospof.ports.cloud import Cloud
 from support.cloud_gaps import GAPS
+from support.local_cloud import running_cloud
 
 REGION = "eu-central-1"
 
@@ -229,12 +229,6 @@ def _moto(stack: ExitStack) -> str:
 
 
 def _local(stack: ExitStack) -> str:
-    try:
-        from support.local_cloud import running_cloud
-    except ImportError as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(f"the local cloud is not installed: {error}")
     return str(stack.enter_context(running_cloud()).url)
 
 

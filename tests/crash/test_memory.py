@@ -69,24 +69,6 @@ STEPS = [(case, side, name) for case in CASES for name in steps_of(case) for sid
 CALLS = [(case, after, n) for case in CASES for n in range(1, calls_of(case) + 1) for after in (False, True)]
 
 
-def assert_whole(cloud: MemoryCloud, case: str, before: dict[str, int]):
-    source = cloud.instance(cloud.the_instance.id)
-    assert source.state == "running"
-    assert TAG_GUARANTEE not in source.tags
-    made = {
-        "images": len([i for i in cloud._images.values() if i.name.startswith("nospof-")]),
-        "instances": len(cloud.instances()),
-        "groups": len(cloud.target_groups()),
-        "balancers": len(cloud.load_balancers()),
-    }
-    grown = {kind: count - before[kind] for kind, count in made.items()}
-    twin = 0 if case == "take" else 1
-    entry = 1 if case == "pair" else 0
-    assert grown == {"images": twin, "instances": twin, "groups": entry, "balancers": entry}
-    for group in cloud.target_groups():
-        assert [target.is_healthy for target in cloud.targets(group.arn)] == [True, True]
-
-
 def counts(cloud: MemoryCloud) -> dict[str, int]:
     return {
         "images": len([i for i in cloud._images.values() if i.name.startswith("nospof-")]),
@@ -94,6 +76,18 @@ def counts(cloud: MemoryCloud) -> dict[str, int]:
         "groups": len(cloud.target_groups()),
         "balancers": len(cloud.load_balancers()),
     }
+
+
+def assert_whole(cloud: MemoryCloud, case: str, before: dict[str, int]):
+    source = cloud.instance(cloud.the_instance.id)
+    assert source.state == "running"
+    assert TAG_GUARANTEE not in source.tags
+    grown = {kind: count - before[kind] for kind, count in counts(cloud).items()}
+    twin = 0 if case == "take" else 1
+    entry = 1 if case == "pair" else 0
+    assert grown == {"images": twin, "instances": twin, "groups": entry, "balancers": entry}
+    for group in cloud.target_groups():
+        assert [target.is_healthy for target in cloud.targets(group.arn)] == [True, True]
 
 
 @pytest.mark.parametrize(("case", "side", "name"), STEPS)

@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from support.nobody import as_nobody, home_of_nobody, python_of_nobody
+from support.site import environment_of
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 
 
 def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
     with (home / "out").open("w") as out, (home / "err").open("w") as err:
         return subprocess.Popen(
             [sys.executable, "-m", "nospof", "demo", *arguments],
-            env={**kept, "NOSPOF_HOME": str(home)},
+            env=environment_of(home),
             stdout=out,
             stderr=err,
             text=True,

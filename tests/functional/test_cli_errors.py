@@ -12,32 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from support.local_cloud import RunningCloud, running_cloud
-from support.waiting import eventually
+from support.ec2_words import launch, running, states_until
+from support.local_cloud import running_cloud
+from support.site import environment_of, everything, nospof
 
 pytestmark = pytest.mark.local_cloud
 
 USAGE, REFUSED, CLOUD_REFUSED = 2, 3, 5
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[RunningCloud]:
-    with running_cloud() as running:
-        yield running
-
-
-def nospof(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-    nowhere = {"AWS_CONFIG_FILE": str(home / "no"), "AWS_SHARED_CREDENTIALS_FILE": str(home / "no")}
-    nowhere["AWS_EC2_METADATA_DISABLED"] = "true"
-    return subprocess.run(
-        [sys.executable, "-m", "nospof", *arguments],
-        env={**kept, **nowhere, "NOSPOF_HOME": str(home), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
@@ -49,35 +30,6 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int, *parts: st
         assert part in lines[0]
 
 
-def instance(cloud: RunningCloud, subnet: str = "") -> str:
-    asked = {"SubnetId": subnet} if subnet else {}
-    launched = cloud.client("ec2").run_instances(
-        ImageId=cloud.image_named("nospof-demo-site"),
-        InstanceType="t3.small",
-        MinCount=1,
-        MaxCount=1,
-        **asked,
-    )
-    return str(launched["Instances"][0]["InstanceId"])
-
-
-def state(cloud: RunningCloud, instance_id: str) -> str:
-    found = cloud.client("ec2").describe_instances(InstanceIds=[instance_id])
-    return str(found["Reservations"][0]["Instances"][0]["State"]["Name"])
-
-
-def everything(cloud: RunningCloud) -> tuple[object, ...]:
-    ec2, elb = cloud.client("ec2"), cloud.client("elbv2")
-    instances = [
-        (one["InstanceId"], one["State"]["Name"], one.get("Tags"))
-        for reservation in ec2.describe_instances()["Reservations"]
-        for one in reservation["Instances"]
-    ]
-    images = [one["ImageId"] for one in ec2.describe_images(Owners=["self"])["Images"]]
-    groups = [one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]]
-    return instances, images, groups, elb.describe_load_balancers()["LoadBalancers"]
-
-
 COMMANDS = (
     ("clone", "--yes"),
     ("clone", "--plan"),
@@ -87,32 +39,33 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_unknown_instance_is_named_and_nothing_is_changed(cloud, tmp_path, command):
-    before = everything(cloud)
-    done = nospof(tmp_path, *command, "i-0123456789abcdef0", **cloud.environment)
+def test_an_unknown_instance_is_named_and_nothing_is_changed(local_cloud, tmp_path, command):
+    before = everything(local_cloud)
+    done = nospof(tmp_path, *command, "i-0123456789abcdef0", **local_cloud.environment)
     assert_refused(done, CLOUD_REFUSED, "i-0123456789abcdef0", "does not exist")
-    assert everything(cloud) == before
+    assert everything(local_cloud) == before
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_terminated_instance_is_refused(cloud, tmp_path, command):
-    gone = instance(cloud)
-    cloud.client("ec2").terminate_instances(InstanceIds=[gone])
-    eventually(lambda: state(cloud, gone) == "terminated")
-    before = everything(cloud)
-    done = nospof(tmp_path, *command, gone, **cloud.environment)
+def test_a_terminated_instance_is_refused(local_cloud, tmp_path, command):
+    ec2 = local_cloud.client("ec2")
+    gone = launch(local_cloud)["InstanceId"]
+    ec2.terminate_instances(InstanceIds=[gone])
+    states_until(ec2, gone, "terminated")
+    before = everything(local_cloud)
+    done = nospof(tmp_path, *command, gone, **local_cloud.environment)
     assert_refused(done, REFUSED, gone, "terminated", "Nothing was changed")
-    assert everything(cloud) == before
+    assert everything(local_cloud) == before
 
 
-def test_another_region_does_not_know_the_instance(cloud, tmp_path):
-    here = instance(cloud)
-    done = nospof(tmp_path, "clone", here, "--yes", "--region", "eu-west-1", **cloud.environment)
+def test_another_region_does_not_know_the_instance(local_cloud, tmp_path):
+    here = launch(local_cloud)["InstanceId"]
+    done = nospof(tmp_path, "clone", here, "--yes", "--region", "eu-west-1", **local_cloud.environment)
     assert_refused(done, CLOUD_REFUSED, here, "region")
 
 
-def test_a_region_that_cannot_be_one_is_a_usage_error(cloud, tmp_path):
-    done = nospof(tmp_path, "audit", "--region", "eu_west_1", **cloud.environment)
+def test_a_region_that_cannot_be_one_is_a_usage_error(local_cloud, tmp_path):
+    done = nospof(tmp_path, "audit", "--region", "eu_west_1", **local_cloud.environment)
     assert_refused(done, USAGE, "eu_west_1")
 
 
@@ -131,16 +84,18 @@ def test_an_unknown_profile_is_named(tmp_path):
     assert_refused(done, USAGE, "nobody")
 
 
-def test_an_endpoint_that_is_down_is_named(cloud, tmp_path):
+def test_an_endpoint_that_is_down_is_named(local_cloud, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        done = nospof(tmp_path, "clone", "i-1", "--yes", **{**cloud.environment, "AWS_ENDPOINT_URL": url})
+        done = nospof(
+            tmp_path, "clone", "i-1", "--yes", **{**local_cloud.environment, "AWS_ENDPOINT_URL": url}
+        )
     assert_refused(done, CLOUD_REFUSED, url)
 
 
-def test_a_vpc_with_one_zone_is_refused_with_both_ways_out(cloud, tmp_path):
-    ec2 = cloud.client("ec2")
+def test_a_vpc_with_one_zone_is_refused_with_both_ways_out(local_cloud, tmp_path):
+    ec2 = local_cloud.client("ec2")
     vpc = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
     subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
     keep = min(subnets, key=lambda subnet: subnet["AvailabilityZone"])
@@ -149,8 +104,7 @@ def test_a_vpc_with_one_zone_is_refused_with_both_ways_out(cloud, tmp_path):
         for subnet in other.describe_subnets()["Subnets"]:
             if subnet["AvailabilityZone"] != keep["AvailabilityZone"]:
                 other.delete_subnet(SubnetId=subnet["SubnetId"])
-        alone = instance(own)
-        eventually(lambda: state(own, alone) == "running")
+        alone = running(other, launch(own))
         before = everything(own)
         done = nospof(tmp_path, "clone", alone, "--yes", "--port", "8080", **own.environment)
         assert_refused(done, REFUSED, "--same-zone", "create-subnet", "Nothing was changed")
@@ -168,19 +122,18 @@ def test_a_vpc_with_one_zone_is_refused_with_both_ways_out(cloud, tmp_path):
         assert groups == {f"nospof-{alone}"}
 
 
-def test_pair_without_a_word_about_state_is_refused(cloud, tmp_path):
-    here = instance(cloud)
-    eventually(lambda: state(cloud, here) == "running")
-    done = nospof(tmp_path, "pair", here, "--yes", "--port", "8080", **cloud.environment)
+def test_pair_without_a_word_about_state_is_refused(local_cloud, tmp_path):
+    here = running(local_cloud.client("ec2"), launch(local_cloud))
+    done = nospof(tmp_path, "pair", here, "--yes", "--port", "8080", **local_cloud.environment)
     assert_refused(done, REFUSED, "--stateless", "Nothing was changed")
 
 
-def test_without_yes_and_without_a_person_nothing_is_done(cloud, tmp_path):
-    here = instance(cloud)
-    before = everything(cloud)
-    done = nospof(tmp_path, "clone", here, "--port", "8080", **cloud.environment)
+def test_without_yes_and_without_a_person_nothing_is_done(local_cloud, tmp_path):
+    here = launch(local_cloud)["InstanceId"]
+    before = everything(local_cloud)
+    done = nospof(tmp_path, "clone", here, "--port", "8080", **local_cloud.environment)
     assert_refused(done, USAGE, "--yes")
-    assert [row[0] for row in everything(cloud)[0]] == [row[0] for row in before[0]]
+    assert [row[0] for row in everything(local_cloud)["instances"]] == [row[0] for row in before["instances"]]
 
 
 def test_a_port_in_use_is_named(tmp_path):
@@ -211,13 +164,12 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def test_no_space_for_the_journal_is_refused_before_anything(cloud, full_disk):
-    here = instance(cloud)
-    eventually(lambda: state(cloud, here) == "running")
-    before = everything(cloud)
-    done = nospof(full_disk, "clone", here, "--yes", "--port", "8080", **cloud.environment)
+def test_no_space_for_the_journal_is_refused_before_anything(local_cloud, full_disk):
+    here = running(local_cloud.client("ec2"), launch(local_cloud))
+    before = everything(local_cloud)
+    done = nospof(full_disk, "clone", here, "--yes", "--port", "8080", **local_cloud.environment)
     assert_refused(done, REFUSED, str(full_disk), "NOSPOF_HOME", "Nothing was changed")
-    assert everything(cloud) == before
+    assert everything(local_cloud) == before
 
 
 @pytest.mark.parametrize("command", [["cloud", "start"], ["demo", "--exit"]])
@@ -237,8 +189,24 @@ def test_a_typo_is_a_usage_error(tmp_path, arguments):
     assert "Traceback" not in done.stderr
 
 
-def test_an_error_is_json_when_that_was_asked_for(cloud, tmp_path):
-    done = nospof(tmp_path, "clone", "i-0123456789abcdef0", "--yes", "--format", "json", **cloud.environment)
+def test_an_error_is_json_when_that_was_asked_for(local_cloud, tmp_path):
+    done = nospof(
+        tmp_path, "clone", "i-0123456789abcdef0", "--yes", "--format", "json", **local_cloud.environment
+    )
     error = json.loads(done.stdout)["error"]
     assert done.returncode == CLOUD_REFUSED
     assert (error["kind"], error["code"], error["exit_code"]) == ("NotFound", "InvalidInstanceID.NotFound", 5)
+
+
+def test_the_variables_of_a_local_cloud_can_be_evaluated_by_a_shell(local_cloud):
+    shown = "$AWS_ENDPOINT_URL ${AWS_PROFILE-none} $AWS_REGION"
+    script = f'eval $("$0" -m nospof cloud env --name test); echo "{shown}"'
+    done = subprocess.run(
+        ["sh", "-c", script, sys.executable],
+        env=environment_of(local_cloud.home, AWS_PROFILE="production"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == f"{local_cloud.url} none us-east-1\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
 import signal
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from nospof.localcloud import control
 from nospof.localcloud.machines.processes import all_processes, stat_of
-from support.ec2_words import launch, running
+from support.ec2_words import get, launch, running
 from support.local_cloud import RunningCloud
 from support.waiting import eventually
 
@@ -48,14 +47,7 @@ def balanced(cloud: RunningCloud) -> tuple[str, str, str]:
 
 
 def page(address: str) -> int:
-    connection = http.client.HTTPConnection(address, PORT, timeout=5)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status
-    except OSError:
-        return 0
-    finally:
-        connection.close()
+    return get(address, "/", PORT)
 
 
 def health(cloud: RunningCloud, group: str) -> str:

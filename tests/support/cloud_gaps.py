@@ -35,6 +35,4 @@ MOTO = {
     "test_an_unknown_instance_is_not_registered": "moto registers what does not exist",
 }
 
-LOCAL: dict[str, str] = {}
-
-GAPS = {"moto": MOTO, "local": LOCAL}
+GAPS = {"moto": MOTO}

@@ -56,9 +56,9 @@ def healthy(ec2: Any, instance_id: str) -> None:
     eventually(lambda: status(ec2, instance_id)["InstanceStatus"]["Status"] == "ok")
 
 
-def get(address: str, path: str = "/health") -> int:
+def get(address: str, path: str = "/health", port: int = 8080) -> int:
     """Return the status of a page of the demo site, 0 when nothing answers."""
-    connection = http.client.HTTPConnection(address, 8080, timeout=5)
+    connection = http.client.HTTPConnection(address, port, timeout=5)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
