@@ -54,9 +54,11 @@ def switch_off(cloud: MemoryCloud, instance_id: str) -> None:
 @given(
     st.text("abcdefghijklmnopqrstuvwxyz0123456789-=", min_size=1, max_size=80),
     st.integers(0, YEAR_9999),
+    st.booleans(),
 )
-def test_a_guarantee_is_read_back_as_it_was_written(run_id, deadline):
-    assert parse_guarantee(str(Guarantee(run_id, deadline))) == Guarantee(run_id, deadline)
+def test_a_guarantee_is_read_back_as_it_was_written(run_id, deadline, must_work):
+    guarantee = Guarantee(run_id, deadline, must_work)
+    assert parse_guarantee(str(guarantee)) == guarantee
 
 
 @given(st.integers(0, YEAR_9999 - 1), st.floats(0, 0.999))
@@ -176,7 +178,7 @@ def test_a_dead_runs_instance_that_never_went_off_is_only_released():
 def test_an_instance_that_runs_and_does_not_work_is_stopped_and_started():
     cloud = one_instance()
     source_id = cloud.the_instance.id
-    promise(memory_world(cloud), source_id, RUN)
+    promise(memory_world(cloud), source_id, RUN, must_work=True)
     cloud.impair(source_id)
     cloud.calls.clear()
     keep_guarantees(memory_world(cloud), dead)
@@ -184,6 +186,50 @@ def test_an_instance_that_runs_and_does_not_work_is_stopped_and_started():
     cloud.clock.sleep(60)
     (status,) = cloud.instance_status((source_id,))
     assert status.is_ok
+
+
+@pytest.mark.parametrize("claim", [dead, unknown])
+def test_a_source_that_only_seems_impaired_is_never_stopped_by_its_keeper(claim):
+    cloud = one_instance()
+    promise(memory_world(cloud), cloud.the_instance.id, RUN)
+    cloud.impair(cloud.the_instance.id)
+    cloud.clock.sleep(DEADLINE_SECONDS)
+    cloud.calls.clear()
+    keep_guarantees(memory_world(cloud), claim)
+    assert [call.name for call in cloud.writes] == ["untag"]
+
+
+def test_a_member_another_machines_drill_broke_is_not_stopped_from_here():
+    cloud = one_instance()
+    promise(memory_world(cloud), cloud.the_instance.id, RUN, must_work=True)
+    cloud.impair(cloud.the_instance.id)
+    cloud.clock.sleep(DEADLINE_SECONDS)
+    cloud.calls.clear()
+    keep_guarantees(memory_world(cloud), unknown)
+    assert "stop_instance" not in [call.name for call in cloud.writes]
+
+
+def test_a_running_answer_that_is_stale_is_not_believed():
+    """The run died right after its stop call: for some seconds the instance still reads as running."""
+    cloud = one_instance()
+    source_id = cloud.the_instance.id
+    promise(memory_world(cloud), source_id, RUN)
+    stale = cloud.instance(source_id)
+    cloud.stop_instance(source_id)
+    looks = []
+
+    class Late:
+        def __getattr__(self, name):
+            return getattr(cloud, name)
+
+        def instance(self, instance_id):
+            looks.append(instance_id)
+            return stale if len(looks) <= 4 else cloud.instance(instance_id)
+
+    keep_guarantees(memory_world(cloud, Late()), dead)
+    cloud.clock.sleep(600)
+    assert cloud.instance(source_id).state == "running"
+    assert TAG_GUARANTEE not in cloud.instance(source_id).tags
 
 
 @pytest.mark.parametrize("age_seconds", [0, 10, 30])
@@ -223,7 +269,7 @@ def test_one_instance_that_was_terminated_does_not_keep_the_others_from_it():
 
 def test_one_start_that_is_refused_does_not_keep_the_others_from_it_and_the_promise_stays():
     cloud, ids = three_off()
-    cloud.fail("start_instance", "UnauthorizedOperation")
+    cloud.fail("instance", "UnauthorizedOperation")
     said = keep_guarantees(memory_world(cloud), dead)
     assert [cloud.instance(one).state for one in ids] == ["stopped", "running", "running"]
     assert "UnauthorizedOperation" in said[0]

@@ -6,7 +6,7 @@ import pytest
 
 from nospof.adapters.memory.account import Timings
 from nospof.adapters.memory.machines import SPREAD_LIMIT, Disk
-from nospof.errors import CloudError, NospofError, ProcedureFailed, UnknownOutcome
+from nospof.errors import CloudError, NospofError, PreconditionFailed, ProcedureFailed, UnknownOutcome
 from nospof.model.cloud import TAG_GUARANTEE, TAG_RUN, LaunchRequest
 from nospof.procedures.guarantee import parse_guarantee
 from nospof.procedures.off_section import image_while_off
@@ -205,7 +205,6 @@ def test_a_failed_image_of_an_earlier_attempt_is_refused_and_the_source_is_as_it
         ("tag", "UnauthorizedOperation", CloudError),
         ("stop_instance", "OperationNotPermitted", CloudError),
         ("create_image", "UnauthorizedOperation", CloudError),
-        ("create_image", "RequestLimitExceeded", CloudError),
         ("create_image", "ReadTimeout", UnknownOutcome),
         ("snapshots_of", "UnauthorizedOperation", CloudError),
         ("image_named", "RequestLimitExceeded", CloudError),
@@ -217,6 +216,46 @@ def test_the_source_runs_although_a_call_fails(method, code, kind):
     with pytest.raises(kind) as failed:
         run(cloud)
     assert failed.value.code == code
+    assert state(cloud) == "running"
+
+
+def test_throttling_at_the_image_call_does_not_waste_the_time_off():
+    cloud = one_instance()
+    cloud.fail("create_image", "RequestLimitExceeded", times=8)
+    run(cloud)
+    assert [call.name for call in cloud.writes].count("stop_instance") == 1
+
+
+def test_an_image_during_which_somebody_started_the_source_is_not_trusted():
+    cloud = one_instance()
+
+    class Meddling:
+        def __getattr__(self, name):
+            return getattr(cloud, name)
+
+        def create_image(self, *arguments):
+            image = cloud.create_image(*arguments)
+            cloud.start_instance(cloud.the_instance.id)
+            return image
+
+    with pytest.raises(ProcedureFailed, match="somebody else started it while ami-"):
+        run(cloud, through=Meddling())
+    assert state(cloud) == "running"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda cloud: cloud.join_auto_scaling_group(cloud.the_instance.id, "asg-web"),
+        lambda cloud: cloud.protect_from_stop(cloud.the_instance.id),
+    ],
+)
+def test_what_must_not_be_stopped_any_more_is_not_stopped_by_a_late_resume(changed):
+    cloud = one_instance()
+    changed(cloud)
+    with pytest.raises(PreconditionFailed):
+        run(cloud)
+    assert "stop_instance" not in [call.name for call in cloud.writes]
     assert state(cloud) == "running"
 
 

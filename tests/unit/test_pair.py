@@ -24,7 +24,7 @@ from nospof.model.cloud import (
 )
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.procedures.clone import clone
-from nospof.procedures.pair import find_twin, pair, verify
+from nospof.procedures.pair import find_twin, listen, pair, verify
 from nospof.procedures.registry import pair_plan
 from nospof.procedures.waiting import TimedOut
 from nospof.runtime.memory import MemorySteps
@@ -120,12 +120,59 @@ def test_everything_made_carries_the_run():
     assert [thing.tags[TAG_RUN] for thing in made_here] == [RUN] * 5
 
 
-def test_the_balancer_may_reach_the_members_and_everybody_the_balancer():
-    cloud = with_twin()
-    tell(cloud, port=80, listener_port=8080)
+def guard_of(cloud):
     (guard,) = [key for key, group in cloud._groups.items() if group.name == "nospof-www"]
-    assert cloud.ingress_rules(guard) == (IngressRule(8080, "0.0.0.0/0"),)
-    assert cloud.ingress_rules(cloud.default_group) == (IngressRule(80, from_group=guard),)
+    return guard
+
+
+def test_the_balancer_may_reach_the_members():
+    cloud = with_twin()
+    tell(cloud)
+    assert IngressRule(80, from_group=guard_of(cloud)) in cloud.ingress_rules(cloud.default_group)
+
+
+@pytest.mark.parametrize("who", ["0.0.0.0/0", "10.0.0.0/8", "another group"])
+def test_who_may_reach_the_source_may_reach_the_balancer_and_nobody_else(who):
+    cloud = with_twin()
+    office = cloud.create_security_group(SecurityGroupRequest("office", "o", cloud.the_instance.vpc_id))
+    peer = {"cidr": who} if "/" in who else {"from_group": office}
+    cloud.allow(cloud.default_group, IngressRule(80, **peer))
+    cloud.allow(cloud.default_group, IngressRule(22, "0.0.0.0/0"))
+    tell(cloud, port=80, listener_port=8080)
+    assert cloud.ingress_rules(guard_of(cloud)) == (IngressRule(8080, **peer),)
+
+
+def test_a_source_without_a_public_address_is_not_put_on_the_internet():
+    cloud = with_twin()
+    source = cloud.the_instance
+    cloud._instances[source.id] = replace(source, public_ip="")
+    tell(cloud)
+    (made,) = [call.arguments[0] for call in cloud.writes if call.name == "create_load_balancer"]
+    assert made.is_internal
+    assert "is private" in " ".join(pair_plan(memory_world(cloud), request_for(cloud)).warnings)
+
+
+def test_an_internal_balancer_that_cannot_be_reached_from_here_rests_on_its_own_check():
+    cloud = with_twin()
+    cloud._instances[cloud.the_instance.id] = replace(cloud.the_instance, public_ip="")
+
+    class Outside:
+        def get(self, url, *, host="", timeout_seconds=5.0):
+            return Answer(url, 0, 5.0, error="timed out")
+
+    result = tell(cloud, replace(memory_world(cloud), probe=Outside()))
+    assert (result.watched_requests, len(result.members)) == (0, 2)
+
+
+def test_a_port_that_leads_elsewhere_is_not_taken_over():
+    cloud = with_twin()
+    tell(cloud)
+    other = cloud.create_target_group(
+        TargetGroupRequest("other", cloud.the_instance.vpc_id, 80, HealthCheck())
+    )
+    (balancer,) = cloud.load_balancers()
+    with pytest.raises(ProcedureFailed, match="port 80 of the balancer already leads elsewhere"):
+        listen(memory_world(cloud), balancer.arn, 80, other.arn)
 
 
 def test_members_that_are_open_already_are_not_opened_again():
@@ -374,7 +421,7 @@ def test_the_page_asked_for_is_the_one_the_balancer_checks():
     cloud = one_instance()
     twin = cloud.the_instance
     world = replace(memory_world(cloud), probe=Seeing())
-    verify(world, twin.id, "http://lb:80", PairRequest("i-1", health_path="/up"))
+    verify(world, twin.id, "http://lb:80", PairRequest("i-1", health_path="/up"), is_internal=False)
     assert sorted(asked) == sorted(["http://lb:80/up", f"http://{twin.public_ip}:80/up"])
 
 
@@ -390,7 +437,7 @@ def test_another_member_behind_the_balancer_cannot_answer_for_a_broken_twin():
 
     world = replace(memory_world(cloud), probe=Balanced())
     with pytest.raises(ProcedureFailed, match=f"the twin {twin_id} answers 500"):
-        verify(world, twin_id, "http://lb:80", PairRequest("i-1"))
+        verify(world, twin_id, "http://lb:80", PairRequest("i-1"), is_internal=False)
 
 
 def test_a_request_that_is_not_served_while_watched_is_an_error():

@@ -32,6 +32,7 @@ SOURCE = Instance(
     subnet_id="subnet-a",
     vpc_id="vpc-1",
     private_ip="10.0.0.4",
+    public_ip="203.0.113.4",
     security_groups=("sg-1", "sg-2"),
     tags={"Name": "site"},
 )
@@ -50,6 +51,7 @@ FACTS = PairFacts(
     twin_zone=TWIN.zone,
     subnets=SUBNETS,
     closed=(),
+    clients=(IngressRule(80, "0.0.0.0/0"),),
     balancer=None,
     target_group=None,
     answer=Answer("http://10.0.0.4:80/", 200, 0.01),

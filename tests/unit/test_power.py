@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nospof.errors import CloudError, ProcedureFailed
+from nospof.errors import ProcedureFailed
 from nospof.procedures.power import STARTS_THAT_FELL_BACK, bring_back, stop
 from nospof.procedures.waiting import TimedOut
 from support.memory_world import memory_world, one_instance
@@ -130,12 +130,19 @@ def test_capacity_that_never_comes_ends_at_the_bound_and_says_so():
         bring_back(memory_world(cloud), instance_id, within_seconds=30)
 
 
-def test_a_start_that_is_refused_for_good_is_an_error_at_once():
+def test_a_start_that_is_refused_for_good_is_asked_for_until_the_bound_and_its_reason_said():
     cloud, instance_id = in_state("stopped")
     cloud.deny("start_instance")
-    with pytest.raises(CloudError, match="UnauthorizedOperation"):
-        bring_back(memory_world(cloud), instance_id)
-    assert written(cloud) == ["start_instance"]
+    with pytest.raises(TimedOut, match="its start is refused: UnauthorizedOperation"):
+        bring_back(memory_world(cloud), instance_id, 60)
+    assert len(written(cloud)) > 10
+
+
+@pytest.mark.parametrize("code", ["VcpuLimitExceeded", "UnauthorizedOperation", "ExpiredToken"])
+def test_a_start_that_is_refused_for_a_while_succeeds_in_the_end(code):
+    cloud, instance_id = in_state("stopped")
+    cloud.fail("start_instance", code, times=5)
+    assert bring_back(memory_world(cloud), instance_id).state == "running"
 
 
 @pytest.mark.parametrize("times", range(1, STARTS_THAT_FELL_BACK))

@@ -26,11 +26,10 @@ CLONE = [
     "promise that the source comes back",
     "take the image with the source off",
     "wait until the source answers again",
-    "wait until the image is available",
     "wait until the source passes its status checks",
     "release the promise",
+    "wait until the image is available",
     "launch the twin",
-    "wait until the twin runs",
 ]
 PAIR = [
     "look at the service and what surrounds it",
@@ -55,7 +54,7 @@ HISTORY = {
     "1": {
         "clone": CLONE,
         "clone in the same zone": [*CLONE[:2], "create the spread placement group", *CLONE[2:]],
-        "clone of a source that is off": [CLONE[0], CLONE[1], CLONE[3], CLONE[5], CLONE[8], CLONE[9]],
+        "clone of a source that is off": [CLONE[0], CLONE[1], CLONE[3], CLONE[7], CLONE[8]],
         "pair": [*PAIR[:2], *CLONE, *PAIR[2:]],
         "pair with a twin": PAIR,
         "take": [

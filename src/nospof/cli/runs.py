@@ -14,8 +14,10 @@ from nospof.cli.options import cloud_options, format_option, to_json
 from nospof.errors import NospofError
 from nospof.model.runs import Run
 
-KEEPER_SECONDS = 5.0
-"""Between two tries of a keeper whose first did not succeed."""
+KEEPER_POLLS = 5
+"""How often a run's keeper sweeps, beside how often a run looks."""
+SWEEPS_BELIEVED = 4
+"""A list can lag behind the tag on it, so one that has no promise in it is asked for again."""
 
 
 @click.group()
@@ -124,15 +126,13 @@ def keep_one_run(run_id: str, region: str, profile: str) -> None:
         if bootstrap.open_journal().run(run_id).state in ("done", "refused"):
             return
     ends = time.monotonic() + bootstrap.keeper_patience_seconds()
-    while True:
+    free_of_it = 0
+    while free_of_it < SWEEPS_BELIEVED and time.monotonic() < ends:
         try:
-            if sweep(region, profile, run_id):
-                return
+            free_of_it = free_of_it + 1 if sweep(region, profile, run_id) else 0
         except NospofError as error:
             click.echo(f"{at(time.time())} {error}")
-        if time.monotonic() > ends:
-            return
-        time.sleep(KEEPER_SECONDS)
+        time.sleep(KEEPER_POLLS * bootstrap.poll_seconds())
 
 
 def at(seconds: float) -> str:

@@ -66,7 +66,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
         PreconditionFailed: the instance must not be cloned like this.
     """
     source = facts.source
-    refuse_what_must_not_stop(facts)
+    refuse_what_must_not_stop(source, facts.auto_scaling_group, is_stop_protected=facts.is_stop_protected)
     subnet = choose_subnet(source, facts.subnets, facts.zones_offering, request)
     image_name = image_name_of(token)
     group = f"nospof-{source.id}" if subnet.zone == source.zone else ""
@@ -103,19 +103,18 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     )
 
 
-def refuse_what_must_not_stop(facts: CloneFacts) -> None:
+def refuse_what_must_not_stop(source: Instance, auto_scaling_group: str, *, is_stop_protected: bool) -> None:
     """Refuse an instance that would not survive being stopped (C01, C02, C04, C08, C09)."""
-    source = facts.source
     if source.state not in ("running", "stopped"):
         raise PreconditionFailed(
             f"{source.id} is {source.state}; only a running or a stopped instance can be cloned. "
             "Nothing was changed."
         )
-    if facts.auto_scaling_group:
+    if auto_scaling_group:
         raise PreconditionFailed(
-            f"{source.id} belongs to the Auto Scaling group {facts.auto_scaling_group}, which would "
+            f"{source.id} belongs to the Auto Scaling group {auto_scaling_group}, which would "
             "terminate it once it is stopped. Put it in standby first: aws autoscaling enter-standby "
-            f"--instance-ids {source.id} --auto-scaling-group-name {facts.auto_scaling_group} "
+            f"--instance-ids {source.id} --auto-scaling-group-name {auto_scaling_group} "
             "--should-decrement-desired-capacity. Nothing was changed."
         )
     if source.lifecycle == "spot":
@@ -128,7 +127,7 @@ def refuse_what_must_not_stop(facts: CloneFacts) -> None:
             f"the root disk of {source.id} is {source.root_device_type}: it cannot be stopped, and its "
             "disk is lost when it goes. Rebuild it on an EBS root first. Nothing was changed."
         )
-    if facts.is_stop_protected and source.state == "running":
+    if is_stop_protected and source.state == "running":
         raise PreconditionFailed(
             f"{source.id} is protected against being stopped (disableApiStop). Clear that with: "
             f"aws ec2 modify-instance-attribute --instance-id {source.id} --no-disable-api-stop. "
@@ -194,6 +193,9 @@ def clone_calls(
     source: Instance, image_name: str, twin: LaunchRequest, token: str
 ) -> tuple[PlannedCall, ...]:
     """Return the writes of a clone, in order."""
+    image_tags = [
+        {"ResourceType": kind, "Tags": [{"Key": TAG_RUN, "Value": token}]} for kind in ("image", "snapshot")
+    ]
     calls = [
         PlannedCall(
             "ec2",
@@ -217,7 +219,7 @@ def clone_calls(
         PlannedCall(
             "ec2",
             "CreateImage",
-            {"InstanceId": source.id, "Name": image_name, "NoReboot": True},
+            {"InstanceId": source.id, "Name": image_name, "NoReboot": True, "TagSpecifications": image_tags},
             f"take the image {image_name} of its disks",
         ),
         PlannedCall("ec2", "StartInstances", {"InstanceIds": [source.id]}, f"start {source.id} again"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.answers import Answer
@@ -45,8 +45,9 @@ NOT_YET = "sg-00000000000000000"
 class PairFacts:
     """Everything the decision rests on, read before it.
 
-    `twin_zone` is where the twin is or will be, empty where it cannot be made. `closed` are the
-    members' security groups that must be opened to the balancer.
+    `clients` is who may reach the source's port today. `twin_zone` is where the twin is or will be,
+    empty where it cannot be made. `closed` are the members' security groups that must be opened to the
+    balancer.
     """
 
     source: Instance
@@ -54,6 +55,7 @@ class PairFacts:
     twin_zone: str
     subnets: tuple[Subnet, ...]
     closed: tuple[str, ...]
+    clients: tuple[IngressRule, ...]
     balancer: LoadBalancer | None
     target_group: TargetGroup | None
     answer: Answer
@@ -68,6 +70,7 @@ class PairPlan:
     target_group: TargetGroupRequest
     balancer: LoadBalancerRequest
     listener_port: int
+    clients: tuple[IngressRule, ...]
     opens: tuple[str, ...]
     plan: Plan
 
@@ -126,6 +129,7 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
         target_group=target_group,
         balancer=balancer,
         listener_port=request.listener_port,
+        clients=tuple(replace(rule, port=request.listener_port) for rule in facts.clients),
         opens=facts.closed,
         plan=Plan(
             procedure="pair",
@@ -235,12 +239,13 @@ def refuse_foreign_names(facts: PairFacts, service: str, wanted: TargetGroupRequ
 def balancer_subnets(facts: PairFacts) -> tuple[tuple[str, ...], bool]:
     """Choose one subnet per zone, and whether the balancer must be internal.
 
-    AWS wants two zones, one subnet in each, with at least 8 free addresses (C62), and sends nothing to
-    a member in a zone the balancer is not in.
+    A source without a public address is not put on the Internet by a balancer. AWS wants two zones, one
+    subnet in each, with at least 8 free addresses (C62), and sends nothing to a member in a zone the
+    balancer is not in.
     """
     roomy = [subnet for subnet in facts.subnets if subnet.free_addresses >= 8]
     public = [subnet for subnet in roomy if subnet.is_public]
-    is_internal = len({subnet.zone for subnet in public}) < 2
+    is_internal = not facts.source.public_ip or len({subnet.zone for subnet in public}) < 2
     by_zone: dict[str, str] = {}
     for subnet in sorted(roomy if is_internal else public, key=lambda s: (s.zone, not s.is_default, s.id)):
         by_zone.setdefault(subnet.zone, subnet.id)
@@ -341,12 +346,17 @@ def entry_calls(facts: PairFacts, request: PairRequest, name: str) -> tuple[Plan
         {"GroupName": name, "Description": f"clients of {name}", "VpcId": facts.source.vpc_id},
         f"make the security group {name} for the balancer",
     )
-    clients = allow_call(
-        NOT_YET,
-        request.listener_port,
-        {"IpRanges": [{"CidrIp": FROM_EVERYWHERE}]},
-        f"let clients reach the balancer on port {request.listener_port}",
-        "GroupId",
+    clients = (
+        allow_call(
+            NOT_YET,
+            request.listener_port,
+            {"IpRanges": [{"CidrIp": rule.cidr}]}
+            if rule.cidr
+            else {"UserIdGroupPairs": [{"GroupId": rule.from_group}]},
+            f"let {rule.cidr or rule.from_group} reach the balancer on port {request.listener_port}",
+            "GroupId",
+        )
+        for rule in facts.clients
     )
     inward = (
         allow_call(
@@ -358,7 +368,7 @@ def entry_calls(facts: PairFacts, request: PairRequest, name: str) -> tuple[Plan
         )
         for group in facts.closed
     )
-    return made, clients, *inward
+    return made, *clients, *inward
 
 
 def allow_call(group_id: str, port: int, peer: dict[str, object], says: str, placeholder: str) -> PlannedCall:
@@ -377,8 +387,16 @@ def warnings_of(facts: PairFacts, is_internal: bool) -> tuple[str, ...]:
     """Return what the operator should know before saying yes."""
     source, warnings = facts.source, []
     if is_internal:
+        why = (
+            f"{source.vpc_id} has no two public zones"
+            if source.public_ip
+            else f"{source.id} is private in {source.vpc_id}"
+        )
+        warnings.append(f"{why}, so the balancer is reachable inside it only")
+    if not facts.clients:
         warnings.append(
-            f"{source.vpc_id} has no two public zones, so the balancer is reachable inside it only"
+            f"no security group of {source.id} lets anybody reach its port, so the balancer's lets nobody "
+            "either; open it afterwards"
         )
     if not facts.answer.status:
         warnings.append(

@@ -21,6 +21,7 @@ from nospof.procedures.waiting import wait_for
 ANSWER_SECONDS = 600.0
 IMAGE_SECONDS = 6 * 3600.0
 """The first snapshot of a large volume takes more than an hour (C16)."""
+LAUNCHES = 3
 STATUS_SECONDS = 900.0
 
 
@@ -49,12 +50,11 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     time_off = off.time_off
     if must_run and facts.answer.is_good:
         time_off = steps.do("wait until the source answers again", wait_for_answer, world, request, off)
-    image = steps.do("wait until the image is available", wait_for_image, world, off.image.id)
     if must_run:
         steps.do("wait until the source passes its status checks", wait_until_ok, world, source.id)
         steps.do("release the promise", release, world, source.id)
+    image = steps.do("wait until the image is available", wait_for_image, world, off.image.id)
     twin = steps.do("launch the twin", launch, world, with_image(plan, image.id))
-    twin = steps.do("wait until the twin runs", bring_back, world, twin.id)
     return CloneResult(source, image.id, twin, time_off)
 
 
@@ -70,7 +70,7 @@ def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
         is_stop_protected=cloud.is_stop_protected(source.id),
         auto_scaling_group=cloud.auto_scaling_group_of(source.id),
         twins=twins,
-        answer=world.probe.get(where(source, request)),
+        answer=replace(world.probe.get(where(source, request)), body=""),
     )
 
 
@@ -154,8 +154,20 @@ def wait_until_ok(world: World, instance_id: str) -> InstanceStatus:
 
 
 def launch(world: World, request: LaunchRequest) -> Instance:
-    """Launch the twin; the token makes a repeat, even after a lost answer, return the same one."""
-    try:
-        return world.cloud.launch(request)
-    except UnknownOutcome:
-        return world.cloud.launch(request)
+    """Launch the twin and return it running.
+
+    The token makes a repeat, even after a lost answer, return the same instance. One that EC2 gave up
+    on at once (a key, a quota: C15) stays the answer to its token, so the next try has another.
+    """
+    for attempt in range(1, LAUNCHES + 1):
+        tried = request if attempt == 1 else replace(request, token=f"{request.token}-{attempt}")
+        try:
+            twin = world.cloud.launch(tried)
+        except UnknownOutcome:
+            twin = world.cloud.launch(tried)
+        try:
+            return bring_back(world, twin.id)
+        except ProcedureFailed as error:
+            world.reporter.progress(f"{twin.id} did not come up: {error}")
+            last = error
+    raise last

@@ -9,6 +9,7 @@ from nospof.model.cloud import TAG_SERVICE, Listener, LoadBalancer, Target, Targ
 from nospof.model.drill import Fault, LoadResult, LoadSpec, Objective, Verdict
 from nospof.model.requests import DrillRequest
 from nospof.model.results import DrillResult
+from nospof.planning.clone import refuse_what_must_not_stop
 from nospof.planning.verdict import is_steady, judge
 from nospof.ports.load import LoadRun
 from nospof.ports.steps import Steps
@@ -25,6 +26,10 @@ STEADY_SHARE = 0.25
 """The first quarter of the load proves that the service is whole before it is broken."""
 BACK_SHARE = 0.6
 """After this share of the load the member is brought back, so that its return is under load too."""
+AFTER_SHARE = 0.2
+"""So long, at least, the service is seen whole again before it is judged."""
+RETURN_SECONDS = 600
+"""The load goes on until the member serves again, at most so long past what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,9 @@ def drill(steps: Steps, world: World, request: DrillRequest) -> DrillResult:
     """Break a member and judge. Guarantee: the member is running and serves again at the end."""
     facts = steps.read("look at the service", service_facts, world, request)
     refuse_to_break_what_is_not_whole(facts, request)
-    steps.read("see whether this fault can be put here", check_fault, world, request.fault)
+    steps.read("see whether this fault can be put here", check_fault, world, facts, request.fault)
     victim = facts.victim
-    steps.do("promise that the member comes back", promise, world, victim, steps.token)
+    steps.do("promise that the member comes back", promise, world, victim, steps.token, must_work=True)
     verdict = steps.do(
         f"load the service and {request.fault} {victim}", load_and_break, world, facts, request, steps.token
     )
@@ -102,9 +107,14 @@ def refuse_to_break_what_is_not_whole(facts: ServiceFacts, request: DrillRequest
         )
 
 
-def check_fault(world: World, kind: str) -> str:
-    """Return the fault's name when it can be put here."""
+def check_fault(world: World, facts: ServiceFacts, kind: str) -> str:
+    """Return the fault's name when it can be put here and the victim survives being brought back."""
     world.faults.refuse_unless_possible(kind)
+    refuse_what_must_not_stop(
+        world.cloud.instance(facts.victim),
+        world.cloud.auto_scaling_group_of(facts.victim),
+        is_stop_protected=world.cloud.is_stop_protected(facts.victim),
+    )
     return kind
 
 
@@ -113,7 +123,7 @@ def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run
 
     The guarantee is written again: a keeper may have kept and released it before this run was resumed.
     """
-    spec = LoadSpec(facts.url(request.path), request.rate_per_second, request.seconds)
+    spec = LoadSpec(facts.url(request.path), request.rate_per_second, request.seconds + RETURN_SECONDS)
     clock = world.clock
     began = clock.now()
     with world.load.start(spec) as load:
@@ -124,16 +134,19 @@ def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run
                 f"{request.service} is not steady under {request.rate_per_second}/s before anything was "
                 f"broken: {'; '.join(steadiness.reasons)}"
             )
-        promise(world, facts.victim, run_id)
+        promise(world, facts.victim, run_id, must_work=True)
         broken_at = clock.now()
         try:
             put_fault(world, request.fault, facts.victim)
             back_at = began + request.seconds * BACK_SHARE
             detected_at = watch_detection(world, load, facts, until=back_at)
-            ended_at = clock.now()
         finally:
             restore(world, facts.victim)
-        hold(world, load, until=began + request.seconds, says="after the fault")
+        wait_healthy(world, facts.group.arn, facts.members)
+        ended_at = clock.now()
+        after = max(began + request.seconds, ended_at + request.seconds * AFTER_SHARE)
+        hold(world, load, until=after, says="after the fault")
+        load.stop()
         result: LoadResult = load.finish()
     fault = Fault(request.fault, facts.victim, broken_at, ended_at, detected_at)
     return judge(result, (fault,), Objective())

@@ -22,6 +22,9 @@ from nospof.procedures.snapshots import wait_for_snapshots
 DEADLINE_SECONDS = 900.0
 """After this, a keeper on another machine, which cannot see whether the run lives, acts as well."""
 
+SETTLED_POLLS = 15
+"""As many looks in a row must say "running": answers are stale for some seconds after a change of state."""
+
 SNAPSHOTS_SECONDS = 20.0
 """They appear some two seconds after the image call."""
 
@@ -32,14 +35,19 @@ the block lasts; False where another process is; None where this machine does no
 
 @dataclass(frozen=True)
 class Guarantee:
-    """That an instance is to be running, for a run, by a time (seconds since the epoch, UTC)."""
+    """That an instance is to be running, for a run, by a time (seconds since the epoch, UTC).
+
+    `must_work` is for an instance the run itself breaks: one that runs and is impaired is stopped and
+    started then. A source that only seems impaired is never stopped by its keeper.
+    """
 
     run_id: str
     deadline: float
+    must_work: bool = False
 
     def __str__(self) -> str:
         by = datetime.fromtimestamp(self.deadline, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return f"running run={self.run_id} by={by}"
+        return f"{'working' if self.must_work else 'running'} run={self.run_id} by={by}"
 
 
 def parse_guarantee(text: str) -> Guarantee:
@@ -51,12 +59,12 @@ def parse_guarantee(text: str) -> Guarantee:
         )
     except ValueError:
         deadline = 0.0
-    return Guarantee(words.get("run", ""), deadline)
+    return Guarantee(words.get("run", ""), deadline, text.startswith("working "))
 
 
-def promise(world: World, instance_id: str, run_id: str) -> str:
+def promise(world: World, instance_id: str, run_id: str, *, must_work: bool = False) -> str:
     """Write the guarantee on the instance. Safe to repeat; a repeat moves the deadline."""
-    guarantee = Guarantee(run_id, world.clock.now() + DEADLINE_SECONDS)
+    guarantee = Guarantee(run_id, world.clock.now() + DEADLINE_SECONDS, must_work)
     world.cloud.tag(instance_id, {TAG_GUARANTEE: str(guarantee)})
     return str(guarantee)
 
@@ -85,7 +93,7 @@ def keep_one(world: World, instance: Instance, claim: Claim) -> str:
         if is_ours is False or (is_ours is None and world.clock.now() < guarantee.deadline):
             return ""
         try:
-            make_true(world, instance.id, guarantee)
+            make_true(world, instance.id, guarantee, may_stop=guarantee.must_work and is_ours is True)
         except NospofError as error:
             return (
                 f"{instance.id} should be running, for the dead run {guarantee.run_id}, and is not: {error}"
@@ -94,14 +102,27 @@ def keep_one(world: World, instance: Instance, claim: Claim) -> str:
     return f"{instance.id} {was}; its run {guarantee.run_id or '(unknown)'} is not alive"
 
 
-def make_true(world: World, instance_id: str, guarantee: Guarantee) -> None:
-    """Have the instance running and working, and take the guarantee off it."""
+def make_true(world: World, instance_id: str, guarantee: Guarantee, *, may_stop: bool) -> None:
+    """Have the instance running, and keep it so long enough to believe it; then take the guarantee off.
+
+    A run that has just asked for a stop and died leaves an instance that still reads as running for a
+    moment: one look is no proof.
+    """
     instance = world.cloud.instance(instance_id)
-    if is_impaired(world, instance):
-        stop(world, instance_id)
-    if instance.state == "stopped":
-        let_snapshots_begin(world, instance, guarantee.run_id)
-    bring_back(world, instance_id)
+    try:
+        if may_stop and is_impaired(world, instance):
+            stop(world, instance_id)
+        elif instance.state == "stopped":
+            let_snapshots_begin(world, instance, guarantee.run_id)
+    finally:
+        bring_back(world, instance_id)
+    steady = 0
+    while steady < SETTLED_POLLS:
+        world.clock.sleep(world.poll_seconds)
+        steady += 1
+        if world.cloud.instance(instance_id).state != "running":
+            bring_back(world, instance_id)
+            steady = 0
     release(world, instance_id)
 
 

@@ -9,6 +9,7 @@ from nospof.model.answers import Answer
 from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Target
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
+from nospof.planning.clone import refuse_what_must_not_stop
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of, wait_until_ok
@@ -43,6 +44,8 @@ class MemberFacts:
     """Everything the decision rests on, read before it."""
 
     instance: Instance
+    auto_scaling_group: str
+    is_stop_protected: bool
     events: tuple[MaintenanceEvent, ...]
     memberships: tuple[Membership, ...]
 
@@ -54,7 +57,7 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     instance = facts.instance
     began = steps.do("promise that the member comes back", promise_at, world, instance.id, steps.token)
     steps.do("drain it from every group it serves in", drain, world, instance.id, facts.memberships)
-    steps.do("stop it and start it on other hardware", move, world, instance.id, steps.token)
+    steps.do("stop it and start it on other hardware", move, world, facts, steps.token)
     steps.do("wait until it passes its status checks", wait_until_ok, world, instance.id)
     for group in facts.memberships:
         page = (group.port, request.path)
@@ -93,7 +96,13 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
             for target in targets
             if target.instance_id == instance.id
         ]
-    return MemberFacts(instance, live_events(world, instance.id), tuple(memberships))
+    return MemberFacts(
+        instance,
+        world.cloud.auto_scaling_group_of(instance.id),
+        world.cloud.is_stop_protected(instance.id),
+        live_events(world, instance.id),
+        tuple(memberships),
+    )
 
 
 def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
@@ -104,6 +113,7 @@ def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
             f"{instance.id} is {instance.state}, not running; start it first: aws ec2 start-instances "
             f"--instance-ids {instance.id}. Nothing was changed."
         )
+    refuse_what_must_not_stop(instance, facts.auto_scaling_group, is_stop_protected=facts.is_stop_protected)
     if not facts.events:
         raise PreconditionFailed(
             f"no maintenance is announced for {instance.id}, so there is none to take. Nothing was changed."
@@ -129,7 +139,7 @@ def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
 
 def promise_at(world: World, instance_id: str, run_id: str) -> float:
     """Write the guarantee; return when."""
-    promise(world, instance_id, run_id)
+    promise(world, instance_id, run_id, must_work=True)
     return world.clock.now()
 
 
@@ -146,6 +156,7 @@ def drain(world: World, instance_id: str, memberships: tuple[Membership, ...]) -
         for group in memberships:
             refuse_last_one(world, instance_id, group)
             world.cloud.deregister(group.group_arn, instance_id, group.port)
+            refuse_last_one(world, instance_id, group)  # somebody else may be draining the other one
         for group in memberships:
             wait_drained(world, instance_id, group)
             refuse_last_one(world, instance_id, group)
@@ -183,16 +194,23 @@ def wait_drained(world: World, instance_id: str, group: Membership) -> None:
     )
 
 
-def move(world: World, instance_id: str, run_id: str) -> Instance:
+def move(world: World, facts: MemberFacts, run_id: str) -> Instance:
     """Stop and start: on AWS this is what moves an instance off its host (C44).
 
     The guarantee is written again: a keeper may have kept and released it before this run was resumed.
+    Where the stop is refused or does not end, the member is put back as it was.
     """
-    promise(world, instance_id, run_id)
+    instance_id = facts.instance.id
+    promise(world, instance_id, run_id, must_work=True)
     try:
-        stop(world, instance_id)
-    finally:
-        instance = bring_back(world, instance_id)
+        try:
+            stop(world, instance_id)
+        finally:
+            instance = bring_back(world, instance_id)
+    except NospofError:
+        for group in facts.memberships:
+            register(world, group.group_arn, instance_id, group.port)
+        raise
     return instance
 
 

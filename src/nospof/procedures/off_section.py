@@ -12,6 +12,7 @@ from contextlib import suppress
 from nospof.errors import CloudError, NospofError, ProcedureFailed, UnknownOutcome
 from nospof.model.cloud import Image, Tags
 from nospof.model.results import OffSection, TimeOff
+from nospof.planning.clone import refuse_what_must_not_stop
 from nospof.ports.world import World
 from nospof.procedures.guarantee import promise
 from nospof.procedures.power import bring_back, stop
@@ -58,6 +59,7 @@ def image_while_off(
         # Inside as well: an earlier attempt may have left the source off, whatever its image became.
         adopted = adopt_image(world, source_id, image_name)
         if not adopted:
+            refuse_what_changed(world, source_id)
             promise(world, source_id, run_id)
             began = clock.now()
             stop(world, source_id)
@@ -114,12 +116,39 @@ def take_image(world: World, source_id: str, image_name: str, tags: Tags, placem
         )
     if placement_group:
         world.cloud.move_into_group(source_id, placement_group)
-    try:
-        image = world.cloud.create_image(source_id, image_name, tags)
-    except UnknownOutcome as error:
-        image = _image_after_a_lost_answer(world, image_name, error)
+    image = ask_for_image(world, source_id, image_name, tags)
     wait_for_snapshots(world, source, image_name)
+    state = world.cloud.instance(source_id).state
+    if state != "stopped":
+        raise ProcedureFailed(
+            f"{source_id} is {state}: somebody else started it while {image.id} was being taken, and that "
+            f"image is not one to trust. Remove it (aws ec2 deregister-image --image-id {image.id}) and "
+            "resume"
+        )
     return image
+
+
+def ask_for_image(world: World, source_id: str, image_name: str, tags: Tags) -> Image:
+    """Ask for the image, through throttling and lost answers: the source is off meanwhile."""
+    deadline = world.clock.now() + LOST_ANSWER_SECONDS
+    while True:
+        try:
+            return world.cloud.create_image(source_id, image_name, tags)
+        except UnknownOutcome as error:
+            return _image_after_a_lost_answer(world, image_name, error)
+        except CloudError as error:
+            if not error.retryable or world.clock.now() >= deadline:
+                raise
+            world.clock.sleep(world.poll_seconds)
+
+
+def refuse_what_changed(world: World, source_id: str) -> None:
+    """Look again, right before the stop, at what must not be stopped: a run may be resumed days later."""
+    refuse_what_must_not_stop(
+        world.cloud.instance(source_id),
+        world.cloud.auto_scaling_group_of(source_id),
+        is_stop_protected=world.cloud.is_stop_protected(source_id),
+    )
 
 
 def _image_after_a_lost_answer(world: World, image_name: str, error: CloudError) -> Image:

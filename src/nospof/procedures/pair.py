@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nospof.errors import PreconditionFailed, ProcedureFailed
+from nospof.model.answers import Answer
 from nospof.model.cloud import (
     TAG_SERVICE,
     TAG_STATE,
@@ -26,10 +29,12 @@ from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import clone, clone_facts, url_of, wait_until_ok
 from nospof.procedures.rehearse import rehearse
-from nospof.procedures.waiting import wait_for
+from nospof.procedures.waiting import TimedOut, wait_for
 
 BALANCER_SECONDS = 900.0
 HEALTHY_SECONDS = 600.0
+FIRST_ANSWERS_SECONDS = 30.0
+"""The nodes of a new balancer learn of a healthy target one after the other."""
 NAME_SECONDS = 600.0
 """A new balancer's name takes minutes to be known everywhere; "unknown" may be remembered as long."""
 WATCHED_REQUESTS = 20
@@ -52,12 +57,20 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     steps.do("register the twin", register, world, group.arn, twin.id, port)
     steps.do("wait until the balancer finds the twin healthy", wait_healthy, world, group.arn, twin_alone)
     url = f"http://{balancer.dns_name}:{request.listener_port}"
-    steps.do("ask the twin for a page", verify, world, twin.id, url, request)
+    steps.do(
+        "ask the twin for a page",
+        verify,
+        world,
+        twin.id,
+        url,
+        request,
+        is_internal=plan.balancer.is_internal,
+    )
     steps.do("register the source", register, world, group.arn, source.id, port)
     steps.do("wait until the balancer finds both healthy", wait_healthy, world, group.arn, both)
     marks = {TAG_SERVICE: plan.service, TAG_STATE: "none"}
     steps.do("mark both as members of the service", mark, world, both, marks)
-    failures = steps.do("watch the pair serve", watch, world, f"{url}{request.health_path}", WATCHED_REQUESTS)
+    watched = steps.do("watch the pair serve", watch, world, f"{url}{request.health_path}", plan.balancer)
     return PairResult(
         service=plan.service,
         url=url,
@@ -65,8 +78,8 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         target_group_arn=group.arn,
         members=both,
         zones=(source.zone, twin.zone),
-        watched_requests=WATCHED_REQUESTS,
-        watched_failures=failures,
+        watched_requests=watched,
+        watched_failures=0,
         clone=cloned,
     )
 
@@ -74,9 +87,7 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
 def build_entry(steps: Steps, world: World, plan: PairPlan) -> tuple[TargetGroup, LoadBalancer]:
     """Build the way in: security group, target group, balancer, listener."""
     guard = steps.do("create the balancer's security group", create_guard, world, plan.security_group)
-    steps.do(
-        "let clients reach the balancer", allow, world, guard, IngressRule(plan.listener_port, "0.0.0.0/0")
-    )
+    steps.do("let clients reach the balancer", allow_all, world, guard, plan.clients)
     for instances in plan.opens:
         rule = IngressRule(plan.target_group.port, from_group=guard)
         steps.do("let the balancer reach the instances", allow, world, instances, rule)
@@ -105,15 +116,17 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
     name = resource_name(service_of(source, request))
     twin = find_twin(world, source, request.twin_id)
     closed = (closed_group(world, member, request.port) for member in (source, twin) if member)
+    rules = [rule for group in source.security_groups for rule in cloud.ingress_rules(group)]
     return PairFacts(
         source=source,
         twin=twin,
         twin_zone=twin.zone if twin else zone_of_clone(world, request),
         subnets=cloud.subnets(source.vpc_id),
         closed=tuple(dict.fromkeys(filter(None, closed))),
+        clients=tuple(rule for rule in rules if rule.port in (0, request.port)),
         balancer=cloud.load_balancer_named(name),
         target_group=cloud.target_group_named(name),
-        answer=world.probe.get(url_of(source, request.port, request.health_path)),
+        answer=replace(world.probe.get(url_of(source, request.port, request.health_path)), body=""),
     )
 
 
@@ -143,6 +156,13 @@ def find_twin(world: World, source: Instance, twin_id: str) -> Instance | None:
 def create_guard(world: World, request: SecurityGroupRequest) -> str:
     """Make the balancer's security group; return its id."""
     return world.cloud.create_security_group(request)
+
+
+def allow_all(world: World, group_id: str, rules: tuple[IngressRule, ...]) -> str:
+    """Open a security group for several rules; return the group's id."""
+    for rule in rules:
+        world.cloud.allow(group_id, rule)
+    return group_id
 
 
 def allow(world: World, group_id: str, rule: IngressRule) -> str:
@@ -186,8 +206,18 @@ def wait_active(world: World, name: str) -> LoadBalancer:
 
 
 def listen(world: World, balancer_arn: str, port: int, group_arn: str) -> Listener:
-    """Make the listener."""
-    return world.cloud.create_listener(balancer_arn, port, group_arn)
+    """Make the listener.
+
+    Raises:
+        ProcedureFailed: the port is taken by a listener that leads elsewhere.
+    """
+    listener = world.cloud.create_listener(balancer_arn, port, group_arn)
+    if group_arn not in dict(listener.forwards_to):
+        raise ProcedureFailed(
+            f"port {port} of the balancer already leads elsewhere ({listener.arn}); nothing was changed "
+            "there. Choose another --listener-port"
+        )
+    return listener
 
 
 def register(world: World, group_arn: str, instance_id: str, port: int) -> str:
@@ -215,27 +245,24 @@ def wait_healthy(world: World, group_arn: str, instance_ids: tuple[str, ...]) ->
     )
 
 
-def verify(world: World, twin_id: str, url: str, request: PairRequest) -> str:
+def verify(world: World, twin_id: str, url: str, request: PairRequest, *, is_internal: bool) -> str:
     """Ask for the page through the balancer, whose only member the twin is, and at the twin itself.
 
     This is how the twin is proved before it takes traffic: nobody else knows the balancer yet. Where a
     pair is made again the balancer may have other members, and then the twin's own answer counts; from
-    where the twin cannot be reached, the balancer's check and its answer have to do.
+    where the twin or an internal balancer cannot be reached, the balancer's own check has to do, and
+    the answer says so.
 
     Raises:
         ProcedureFailed: the page is not good, or does not say what it must.
+        TimedOut: the balancer's name is not known even after ten minutes.
     """
     twin = world.cloud.instance(twin_id)
     own = world.probe.get(url_of(twin, request.port, request.health_path))
-    through = wait_for(
-        world,
-        f"{url} to be reachable",
-        lambda: world.probe.get(f"{url}{request.health_path}"),
-        lambda answer: answer.status != 0,
-        within_seconds=NAME_SECONDS,
-        says=lambda answer: answer.says,
-    )
-    asked = (through, own) if own.status else (through,)
+    through = ask_through(world, f"{url}{request.health_path}", NAME_SECONDS if not is_internal else 0.0)
+    asked = tuple(answer for answer in (through, own) if answer.status)
+    if not asked and not is_internal:
+        raise TimedOut(f"{url} could not be reached: {through.says}; it has taken no traffic")
     for answer in asked:
         if not answer.is_good:
             raise ProcedureFailed(
@@ -247,7 +274,25 @@ def verify(world: World, twin_id: str, url: str, request: PairRequest) -> str:
                 f"the twin's page at {answer.url} does not contain {request.expect!r}; it has taken no "
                 "traffic"
             )
+    if not asked:
+        return "not asked: neither the twin nor its internal balancer can be reached from here"
     return "; ".join(f"{answer.says} at {answer.url}" for answer in asked)
+
+
+def ask_through(world: World, url: str, name_seconds: float) -> Answer:
+    """Return the balancer's answer: its name may be unknown for minutes, its first answers errors."""
+    began = world.clock.now()
+    answered_at: float | None = None
+    while True:
+        answer = world.probe.get(url)
+        now = world.clock.now()
+        if answer.status and answered_at is None:
+            answered_at = now
+        ends = began + name_seconds if answered_at is None else answered_at + FIRST_ANSWERS_SECONDS
+        if answer.is_good or now >= ends:
+            return answer
+        world.reporter.progress(f"waiting for {url}: {answer.says}")
+        world.clock.sleep(world.poll_seconds)
 
 
 def mark(world: World, instance_ids: tuple[str, ...], tags: Tags) -> tuple[str, ...]:
@@ -257,22 +302,29 @@ def mark(world: World, instance_ids: tuple[str, ...], tags: Tags) -> tuple[str, 
     return instance_ids
 
 
-def watch(world: World, url: str, requests: int) -> int:
-    """Ask through the balancer a number of times; return how many were not served.
+def watch(world: World, url: str, balancer: LoadBalancerRequest) -> int:
+    """Ask through the balancer a number of times, all of which must be served; return how many.
+
+    An internal balancer that cannot be reached from here is not watched: 0.
 
     Raises:
-        ProcedureFailed: at least one was not.
+        ProcedureFailed: at least one was not served.
     """
+    if balancer.is_internal and not world.probe.get(url).status:
+        return 0
     failures = []
-    for number in range(requests):
+    for number in range(WATCHED_REQUESTS):
         answer = world.probe.get(url)
         if not answer.is_good:
             failures.append(answer.says)
-        world.reporter.progress(f"watched {number + 1} of {requests} requests", (number + 1) / requests)
+        world.reporter.progress(
+            f"watched {number + 1} of {WATCHED_REQUESTS} requests", (number + 1) / WATCHED_REQUESTS
+        )
         world.clock.sleep(0.1)
     if failures:
         raise ProcedureFailed(
-            f"{len(failures)} of {requests} requests through {url} were not served (first: {failures[0]}). "
-            "The source still answers at its own address; nothing was pointed at the balancer"
+            f"{len(failures)} of {WATCHED_REQUESTS} requests through {url} were not served (first: "
+            f"{failures[0]}). The source still answers at its own address; nothing was pointed at the "
+            "balancer"
         )
-    return 0
+    return WATCHED_REQUESTS

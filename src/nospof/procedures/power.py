@@ -6,9 +6,7 @@ So they may begin in any state, may be repeated, and may be interrupted anywhere
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from nospof.errors import CloudError, ProcedureFailed
+from nospof.errors import CloudError, NotFound, ProcedureFailed, UnknownOutcome
 from nospof.model.cloud import Instance
 from nospof.ports.world import World
 from nospof.procedures.waiting import wait_for
@@ -21,10 +19,6 @@ STARTS_THAT_FELL_BACK = 3
 LAG_SECONDS = 10.0
 """A read may still say "stopped" for some seconds after a start was accepted."""
 
-ASK_AGAIN_CODES = frozenset(
-    {"InsufficientInstanceCapacity", "InsufficientHostCapacity", "IncorrectInstanceState"}
-)
-"""No room just now (C11), or a state that has changed since the look."""
 GONE = frozenset({"shutting-down", "terminated"})
 
 
@@ -39,7 +33,7 @@ def stop(world: World, instance_id: str) -> Instance:
     def look() -> Instance:
         instance = world.cloud.instance(instance_id)
         if instance.state == "running":
-            _ask_for(world.cloud.stop_instance, instance_id)
+            _ask_to_stop(world, instance_id)
         return instance
 
     def is_stopped(instance: Instance) -> bool:
@@ -54,12 +48,13 @@ def stop(world: World, instance_id: str) -> Instance:
 def bring_back(world: World, instance_id: str, within_seconds: float = START_SECONDS) -> Instance:
     """Bring an instance to "running" from whatever state it is in, and return it.
 
-    No capacity is not the end: it is asked for again until the bound, and said meanwhile.
+    A refusal is not the end, whatever its reason: no capacity (C11), a quota, a permission somebody took
+    away for a moment. It is asked for again until the bound, and said meanwhile.
 
     Raises:
-        TimedOut: it is not running within the bound.
+        TimedOut: it is not running within the bound; says why the start was refused last.
         ProcedureFailed: it was terminated, or a start fell back to stopped three times.
-        CloudError: the cloud refuses the start.
+        NotFound: the cloud does not know it.
     """
     starts, started_at, refused = 0, -LAG_SECONDS, ""
 
@@ -76,9 +71,14 @@ def bring_back(world: World, instance_id: str, within_seconds: float = START_SEC
                     f"volumes and at its console output; then: aws ec2 start-instances --instance-ids "
                     f"{instance_id}"
                 )
-            refused = _ask_for(world.cloud.start_instance, instance_id)
-            if not refused:
-                starts, started_at = starts + 1, world.clock.now()
+            try:
+                world.cloud.start_instance(instance_id)
+            except CloudError as error:
+                if error.retryable or isinstance(error, NotFound | UnknownOutcome):
+                    raise
+                refused = error.code or str(error)
+            else:
+                starts, started_at, refused = starts + 1, world.clock.now(), ""
         return instance
 
     def is_running(instance: Instance) -> bool:
@@ -93,18 +93,13 @@ def bring_back(world: World, instance_id: str, within_seconds: float = START_SEC
     )
 
 
-def _ask_for(change: Callable[[str], None], instance_id: str) -> str:
-    """Ask for a change of state; return the code it was refused with where asking again may help.
-
-    An answer that was lost or throttled is raised: to `wait_for` it means "unknown", and it looks again.
-    """
+def _ask_to_stop(world: World, instance_id: str) -> None:
+    """Ask for a stop; a state that has changed since the look is no refusal."""
     try:
-        change(instance_id)
+        world.cloud.stop_instance(instance_id)
     except CloudError as error:
-        if error.code not in ASK_AGAIN_CODES:
+        if error.code != "IncorrectInstanceState":
             raise
-        return error.code
-    return ""
 
 
 def refuse_gone(instance: Instance) -> None:

@@ -198,7 +198,7 @@ class DurableRuntime:
         """
         run = self.journal.run(run_id)
         if run.state == "done":
-            return from_plain(run.result, returned_by(self._stories[run.procedure].story))
+            return self._answer_of(run)
         if run.schema != self._schema:
             raise PreconditionFailed(
                 f"the run {run_id} was begun by nospof's procedures of version {run.schema} and this is "
@@ -210,6 +210,9 @@ class DurableRuntime:
                 "still works there. When you know that it does not, add --take-over. Nothing was changed."
             )
         with alive(self._home, run_id):
+            run = self.journal.run(run_id)  # again: it may have ended while we waited for it
+            if run.state == "done":
+                return self._answer_of(run)
             self._post_keeper(run_id)
             self._launch()
             DBOS.register_queue(self._queue, polling_interval_sec=POLL_SECONDS)
@@ -218,6 +221,9 @@ class DurableRuntime:
             finally:
                 with suppress(Exception):  # a queue left behind is a row nobody reads
                     DBOS.delete_queue(self._queue)
+
+    def _answer_of(self, run: Run) -> Any:
+        return from_plain(run.result, returned_by(self._stories[run.procedure].story))
 
     def ask_to_stop(self) -> None:
         """Ask the run to stop before its next step."""
@@ -238,13 +244,16 @@ class DurableRuntime:
         failed = next((step.number for step in run.steps if step.error), len(run.steps) + 1)
         first = 1 if run.state == "refused" else failed
         with SetWorkflowID(f"{run.id}.{run.attempts + 1}"):
-            return DBOS.fork_workflow(run.workflow_id, first, queue_name=self._queue)
+            return DBOS.fork_workflow(
+                run.workflow_id, first, application_version=self._schema, queue_name=self._queue
+            )
 
     def _launch(self) -> None:
         """Start the engine, once; it ends with the process, for taking it down takes a second."""
         self._ended.clear()
         if self._is_launched:
             return
+        os.umask(0o077)  # what was asked and answered is nobody else's to read
         database = self._home / "journal.sqlite"
         config = DBOSConfig(
             name=APPLICATION,

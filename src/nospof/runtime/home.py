@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,8 @@ from pathlib import Path
 from nospof.errors import PreconditionFailed
 
 ROOM_NEEDED_BYTES = 32 * 2**20
+RUN_ID = re.compile(r"[a-z0-9-]{1,100}")
+"""Ids also come from tags, which anybody may write."""
 
 
 def home_directory() -> Path:
@@ -82,7 +85,7 @@ def alive(home: Path, run_id: str) -> Iterator[None]:
 @contextmanager
 def claim(home: Path, run_id: str) -> Iterator[bool | None]:
     """Try to be the one process that acts for a run: see `procedures.guarantee.Claim`."""
-    if not lock_path(home, run_id).exists():
+    if not RUN_ID.fullmatch(run_id) or not lock_path(home, run_id).exists():
         yield None
         return
     with ExitStack() as held:

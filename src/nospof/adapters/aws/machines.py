@@ -376,7 +376,7 @@ def _some(ids: list[str]) -> str:
 
 def _is_about_a_stand_in(error: CloudError, call: PlannedCall) -> bool:
     """Whether a rehearsal failed only because an id that will be made later does not exist yet."""
-    unknown = is_not_found(error.code) or error.code.endswith("Malformed")
+    unknown = is_not_found(error.code) or error.code.endswith(("Malformed", "AMIID.Unavailable"))
     stand_ins = [text for name in call.placeholders for text in _texts(call.parameters.get(name))]
     return unknown and any(text in str(error) for text in stand_ins)
 
