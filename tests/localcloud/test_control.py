@@ -280,6 +280,7 @@ AS_NOBODY = """
     from nospof.localcloud import control
     from support.ec2_words import get, launch, running, states_until
     from support.local_cloud import RunningCloud
+    from support.waiting import eventually
     cloud = RunningCloud(control.start("nobody"), Path(sys.argv[1]))
     ec2 = cloud.client("ec2")
     launched = launch(cloud)
