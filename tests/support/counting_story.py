@@ -85,7 +85,7 @@ def main() -> None:
         lines = (
             runtime.run("count", request, run_id, "here")
             if verb == "run"
-            else runtime.resume(run_id, take_over=verb == "take-over")
+            else runtime.resume(run_id, take_over=verb == "take-over", patience_seconds=0.5)
         )
     except NospofError as error:
         sys.stdout.write(json.dumps({"error": type(error).__name__, "message": str(error)}))

@@ -19,6 +19,9 @@ class Silent:
     def progress(self, says: str, done: float | None = None) -> None:
         pass
 
+    def warn(self, says: str) -> None:
+        pass
+
 
 class Unbreakable:
     """A place where nothing can be broken or loaded: there is nothing real in it."""

@@ -105,8 +105,10 @@ def test_releasing_takes_off_the_promise_and_nothing_else():
     source_id = cloud.the_instance.id
     world = memory_world(cloud)
     promise(world, source_id, RUN)
-    release(world, source_id)
-    release(world, source_id)
+    release(world, source_id, "another-run")
+    assert TAG_GUARANTEE in cloud.instance(source_id).tags
+    release(world, source_id, RUN)
+    release(world, source_id, RUN)
     assert cloud.instance(source_id).tags == {"Name": "site", "team": "web"}
 
 

@@ -1,10 +1,11 @@
 """How a clone is planned, and what must not be cloned: every rule, met and not met."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from nospof.errors import PreconditionFailed
+from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.answers import Answer
 from nospof.model.cloud import (
     TAG_GUARANTEE,
@@ -187,7 +188,7 @@ def test_the_twin_keeps_the_tags_but_not_awss_nor_our_marks():
         TAG_STATE: "none",
         "aws:cloudformation:stack-name": "prod",
         "AWS:reserved": "x",
-        TAG_GUARANTEE: "running run=old by=2026-01-01T00:00:00Z",
+        TAG_GUARANTEE: "running run=run-1 by=2026-01-01T00:00:00Z",
         TAG_RUN: "old",
         TAG_TWIN_OF: "i-0",
     }
@@ -312,3 +313,25 @@ def test_what_the_operator_should_know_is_said_and_only_then(warning, changes, r
 def test_a_shared_zone_is_said():
     assert "shares the zone za" in "\n".join(plan(SAME_ZONE).plan.warnings)
     assert "shares the zone" not in "\n".join(plan().plan.warnings)
+
+
+def test_an_instance_another_run_works_on_is_refused():
+    with pytest.raises(PreconditionFailed, match="another run works on i-1 now") as refused:
+        plan(tags={TAG_GUARANTEE: "running run=clone-9 by=2026-01-01T00:00:00Z"})
+    assert str(refused.value).endswith("Nothing was changed.")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"port": 0}, "--port 0"),
+        ({"port": 99999}, "--port 99999"),
+        ({"path": "nix"}, "--path 'nix' must begin with /"),
+        ({"url": "blah"}, "--url 'blah'"),
+        ({"url": "ftp://host/"}, "--url"),
+        ({"url": "http://user:word@host/"}, "without a user name"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_a_usage_error(wrong, says):
+    with pytest.raises(UsageError, match=re.escape(says)):
+        plan(request=CloneRequest("i-1", **wrong))

@@ -21,7 +21,8 @@ from nospof.model.cloud import (
     TargetGroup,
 )
 from nospof.model.requests import PairRequest
-from nospof.planning.pair import PairFacts, is_open, plan_pair, resource_name, service_of
+from nospof.planning.pair import is_open, plan_pair, resource_name, service_of
+from nospof.planning.pair_rules import PairFacts
 
 SOURCE = Instance(
     id="i-1",

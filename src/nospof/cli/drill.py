@@ -25,8 +25,21 @@ from nospof.model.requests import DrillRequest
     show_default=True,
     help="kill pulls the plug (local cloud only); stop is StopInstances.",
 )
-@click.option("--rate", "rate_per_second", default=200, show_default=True, help="Requests per second.")
-@click.option("--seconds", default=20, show_default=True, help="How long the load lasts.")
+@click.option(
+    "--rate",
+    "rate_per_second",
+    type=click.IntRange(1, 5000),
+    default=200,
+    show_default=True,
+    help="Requests per second.",
+)
+@click.option(
+    "--seconds",
+    type=click.IntRange(12, 300),
+    default=20,
+    show_default=True,
+    help="How long the load lasts, at least.",
+)
 @click.option("--path", default="/", show_default=True, help="The page to ask for.")
 @click.option("--yes", is_flag=True, help="Do not ask before breaking it.")
 @format_option

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from nospof import __version__
-from nospof.errors import CloudError, ExitCode, NospofError, ProcedureFailed
+from nospof.errors import CloudError, ExitCode, NospofError, ProcedureFailed, UsageError
 
 COMMANDS = {
     "audit": ("nospof.cli.audit:audit", "Find every single point of failure of your services, with proof."),
@@ -71,12 +71,16 @@ def main() -> None:
     except click.exceptions.Abort:
         leave("nospof: stopped.", ExitCode.REFUSED)
     except click.ClickException as error:
+        if wants_json():
+            leave(told(UsageError(error.format_message())), ExitCode.USAGE)
         error.show()
         leave("", ExitCode.USAGE)
     except NospofError as error:
         leave(told(error), error.exit_code)
     except BrokenPipeError:
         os._exit(ExitCode.DONE)
+    except OSError as error:
+        leave(f"nospof: {error}", ExitCode.BUG)
     except Exception:  # noqa: BLE001 - the edge: what arrives here is a fault of ours
         traceback.print_exc()
         leave("nospof: this is a fault of nospof; please report it with the lines above.", ExitCode.BUG)
@@ -89,14 +93,18 @@ def leave(message: str, code: int) -> None:
         sys.stderr.write(message + "\n")
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        sys.stderr.write(f"nospof: the result could not be written: {error.strerror}\n")
+        code = code or ExitCode.BUG
     finally:
         os._exit(code)
 
 
 def told(error: NospofError) -> str:
     """Return what a person is told, or the same as JSON when that was asked for."""
-    if ("--format" in sys.argv and "json" in sys.argv) or "--format=json" in sys.argv:
+    if wants_json():
         sys.stdout.write(json.dumps({"error": envelope(error)}, indent=2) + "\n")
         return ""
     lines = [f"nospof: {error}"]
@@ -106,6 +114,11 @@ def told(error: NospofError) -> str:
         lines.append(f"  resume it: nospof runs resume {error.run_id}")
         lines.append(f"  look at it: nospof runs show {error.run_id}")
     return "\n".join(lines)
+
+
+def wants_json() -> bool:
+    """Whether the command line asks for JSON, however far it was understood."""
+    return ("--format" in sys.argv and "json" in sys.argv) or "--format=json" in sys.argv
 
 
 def envelope(error: NospofError) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from nospof import bootstrap
 from nospof.cli.options import cloud_options, format_option, plan_options, to_json
 from nospof.cli.progress import Watch, is_interactive
 from nospof.cli.text import describe_result, plan_text
-from nospof.errors import UsageError
+from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
 from nospof.ports.world import World
 from nospof.services import procedures as service
@@ -70,7 +70,9 @@ def maintain() -> None:
 
 @maintain.command("take")
 @click.argument("instance_id", metavar="INSTANCE")
-@click.option("--path", default="/", show_default=True, help="The page to ask the member for.")
+@click.option(
+    "--path", default="", help="The page to ask the member for; else the one its balancer asks for."
+)
 @click.option("--yes", is_flag=True, help="Do not ask before the first change.")
 @format_option
 @cloud_options
@@ -113,7 +115,8 @@ def ask_first(world: World, procedure: str, request: Any, warning: str) -> None:
         raise UsageError(f"nobody can be asked here: add --yes. {warning}")
     if service.has_plan(procedure):
         click.echo(plan_text(service.plan(world, procedure, request)), err=True)
-    click.confirm(f"{warning} Go on?", abort=True, err=True)
+    if not click.confirm(f"{warning} Go on?", default=False, err=True):
+        raise PreconditionFailed("not done, as you said. Nothing was changed.")
 
 
 def run_with_signals(world: World, procedure: str, request: Any, watch: Watch) -> service.Outcome:
@@ -129,7 +132,8 @@ def run_with_signals(world: World, procedure: str, request: Any, watch: Watch) -
 class stopping_politely:  # noqa: N801 - reads as a sentence where it is used
     """While this lasts, the first signal asks the run to stop after its step, the second ends it.
 
-    The second one is safe too: the keeper brings the source back.
+    The second one is safe too: the keeper brings the source back. A closed terminal counts as a signal,
+    unless somebody (nohup) has said that it should not.
     """
 
     def __init__(self, runtime: Any, watch: Watch) -> None:
@@ -139,17 +143,20 @@ class stopping_politely:  # noqa: N801 - reads as a sentence where it is used
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._on_signal)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._on_signal)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _on_signal(self, number: int, _frame: object) -> None:
+    def _on_signal(self, _number: int, _frame: object) -> None:
         self._runtime.ask_to_stop()
+        step = self._runtime.current_step
         self._watch.say(
-            f"stopping after '{self._runtime.current_step}'; once more leaves at once, and the keeper "
-            "brings back what is off"
+            f"stopping {f'after {step!r}' if step else 'before the first step'}; once more leaves at once, "
+            "and the keeper brings back what is off. Resume either with: nospof runs resume"
         )
-        signal.signal(number, signal.SIG_DFL)
+        for number in self._before:
+            signal.signal(number, signal.SIG_DFL)

@@ -71,6 +71,10 @@ class Watch:
                 completed=0 if done is None else done,
             )
 
+    def warn(self, says: str) -> None:
+        """Say something the operator should know, so that it stays to be read."""
+        self._console.print(f"{self._indent}  ! {says}", markup=False)
+
     def say(self, sentence: str) -> None:
         """Say something that is no step."""
         self._console.print(f"{self._indent}  {sentence}", markup=False)
@@ -83,4 +87,4 @@ class Watch:
 
 def is_interactive() -> bool:
     """Whether a person can be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))

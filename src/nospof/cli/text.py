@@ -65,7 +65,17 @@ def clone_text(result: CloneResult) -> str:
         lines.append(time_off_text(result.time_off))
     elif result.source.state == "running":
         lines.append("time off not known: an earlier attempt was interrupted while the source was off")
-    lines.append(f"next: nospof pair {result.source.id} --with {result.twin.id}")
+    if result.source.state == "running" and (result.time_off and result.time_off.first_good_answer is None):
+        lines.append(
+            "nobody looked whether the service works again: it did not answer where it was asked before"
+        )
+    if result.source.state != "running":
+        lines.append(f"{result.source.id} is {result.source.state}, as before; a pair needs it running")
+    lines.append(
+        f"next: nospof pair {result.source.id} --with {result.twin.id} --port {result.port} "
+        f"--health-path {result.path}"
+    )
+    lines.append("      and --stateless, if it keeps nothing that changes")
     return "\n".join(lines)
 
 

@@ -66,7 +66,7 @@ def home() -> Path:
     """Return the directory that holds all clouds of this user."""
     chosen = os.environ.get("NOSPOF_HOME")
     if chosen:
-        return Path(chosen).absolute() / "clouds"
+        return Path(chosen).expanduser().absolute() / "clouds"
     state = os.environ.get("XDG_STATE_HOME")
     base = Path(state) if state else Path.home() / ".local" / "state"
     return base.absolute() / "nospof" / "clouds"
@@ -121,10 +121,12 @@ def find(name: str = "default") -> Endpoint:
     """
     directory = _directory(name)
     if not directory.is_dir():
-        raise LocalCloudError(f"there is no local cloud '{name}'; start one with `nospof cloud start`")
+        raise LocalCloudError(f"there is no local cloud '{name}'; start it: nospof cloud start --name {name}")
     running = _running(name, directory)
     if running is None:
-        raise LocalCloudError(f"the local cloud '{name}' does not run; start it with `nospof cloud start`")
+        raise LocalCloudError(
+            f"the local cloud '{name}' does not run; start it: nospof cloud start --name {name}"
+        )
     return running
 
 

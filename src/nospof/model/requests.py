@@ -59,10 +59,15 @@ class PairRequest:
 
 @dataclass(frozen=True)
 class TakeRequest:
-    """Take an announced maintenance event of one member early: drain, stop, start, undrain."""
+    """Take an announced maintenance event of one member early: drain, stop, start, undrain.
+
+    Args:
+        instance_id: the member.
+        path: the page to ask it for; empty takes the page its balancer asks for.
+    """
 
     instance_id: str
-    path: str = "/"
+    path: str = ""
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ class CloneResult:
     image_id: str
     twin: Instance
     time_off: TimeOff | None
+    port: int = 80
+    path: str = "/"
 
 
 @dataclass(frozen=True)

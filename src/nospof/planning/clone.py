@@ -6,8 +6,9 @@ Pure: facts in, a plan or `PreconditionFailed` out. The rules name the public ca
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
-from nospof.errors import PreconditionFailed
+from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.answers import Answer
 from nospof.model.cloud import (
     TAG_GUARANTEE,
@@ -66,6 +67,8 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
         PreconditionFailed: the instance must not be cloned like this.
     """
     source = facts.source
+    refuse_what_makes_no_sense(request)
+    refuse_what_another_run_holds(source, token)
     refuse_what_must_not_stop(source, facts.auto_scaling_group, is_stop_protected=facts.is_stop_protected)
     subnet = choose_subnet(source, facts.subnets, facts.zones_offering, request)
     image_name = image_name_of(token)
@@ -101,6 +104,33 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
             },
         ),
     )
+
+
+def refuse_what_makes_no_sense(request: CloneRequest) -> None:
+    """Refuse a request that cannot be understood, whatever the world looks like."""
+    if not 1 <= request.port <= 65535:
+        raise UsageError(f"--port {request.port} is no port; use one from 1 to 65535")
+    if not request.path.startswith("/"):
+        raise UsageError(f"--path {request.path!r} must begin with /")
+    if request.url:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise UsageError(
+                f"--url {request.url!r} must be http://HOST/PAGE or https://HOST/PAGE, without a user name"
+            )
+
+
+def refuse_what_another_run_holds(instance: Instance, token: str) -> None:
+    """Refuse an instance that carries another run's guarantee: two would undo each other's work.
+
+    Whoever runs nospof keeps dead runs' guarantees first, so one that is still there is alive.
+    """
+    guarantee = instance.tags.get(TAG_GUARANTEE, "")
+    if guarantee and f"run={token} " not in guarantee:
+        raise PreconditionFailed(
+            f"another run works on {instance.id} now ({guarantee}). Wait for it, or see nospof runs list. "
+            "Nothing was changed."
+        )
 
 
 def refuse_what_must_not_stop(source: Instance, auto_scaling_group: str, *, is_stop_protected: bool) -> None:

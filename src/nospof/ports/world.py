@@ -34,6 +34,9 @@ class Reporter(Protocol):
     def progress(self, says: str, done: float | None = None) -> None:
         """Say what the step under way is doing; `done` is its share, 0 to 1, when known."""
 
+    def warn(self, says: str) -> None:
+        """Say something the operator should know, so that it stays to be read."""
+
 
 @dataclass(frozen=True)
 class World:

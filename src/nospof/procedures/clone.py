@@ -29,6 +29,8 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     """Clone an instance. Guarantee: the source is as it was, running or stopped, when this ends."""
     facts = steps.read("look at the instance and what surrounds it", clone_facts, world, request)
     plan = plan_clone(facts, request, steps.token)
+    for warning in plan.plan.warnings:
+        world.reporter.warn(warning)
     steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
     source, must_run = facts.source, facts.source.state == "running"
     tags = {TAG_RUN: steps.token, TAG_TWIN_OF: source.id}
@@ -52,10 +54,10 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
         time_off = steps.do("wait until the source answers again", wait_for_answer, world, request, off)
     if must_run:
         steps.do("wait until the source passes its status checks", wait_until_ok, world, source.id)
-        steps.do("release the promise", release, world, source.id)
+        steps.do("release the promise", release, world, source.id, steps.token)
     image = steps.do("wait until the image is available", wait_for_image, world, off.image.id)
     twin = steps.do("launch the twin", launch, world, with_image(plan, image.id))
-    return CloneResult(source, image.id, twin, time_off)
+    return CloneResult(source, image.id, twin, time_off, request.port, request.path)
 
 
 def clone_facts(world: World, request: CloneRequest) -> CloneFacts:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nospof.errors import PreconditionFailed, UsageError
-from nospof.model.cloud import TAG_SERVICE, Listener, LoadBalancer, Target, TargetGroup
+from nospof.model.answers import Answer
+from nospof.model.cloud import TAG_SERVICE, Instance, Listener, LoadBalancer, Target, TargetGroup
 from nospof.model.drill import Fault, LoadResult, LoadSpec, Objective, Verdict
 from nospof.model.requests import DrillRequest
 from nospof.model.results import DrillResult
-from nospof.planning.clone import refuse_what_must_not_stop
+from nospof.planning.clone import refuse_what_another_run_holds, refuse_what_must_not_stop
 from nospof.planning.verdict import is_steady, judge
 from nospof.ports.load import LoadRun
 from nospof.ports.steps import Steps
@@ -41,6 +42,8 @@ class ServiceFacts:
     listener: Listener
     targets: tuple[Target, ...]
     victim: str
+    victim_instance: Instance
+    answer: Answer
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -49,13 +52,19 @@ class ServiceFacts:
 
     def url(self, path: str) -> str:
         """Return where clients come in."""
-        return f"{self.listener.protocol.lower()}://{self.balancer.dns_name}:{self.listener.port}{path}"
+        return url_of_entry(self.balancer, self.listener, path)
+
+
+def url_of_entry(balancer: LoadBalancer, listener: Listener, path: str) -> str:
+    """Return a page's address at a balancer."""
+    return f"{listener.protocol.lower()}://{balancer.dns_name}:{listener.port}{path}"
 
 
 def drill(steps: Steps, world: World, request: DrillRequest) -> DrillResult:
     """Break a member and judge. Guarantee: the member is running and serves again at the end."""
     facts = steps.read("look at the service", service_facts, world, request)
     refuse_to_break_what_is_not_whole(facts, request)
+    refuse_what_another_run_holds(facts.victim_instance, steps.token)
     steps.read("see whether this fault can be put here", check_fault, world, facts, request.fault)
     victim = facts.victim
     steps.do("promise that the member comes back", promise, world, victim, steps.token, must_work=True)
@@ -65,7 +74,7 @@ def drill(steps: Steps, world: World, request: DrillRequest) -> DrillResult:
     steps.do("bring the member back", restore, world, victim)
     steps.do("wait until it passes its status checks", wait_until_ok, world, victim)
     steps.do("wait until all members are healthy", wait_healthy, world, facts.group.arn, facts.members)
-    steps.do("release the promise", release, world, victim)
+    steps.do("release the promise", release, world, victim, steps.token)
     return DrillResult(request.service, facts.url(request.path), request.fault, victim, verdict)
 
 
@@ -84,9 +93,28 @@ def service_facts(world: World, request: DrillRequest) -> ServiceFacts:
         for listener in cloud.listeners(balancer.arn):
             if group.arn in dict(listener.forwards_to):
                 targets = cloud.targets(group.arn)
-                first = min((target.instance_id for target in targets), default="")
-                return ServiceFacts(group, balancer, listener, targets, request.instance_id or first)
+                victim = victim_among(targets, request)
+                return ServiceFacts(
+                    group,
+                    balancer,
+                    listener,
+                    targets,
+                    victim,
+                    cloud.instance(victim),
+                    replace(world.probe.get(url_of_entry(balancer, listener, request.path)), body=""),
+                )
     raise PreconditionFailed(f"no balancer forwards to {group.name}; there is nothing to drill yet")
+
+
+def victim_among(targets: tuple[Target, ...], request: DrillRequest) -> str:
+    """Return the member to break: the one asked for, else the first by id."""
+    members = sorted({target.instance_id for target in targets})
+    victim = request.instance_id or next(iter(members), "")
+    if victim not in members:
+        raise UsageError(
+            f"{victim or 'nobody'} is no member of {request.service}; members: {', '.join(members) or 'none'}"
+        )
+    return victim
 
 
 def refuse_to_break_what_is_not_whole(facts: ServiceFacts, request: DrillRequest) -> None:
@@ -95,9 +123,10 @@ def refuse_to_break_what_is_not_whole(facts: ServiceFacts, request: DrillRequest
         raise UsageError(f"there is no fault {request.fault!r}; there are: {', '.join(FAULTS)}")
     if request.seconds < SHORTEST_SECONDS:
         raise UsageError(f"a drill needs at least {SHORTEST_SECONDS} s to see the service before and after")
-    if facts.victim not in facts.members:
-        raise UsageError(
-            f"{facts.victim} is no member of {request.service}: {', '.join(facts.members) or 'none'}"
+    if not facts.answer.is_good:
+        raise PreconditionFailed(
+            f"{facts.answer.url} answers {facts.answer.says} while nothing is broken, so a drill would prove "
+            "nothing. Name a page that answers well with --path. Nothing was changed."
         )
     sick = [f"{target.instance_id} is {target.state}" for target in facts.targets if not target.is_healthy]
     if sick or len(facts.members) < 2:

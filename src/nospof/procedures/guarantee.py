@@ -69,9 +69,11 @@ def promise(world: World, instance_id: str, run_id: str, *, must_work: bool = Fa
     return str(guarantee)
 
 
-def release(world: World, instance_id: str) -> None:
-    """Take the guarantee off again: it was kept."""
-    world.cloud.untag(instance_id, (TAG_GUARANTEE,))
+def release(world: World, instance_id: str, run_id: str) -> None:
+    """Take a run's own guarantee off again: it was kept. Another run's stays."""
+    found = world.cloud.instance(instance_id).tags.get(TAG_GUARANTEE, "")
+    if parse_guarantee(found).run_id == run_id:
+        world.cloud.untag(instance_id, (TAG_GUARANTEE,))
 
 
 def keep_guarantees(world: World, claim: Claim) -> tuple[str, ...]:
@@ -123,7 +125,7 @@ def make_true(world: World, instance_id: str, guarantee: Guarantee, *, may_stop:
         if world.cloud.instance(instance_id).state != "running":
             bring_back(world, instance_id)
             steady = 0
-    release(world, instance_id)
+    release(world, instance_id, guarantee.run_id)
 
 
 def let_snapshots_begin(world: World, instance: Instance, run_id: str) -> None:

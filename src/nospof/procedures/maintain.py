@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
 from nospof.model.answers import Answer
 from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Target
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
-from nospof.planning.clone import refuse_what_must_not_stop
+from nospof.planning.clone import refuse_what_another_run_holds, refuse_what_must_not_stop
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of, wait_until_ok
@@ -36,6 +37,7 @@ class Membership:
     group_name: str
     port: int
     is_in_service: bool
+    answer: Answer
     others: tuple[Target, ...]
 
 
@@ -53,6 +55,7 @@ class MemberFacts:
 def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     """Take a member's announced events early. Guarantee: it is running and serves again at the end."""
     facts = steps.read("look at the member and those beside it", member_facts, world, request)
+    refuse_what_another_run_holds(facts.instance, steps.token)
     refuse_to_leave_the_service_alone(facts)
     instance = facts.instance
     began = steps.do("promise that the member comes back", promise_at, world, instance.id, steps.token)
@@ -60,7 +63,7 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     steps.do("stop it and start it on other hardware", move, world, facts, steps.token)
     steps.do("wait until it passes its status checks", wait_until_ok, world, instance.id)
     for group in facts.memberships:
-        page = (group.port, request.path)
+        page = (group.port, urlsplit(group.answer.url).path)
         steps.do(f"wait until it answers on port {group.port}", wait_for_page, world, instance.id, *page)
         steps.do(
             f"put it back into {group.group_name}", register, world, group.group_arn, instance.id, group.port
@@ -72,7 +75,7 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
             group.group_arn,
             (instance.id,),
         )
-    steps.do("release the promise", release, world, instance.id)
+    steps.do("release the promise", release, world, instance.id, steps.token)
     left = steps.do("see which events are left", live_events, world, instance.id)
     ended = steps.do("note the time", now, world)
     cleared = {event.id for event in facts.events} - {event.id for event in left}
@@ -91,6 +94,10 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
                 group.name,
                 target.port,
                 target.is_healthy,
+                replace(
+                    world.probe.get(url_of(instance, target.port, request.path or group.health_check.path)),
+                    body="",
+                ),
                 tuple(other for other in targets if other.instance_id != instance.id and other.is_healthy),
             )
             for target in targets
@@ -127,9 +134,16 @@ def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
     if not facts.memberships:
         raise PreconditionFailed(
             f"{instance.id} is behind no load balancer: taking its maintenance is an outage. Pair it first: "
-            f"nospof pair {instance.id}. Nothing was changed."
+            f"nospof pair {instance.id}. If an earlier run took it out, resume that run: nospof runs list. "
+            "Nothing was changed."
         )
     for group in facts.memberships:
+        if group.answer.status and not group.answer.is_good:
+            raise PreconditionFailed(
+                f"{group.answer.url} answers {group.answer.says} now, so nobody could tell later "
+                f"whether {instance.id} works again. Name a page that answers well with --path. "
+                "Nothing was changed."
+            )
         if not group.others:
             raise PreconditionFailed(
                 f"no other member of {group.group_name} is healthy, so {instance.id} must not leave it now. "

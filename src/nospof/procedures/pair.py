@@ -24,7 +24,8 @@ from nospof.model.cloud import (
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.model.results import PairResult
 from nospof.planning.clone import plan_clone
-from nospof.planning.pair import PairFacts, PairPlan, is_open, plan_pair, resource_name, service_of
+from nospof.planning.pair import PairPlan, is_open, plan_pair, resource_name, service_of
+from nospof.planning.pair_rules import PairFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import clone, clone_facts, url_of, wait_until_ok
@@ -44,6 +45,8 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     """Pair an instance with its twin. Guarantee: the source serves throughout."""
     facts = steps.read("look at the service and what surrounds it", pair_facts, world, request)
     plan = plan_pair(facts, request, steps.token)
+    for warning in plan.plan.warnings:
+        world.reporter.warn(warning)
     steps.read("ask the cloud whether it would allow each call of the pair", rehearse, world, plan.plan)
     source, twin, cloned = facts.source, facts.twin, None
     if twin is None:

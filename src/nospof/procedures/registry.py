@@ -57,7 +57,7 @@ def pair_plan(world: World, request: PairRequest) -> Plan:
         plan = Plan(
             procedure=plan.procedure,
             says=f"{first.says}; then {plan.says}",
-            guarantee=f"{first.guarantee}; {plan.guarantee}",
+            guarantee=f"{first.guarantee}; the twin gets no traffic before it passed",
             calls=first.calls + plan.calls,
             warnings=first.warnings + plan.warnings,
             expected_seconds_off=first.expected_seconds_off,

@@ -36,6 +36,8 @@ T = TypeVar("T")
 
 APPLICATION = "nospof"
 POLL_SECONDS = 0.1
+KEEPER_SECONDS = 60.0
+"""A keeper believes that an instance runs after some fifteen looks, a second apart."""
 
 
 class Story(Protocol):
@@ -185,12 +187,15 @@ class DurableRuntime:
             with SetWorkflowID(run_id):
                 return self._wait(DBOS.start_workflow(self._tell, procedure, plain, run_id, place))
 
-    def resume(self, run_id: str, *, take_over: bool = False) -> Any:
+    def resume(
+        self, run_id: str, *, take_over: bool = False, patience_seconds: float = KEEPER_SECONDS
+    ) -> Any:
         """Take up a run that was interrupted or failed, where it was, and return what it answers.
 
         Args:
             run_id: the run.
             take_over: the operator's word that the other machine which began it is gone.
+            patience_seconds: how long to wait for a keeper that is just mending what the run left.
 
         Raises:
             PreconditionFailed: there is nothing to resume, or another process works on it.
@@ -209,7 +214,7 @@ class DurableRuntime:
                 f"the run {run_id} was begun on another machine, and from here nobody can see whether it "
                 "still works there. When you know that it does not, add --take-over. Nothing was changed."
             )
-        with alive(self._home, run_id):
+        with alive(self._home, run_id, patience_seconds):
             run = self.journal.run(run_id)  # again: it may have ended while we waited for it
             if run.state == "done":
                 return self._answer_of(run)
@@ -287,6 +292,11 @@ class DurableRuntime:
         except NospofError as error:
             self._outcome = [None, _told(error, steps)]
             raise self._outcome[1] from error
+        except (sa.exc.SQLAlchemyError, OSError) as error:
+            why = str(getattr(error, "orig", None) or error).strip()
+            told = NospofError(f"the journal could not be written ({why}); make room for it")
+            self._outcome = [None, _told(told, steps)]
+            raise self._outcome[1] from error
         except Exception as error:
             error.add_note(f"in the run {run_id} at '{steps.current}'; see: nospof runs show {run_id}")
             self._outcome = [None, error]
@@ -301,7 +311,7 @@ class DurableRuntime:
         """Wait for the story's end and for the engine's record of it."""
         while not self._ended.wait(POLL_SECONDS):
             if self._steps and self._steps.is_parked.is_set():
-                raise _told(PreconditionFailed("stopped as asked, between two steps"), self._steps)
+                raise _told(NospofError("stopped as asked, between two steps"), self._steps)
         with suppress(Exception):  # what it raises is in our hands already
             handle.get_result(polling_interval_sec=POLL_SECONDS)
         value, error = self._outcome
@@ -313,7 +323,7 @@ class DurableRuntime:
 def _told(error: NospofError, steps: DurableSteps) -> NospofError:
     """Return the error as the one who asked must hear it: did anything change, and what now?"""
     if not steps.has_changed_something:
-        return error
+        return PreconditionFailed(f"{error}; nothing was changed") if type(error) is NospofError else error
     exists = tuple(f"done: {name}" for name in steps.done)
     return ProcedureFailed(str(error), run_id=steps.token, step=steps.current, exists=exists)
 

@@ -6,18 +6,19 @@ when the process dies, however it dies, so nobody has to guess from heartbeats.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from nospof.errors import PreconditionFailed
+from nospof.errors import PreconditionFailed, UsageError
 
 ROOM_NEEDED_BYTES = 32 * 2**20
+LOCK_SECONDS = 0.1
 RUN_ID = re.compile(r"[a-z0-9-]{1,100}")
 """Ids also come from tags, which anybody may write."""
 
@@ -64,21 +65,31 @@ def lock_path(home: Path, run_id: str) -> Path:
 
 
 @contextmanager
-def alive(home: Path, run_id: str) -> Iterator[None]:
+def alive(home: Path, run_id: str, patience_seconds: float = 0.0) -> Iterator[None]:
     """Be the living process of a run for as long as this lasts.
 
+    Args:
+        home: the state directory.
+        run_id: the run.
+        patience_seconds: how long to wait for another process to let go of it.
+
     Raises:
-        PreconditionFailed: another process is.
+        PreconditionFailed: another process is, and stays so.
     """
+    ends = time.monotonic() + patience_seconds
     with lock_path(home, run_id).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            raise PreconditionFailed(
-                f"the run {run_id} is being worked on by another process of this machine"
-            ) from error
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() >= ends:
+                    raise PreconditionFailed(
+                        f"the run {run_id} is being worked on by another process of this machine. Wait for it, "
+                        "or stop it there (Ctrl-C). Nothing was changed."
+                    ) from error
+                time.sleep(LOCK_SECONDS)
+            else:
+                break
         yield
 
 
@@ -110,6 +121,13 @@ def is_alive(home: Path, run_id: str) -> bool | None:
 
 
 def wait_until_dead(home: Path, run_id: str) -> None:
-    """Return once no process holds the run. Sleeps in the kernel meanwhile."""
-    with lock_path(home, run_id).open("r") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
+    """Return once no process holds the run. Sleeps in the kernel meanwhile.
+
+    Raises:
+        UsageError: there was no such run on this machine.
+    """
+    try:
+        with lock_path(home, run_id).open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        raise UsageError(f"this machine has never seen a run {run_id}; see: nospof runs list") from None

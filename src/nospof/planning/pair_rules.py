@@ -1,0 +1,135 @@
+"""What a pair is decided on, and the reasons why one must not be made.
+
+Pure: each rule takes facts and raises `PreconditionFailed` or `UsageError` with what to do next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nospof.errors import PreconditionFailed, UsageError
+from nospof.model.answers import Answer
+from nospof.model.cloud import (
+    TAG_SERVICE,
+    TAG_STATE,
+    HealthCheck,
+    IngressRule,
+    Instance,
+    LoadBalancer,
+    Subnet,
+    TargetGroup,
+    TargetGroupRequest,
+)
+from nospof.model.requests import PairRequest
+
+TAG_LENGTH = 256
+PORTS = range(1, 65536)
+
+
+@dataclass(frozen=True)
+class PairFacts:
+    """Everything the decision rests on, read before it.
+
+    `clients` is who may reach the source's port today. `twin_zone` is where the twin is or will be,
+    empty where it cannot be made. `closed` are the members' security groups that must be opened to the
+    balancer.
+    """
+
+    source: Instance
+    twin: Instance | None
+    twin_zone: str
+    subnets: tuple[Subnet, ...]
+    closed: tuple[str, ...]
+    clients: tuple[IngressRule, ...]
+    balancer: LoadBalancer | None
+    target_group: TargetGroup | None
+    answer: Answer
+
+
+def refuse_what_makes_no_sense(request: PairRequest) -> None:
+    """Refuse a request that cannot be understood, whatever the world looks like."""
+    if not request.health_path.startswith("/"):
+        raise UsageError(f"--health-path {request.health_path!r} must begin with /")
+    for option, port in (("--port", request.port), ("--listener-port", request.listener_port)):
+        if port not in PORTS:
+            raise UsageError(f"{option} {port} is no port; use one from {PORTS[0]} to {PORTS[-1]}")
+
+
+def refuse_unspeakable_name(service: str) -> None:
+    """Refuse a name Elastic Load Balancing does not take as a tag (API reference, Tag)."""
+    strange = sorted({c for c in service if not (c.isalpha() or c.isnumeric() or c in " _.:/=+-@")})
+    if strange or service != service.strip() or len(service) > TAG_LENGTH:
+        raise PreconditionFailed(
+            f"the service name {service!r} cannot be a tag of a load balancer"
+            f"{': it contains ' + ' '.join(map(repr, strange)) if strange else ''}. Choose one of at most "
+            f"{TAG_LENGTH} letters, digits, spaces and _ . : / = + - @ with --service. Nothing was changed."
+        )
+
+
+def refuse_two_diverging_copies(source: Instance, request: PairRequest) -> None:
+    """Refuse to put two databases behind one balancer: each would take half the writes."""
+    if not request.stateless and source.tags.get(TAG_STATE) != "none":
+        raise PreconditionFailed(
+            f"nospof cannot see yet what {source.id} keeps on its disk. A database, uploads or sessions on "
+            "it would split in two behind a balancer, each half with its own writes. If it keeps nothing "
+            "that changes, say so with --stateless; otherwise move its state out first (RDS, EFS). "
+            "Nothing was changed."
+        )
+
+
+def refuse_what_is_no_pair(facts: PairFacts, request: PairRequest) -> None:
+    """Refuse members that cannot serve together."""
+    source, twin = facts.source, facts.twin
+    if source.state != "running":
+        raise PreconditionFailed(
+            f"{source.id} is {source.state}; start it first: aws ec2 start-instances --instance-ids "
+            f"{source.id}. Nothing was changed."
+        )
+    if facts.answer.status and str(facts.answer.status) != HealthCheck().matcher:
+        raise PreconditionFailed(
+            f"{facts.answer.url} answers {facts.answer.says} to a request made as the balancer will make it "
+            "(the instance's address as Host, no cookies), so the balancer would find no healthy member. "
+            "Choose a page that answers 200 with --health-path. Nothing was changed."
+        )
+    if twin is None:
+        return
+    if twin.id == source.id:
+        raise UsageError(f"{source.id} cannot be its own twin; leave --with out to have one cloned")
+    if twin.state != "running":
+        raise PreconditionFailed(
+            f"the twin {twin.id} is {twin.state}; start it, or leave --with out to have a new one cloned. "
+            "Nothing was changed."
+        )
+    if twin.vpc_id != source.vpc_id:
+        raise PreconditionFailed(
+            f"{twin.id} is in {twin.vpc_id} and {source.id} in {source.vpc_id}: one balancer serves one "
+            "VPC. Nothing was changed."
+        )
+    if twin.zone == source.zone and not request.same_zone:
+        raise PreconditionFailed(
+            f"{source.id} and {twin.id} are both in {source.zone}: one zone's failure takes both. Clone "
+            f"into another zone (nospof clone {source.id}), or accept this with --same-zone. "
+            "Nothing was changed."
+        )
+
+
+def refuse_foreign_names(facts: PairFacts, service: str, wanted: TargetGroupRequest) -> None:
+    """Refuse to take over a balancer or a group that is not this service's, or not like this."""
+    for kind, found in (("load balancer", facts.balancer), ("target group", facts.target_group)):
+        if found and found.tags.get(TAG_SERVICE) != service:
+            raise PreconditionFailed(
+                f"a {kind} named {wanted.name} exists and is not the service {service}'s; choose another "
+                "name with --service. Nothing was changed."
+            )
+    group, balancer = facts.target_group, facts.balancer
+    if group and (group.port, group.health_check) != (wanted.port, wanted.health_check):
+        raise PreconditionFailed(
+            f"the target group {wanted.name} of {service} exists with port {group.port} and the check "
+            f"GET {group.health_check.path}, not port {wanted.port} and GET {wanted.health_check.path}. "
+            "Ask for what exists, or choose another name with --service. Nothing was changed."
+        )
+    if balancer and balancer.vpc_id != wanted.vpc_id:
+        raise PreconditionFailed(
+            f"the load balancer {wanted.name} of {service} is in {balancer.vpc_id} and {facts.source.id} in "
+            f"{wanted.vpc_id}; choose another name with --service. Nothing was changed."
+        )
