@@ -12,7 +12,7 @@ import pytest
 
 from nospof.model.cloud import TAG_GUARANTEE
 from support.ec2_words import launch, running, state
-from support.site import SITE, everything, nospof
+from support.site import SITE, environment_of, everything, nospof
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
@@ -166,7 +166,7 @@ def test_nobody_to_ask_is_a_usage_error_even_without_a_terminal_at_all(site):
     source = site.launch("cron")
     done = subprocess.run(
         ["sh", "-c", 'exec "$0" -m nospof clone "$1" <&-', sys.executable, source],
-        env=site.environment(),
+        env=environment_of(site.home, **site.cloud.environment),
         capture_output=True,
         text=True,
         timeout=60,
@@ -183,7 +183,7 @@ def test_a_keeper_of_a_run_nobody_knows_says_so(site):
 def test_a_result_that_cannot_be_written_is_said(site):
     done = subprocess.run(
         ["sh", "-c", 'exec "$0" -m nospof audit > /dev/full', sys.executable],
-        env=site.environment(),
+        env=environment_of(site.home, **site.cloud.environment),
         capture_output=True,
         text=True,
         timeout=60,

@@ -301,3 +301,12 @@ def test_everything_works_without_root() -> None:
         python = python_of_nobody(home)
         done = as_nobody(python, "-c", textwrap.dedent(AS_NOBODY), str(home), home=home)
         assert done.stdout == f"done as {uid()}\n", done.stderr
+
+
+def test_the_port_of_a_cloud_that_is_down_is_kept_for_it(home: Path) -> None:
+    """A shell that still has its address must not find a stranger there, with no instances in it."""
+    one = control.start("one")
+    os.kill(one.pid, signal.SIGKILL)
+    two = control.start("two")
+    assert two.url != one.url
+    assert control.start("one").url == one.url

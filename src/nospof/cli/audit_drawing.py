@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nospof.model.findings import Part
 
-WIDTH = 96
+WIDTH = 100
+NARROWEST_COLUMN = 12
 TIERS = ("entry", "balancer", "group", "instance", "volume", "unread")
 MARK = "✗ "
 COLUMNS = 3
@@ -13,10 +14,13 @@ ROWS_A_TIER = 6
 """More machines than this in one zone are counted, not listed; single points are always listed."""
 
 
-def draw(parts: tuple[Part, ...]) -> str:
-    """Return the drawing, without a final newline. ✗ marks a single point of failure."""
+def draw(parts: tuple[Part, ...], total: int = WIDTH) -> str:
+    """Return the drawing without a final newline, at most `total` columns wide.
+
+    ✗ marks a single point of failure.
+    """
     zones, idle = columns_and_rest(parts)
-    width = max(18, min(44, (WIDTH - 4) // max(1, len(zones)) - 3))
+    width = max(NARROWEST_COLUMN, min(44, (total - 5) // max(1, len(zones)) - 3))
     inside = max(len(zones), 1) * (width + 3) - 1
     lines = ["  " + f"┌{'─' * inside}┐"]
     if zones:

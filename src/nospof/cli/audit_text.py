@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import textwrap
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -14,6 +16,8 @@ from nospof.model.findings import AuditReport, Fact, Finding, Remedy, ServiceRep
 
 SCHEMA = "nospof.audit/1"
 WIDTH = 100
+"""The width of what is not shown on a terminal: the same account, the same bytes."""
+NARROWEST = 60
 PROOF_LINES = 24
 """A longer proof is cut in the text; the JSON has all of it."""
 FACT_LINES = 8
@@ -45,7 +49,7 @@ def render_summary(report: AuditReport) -> str:
 def service_text(service: ServiceReport) -> str:
     """Return one service: the drawing, the findings with proof and remedy, what it rests on."""
     title = f"{service.name}, entered by {service.entry}" if service.entry != service.name else service.name
-    blocks = [f"{title}\n{'─' * min(len(title), WIDTH)}\n{draw(service.parts)}"]
+    blocks = [f"{title}\n{'─' * min(len(title), width())}\n{draw(service.parts, width())}"]
     blocks += findings_text(service.findings)
     if not service.findings:
         blocks.append("  No single point of failure in what was read.")
@@ -140,11 +144,18 @@ def tried_text(remedy: Remedy) -> str:
     return f"removes {', '.join(remedy.removes)}{new}"
 
 
+def width() -> int:
+    """Return how wide to write: as the terminal is, where there is one, but not wider than reads well."""
+    if not sys.stdout.isatty():
+        return WIDTH
+    return max(NARROWEST, min(WIDTH, shutil.get_terminal_size().columns))
+
+
 def wrap(text: str, first: str = "", rest: str | None = None) -> str:
     """Return text broken at words; ids, ARNs and commands are never broken."""
     return textwrap.fill(
         text,
-        WIDTH,
+        width(),
         initial_indent=first,
         subsequent_indent=first if rest is None else rest,
         break_long_words=False,

@@ -80,7 +80,8 @@ def main() -> None:
     except BrokenPipeError:
         os._exit(ExitCode.DONE)
     except OSError as error:
-        leave(f"nospof: {error}", ExitCode.BUG)
+        what = error.filename or "the result could not be written"
+        leave(f"nospof: {what}: {error.strerror}", ExitCode.BUG)
     except Exception:  # noqa: BLE001 - the edge: what arrives here is a fault of ours
         traceback.print_exc()
         leave("nospof: this is a fault of nospof; please report it with the lines above.", ExitCode.BUG)

@@ -16,6 +16,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ class Gateway:
         limits = Limits()
         Calls(self._cloud.lock, self._faults, limits, self._prepare, self._save, self._after_change).install()
         admin = Admin(self._cloud, self._faults, limits, name, lambda: self._save({"ec2"}), self._not_kept)
-        listening = listen(port, int(self._store.setting("port") or 0))
+        listening = listen(port, int(self._store.setting("port") or 0), ports_of_others(directory))
         self._port = int(listening.getsockname()[1])
         # Given as a handle: werkzeug itself ends the process when a port is in use.
         self._server = ThreadedWSGIServer(
@@ -312,17 +313,30 @@ def _write_endpoint(directory: Path, name: str, url: str, lifeline: Path | None)
     partial.replace(directory / "endpoint.json")
 
 
-def listen(port: int, before: int) -> socket.socket:
+def ports_of_others(directory: Path) -> frozenset[int]:
+    """Return the ports on which the clouds beside this one are known, running or not."""
+    ports = set()
+    for record in directory.parent.glob("*/endpoint.json"):
+        if record.parent != directory:
+            with suppress(OSError, ValueError, KeyError):
+                ports.add(int(json.loads(record.read_text(encoding="utf-8"))["url"].rpartition(":")[2]))
+    return frozenset(ports)
+
+
+def listen(port: int, before: int, kept: frozenset[int] = frozenset()) -> socket.socket:
     """Return a socket that listens on 127.0.0.1.
 
     Args:
         port: the port asked for; 0 for the one of before, else the first free one from 4566.
         before: the port this cloud had the last time; 0 for none.
+        kept: ports of other clouds, which may be down for a moment: whoever still has their address
+            must not find a stranger there.
 
     Raises:
         LocalCloudError: the port, or every port tried, is in use.
     """
-    wanted = (port,) if port else (before or FIRST_PORT, *range(FIRST_PORT, FIRST_PORT + PORTS_TRIED))
+    free = [one for one in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED) if one not in kept]
+    wanted = (port,) if port else (*filter(None, (before,)), *free)
     reason = ""
     for candidate in wanted:
         found = socket.socket()

@@ -84,8 +84,8 @@ def alive(home: Path, run_id: str, patience_seconds: float = 0.0) -> Iterator[No
             except BlockingIOError as error:
                 if time.monotonic() >= ends:
                     raise PreconditionFailed(
-                        f"the run {run_id} is being worked on by another process of this machine. Wait for it, "
-                        "or stop it there (Ctrl-C). Nothing was changed."
+                        f"the run {run_id} is being worked on by another process of this machine. Wait for "
+                        "it, or stop it there (Ctrl-C). Nothing was changed."
                     ) from error
                 time.sleep(LOCK_SECONDS)
             else:
