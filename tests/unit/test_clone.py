@@ -312,3 +312,39 @@ def test_a_status_that_is_not_listed_yet_is_waited_for():
     status = wait_until_ok(memory_world(cloud, Late()), cloud.the_instance.id)
     assert isinstance(status, InstanceStatus)
     assert status.is_ok
+
+
+def launched_and_gone(times):
+    """A cloud that gives up on the first twins it launches, as EC2 does when a key is unusable."""
+    cloud = one_instance()
+
+    class GivingUp:
+        given_up = 0
+
+        def __getattr__(self, name):
+            return getattr(cloud, name)
+
+        def launch(self, request):
+            twin = cloud.launch(request)
+            if self.given_up < times and cloud.instance(twin.id).state not in ("shutting-down", "terminated"):
+                self.given_up += 1
+                cloud.terminate(twin.id)
+            return twin
+
+    return cloud, GivingUp()
+
+
+def test_a_twin_ec2_gave_up_on_is_launched_again_with_another_token():
+    cloud, through = launched_and_gone(1)
+    request = CloneRequest(cloud.the_instance.id)
+    result = MemorySteps("run-1").tell(clone, memory_world(cloud, through), request)
+    assert result.twin.state == "running"
+    tokens = [call.arguments[0].token for call in cloud.writes if call.name == "launch"]
+    assert tokens == ["run-1-twin", "run-1-twin-2"]
+
+
+def test_a_twin_that_never_comes_up_is_an_error_after_three():
+    cloud, through = launched_and_gone(99)
+    with pytest.raises(ProcedureFailed, match="terminated it"):
+        MemorySteps("run-1").tell(clone, memory_world(cloud, through), CloneRequest(cloud.the_instance.id))
+    assert cloud.the_instance.state == "running"
