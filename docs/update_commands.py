@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from click.testing import CliRunner
 
 from nospof.cli.main import cli
 
@@ -36,11 +38,14 @@ def commands(command: click.Command = cli, path: str = "nospof") -> Iterator[tup
 
 def help_of(path: str) -> str:
     """Return what a command answers to --help on a terminal of 80 columns."""
-    words = path.split()[1:]
-    answer = CliRunner().invoke(cli, [*words, "--help"], prog_name="nospof", env={"COLUMNS": COLUMNS})
-    if answer.exit_code:
-        raise SystemExit(f"{path} --help ended with {answer.exit_code}: {answer.output}")
-    return answer.output
+    answer = subprocess.run(
+        [sys.executable, "-m", "nospof", *path.split()[1:], "--help"],
+        env=os.environ | {"COLUMNS": COLUMNS},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return answer.stdout
 
 
 def render() -> str:

@@ -136,6 +136,10 @@ class TestReading:
     def test_an_unknown_type_is_offered_nowhere(self, cloud):
         assert cloud.zones_offering("x9.unheard-of") == ()
 
+    @pytest.mark.parametrize(("kind", "has"), [("t3.small", False), ("i3.large", True), ("m5d.large", True)])
+    def test_local_disks_are_known_by_type(self, cloud, kind, has):
+        assert cloud.has_local_disks(kind) is has
+
     def test_an_instance_knows_its_volumes_and_they_know_it(self, stage, cloud):
         instance = cloud.instance(stage.running())
         assert instance.attachments

@@ -44,6 +44,7 @@ FACTS = CloneFacts(
     source=SOURCE,
     subnets=SUBNETS,
     zones_offering=("za", "zb", "zc"),
+    has_local_disks=False,
     is_stop_protected=False,
     auto_scaling_group="",
     twins=(),
@@ -313,6 +314,13 @@ def test_what_the_operator_should_know_is_said_and_only_then(warning, changes, r
 def test_a_shared_zone_is_said():
     assert "shares the zone za" in "\n".join(plan(SAME_ZONE).plan.warnings)
     assert "shares the zone" not in "\n".join(plan().plan.warnings)
+
+
+def test_local_disks_are_wiped_with_the_owners_word_only():
+    with pytest.raises(PreconditionFailed, match="--local-disks-are-scratch"):
+        plan(has_local_disks=True)
+    consented = CloneRequest("i-1", local_disks_are_scratch=True)
+    assert operations(plan(consented, has_local_disks=True)) == operations(plan())
 
 
 def test_an_instance_another_run_works_on_is_refused():

@@ -25,6 +25,7 @@ from nospof.services import procedures as service
 @click.option("--url", default="", help="Where the service answers, to measure the time off by.")
 @click.option("--port", default=80, show_default=True, help="The port the service listens on.")
 @click.option("--path", default="/", show_default=True, help="The page to ask for.")
+@click.option("--local-disks-are-scratch", is_flag=True, help="Nothing on instance-store disks is needed.")
 @plan_options
 @format_option
 @cloud_options
@@ -50,6 +51,7 @@ def clone(instance_id: str, **options: Any) -> None:
 @click.option("--drain-seconds", default=30, show_default=True, help="Time for a leaving member's requests.")
 @click.option("--zone", default="", help="The zone for the twin, where one is cloned.")
 @click.option("--same-zone", is_flag=True, help="Accept both members in one zone.")
+@click.option("--local-disks-are-scratch", is_flag=True, help="Nothing on instance-store disks is needed.")
 @plan_options
 @format_option
 @cloud_options
@@ -73,6 +75,7 @@ def maintain() -> None:
 @click.option(
     "--path", default="", help="The page to ask the member for; else the one its balancer asks for."
 )
+@click.option("--local-disks-are-scratch", is_flag=True, help="Nothing on instance-store disks is needed.")
 @click.option("--yes", is_flag=True, help="Do not ask before the first change.")
 @format_option
 @cloud_options
@@ -81,7 +84,7 @@ def take(instance_id: str, **options: Any) -> None:
 
     Refuses when no other member of its service is healthy.
     """
-    request = TakeRequest(instance_id, options["path"])
+    request = TakeRequest(instance_id, **chosen(TakeRequest, options))
     perform("take", request, f"This drains {instance_id}, stops it and starts it again.", options)
 
 

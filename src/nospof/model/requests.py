@@ -17,6 +17,7 @@ class CloneRequest:
             address on `port`.
         port: the port the service listens on.
         path: the page to ask for.
+        local_disks_are_scratch: the owner's word that nothing on instance-store disks is needed.
     """
 
     instance_id: str
@@ -25,6 +26,7 @@ class CloneRequest:
     url: str = ""
     port: int = 80
     path: str = "/"
+    local_disks_are_scratch: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class PairRequest:
         expect: a text the twin's page must contain before it may take traffic.
         stateless: the owner's word that the instance keeps nothing that changes.
         drain_seconds: how long a member that leaves may finish its requests; AWS waits all of it.
-        zone, same_zone: as in `CloneRequest`.
+        zone, same_zone, local_disks_are_scratch: as in `CloneRequest`.
     """
 
     instance_id: str
@@ -55,6 +57,7 @@ class PairRequest:
     drain_seconds: int = 30
     zone: str = ""
     same_zone: bool = False
+    local_disks_are_scratch: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,12 @@ class TakeRequest:
     Args:
         instance_id: the member.
         path: the page to ask it for; empty takes the page its balancer asks for.
+        local_disks_are_scratch: as in `CloneRequest`.
     """
 
     instance_id: str
     path: str = ""
+    local_disks_are_scratch: bool = False
 
 
 @dataclass(frozen=True)

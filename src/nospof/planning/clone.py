@@ -33,6 +33,7 @@ class CloneFacts:
     source: Instance
     subnets: tuple[Subnet, ...]
     zones_offering: tuple[str, ...]
+    has_local_disks: bool
     is_stop_protected: bool
     auto_scaling_group: str
     twins: tuple[Instance, ...]
@@ -70,6 +71,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     refuse_what_makes_no_sense(request)
     refuse_what_another_run_holds(source, token)
     refuse_what_must_not_stop(source, facts.auto_scaling_group, is_stop_protected=facts.is_stop_protected)
+    refuse_to_wipe_local_disks(source, facts.has_local_disks, request.local_disks_are_scratch)
     subnet = choose_subnet(source, facts.subnets, facts.zones_offering, request)
     image_name = image_name_of(token)
     group = f"nospof-{source.id}" if subnet.zone == source.zone else ""
@@ -162,6 +164,16 @@ def refuse_what_must_not_stop(source: Instance, auto_scaling_group: str, *, is_s
             f"{source.id} is protected against being stopped (disableApiStop). Clear that with: "
             f"aws ec2 modify-instance-attribute --instance-id {source.id} --no-disable-api-stop. "
             "Nothing was changed."
+        )
+
+
+def refuse_to_wipe_local_disks(instance: Instance, has_local_disks: bool, are_scratch: bool) -> None:
+    """Refuse to stop an instance whose local disks may hold data: a stop wipes them (C06)."""
+    if has_local_disks and not are_scratch and instance.state == "running":
+        raise PreconditionFailed(
+            f"{instance.id} is a {instance.type}, which comes with local disks (instance store): a stop "
+            "wipes them, and no image contains them. If nothing on them is needed, say so with "
+            "--local-disks-are-scratch. Nothing was changed."
         )
 
 

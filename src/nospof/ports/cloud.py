@@ -74,6 +74,9 @@ class Cloud(Protocol):
     def zones_offering(self, instance_type: str) -> tuple[str, ...]:
         """Return the names of the zones in which the type can be launched."""
 
+    def has_local_disks(self, instance_type: str) -> bool:
+        """Return whether the type comes with instance-store disks, which a stop wipes."""
+
     def volumes(self, volume_ids: tuple[str, ...] = ()) -> tuple[Volume, ...]:
         """Return the volumes named, or all of them, by id. Raises NotFound."""
 

@@ -69,6 +69,7 @@ def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
         source=source,
         subnets=cloud.subnets(source.vpc_id),
         zones_offering=cloud.zones_offering(source.type),
+        has_local_disks=cloud.has_local_disks(source.type),
         is_stop_protected=cloud.is_stop_protected(source.id),
         auto_scaling_group=cloud.auto_scaling_group_of(source.id),
         twins=twins,

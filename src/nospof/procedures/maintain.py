@@ -10,7 +10,11 @@ from nospof.model.answers import Answer
 from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Target
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
-from nospof.planning.clone import refuse_what_another_run_holds, refuse_what_must_not_stop
+from nospof.planning.clone import (
+    refuse_to_wipe_local_disks,
+    refuse_what_another_run_holds,
+    refuse_what_must_not_stop,
+)
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of, wait_until_ok
@@ -48,6 +52,7 @@ class MemberFacts:
     instance: Instance
     auto_scaling_group: str
     is_stop_protected: bool
+    has_local_disks: bool
     events: tuple[MaintenanceEvent, ...]
     memberships: tuple[Membership, ...]
 
@@ -57,6 +62,7 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     facts = steps.read("look at the member and those beside it", member_facts, world, request)
     refuse_what_another_run_holds(facts.instance, steps.token)
     refuse_to_leave_the_service_alone(facts)
+    refuse_to_wipe_local_disks(facts.instance, facts.has_local_disks, request.local_disks_are_scratch)
     instance = facts.instance
     began = steps.do("promise that the member comes back", promise_at, world, instance.id, steps.token)
     steps.do("drain it from every group it serves in", drain, world, instance.id, facts.memberships)
@@ -107,6 +113,7 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
         instance,
         world.cloud.auto_scaling_group_of(instance.id),
         world.cloud.is_stop_protected(instance.id),
+        world.cloud.has_local_disks(instance.type),
         live_events(world, instance.id),
         tuple(memberships),
     )

@@ -1,8 +1,8 @@
 """The minute in which the source is off: stop, image, start, as ONE step.
 
-Measured on the durable engine: a stop, an image and a start that are three steps with a `finally`
-leave the source off for ever when the run is cancelled in between, because the steps inside
-`finally` are refused as well. As one step with its own `finally`, the section always ends.
+Measured with a prototype on the durable engine: a stop, an image and a start that are three steps
+with a `finally` leave the source off for ever when the run is cancelled in between, because the steps
+inside `finally` are refused as well. As one step with its own `finally`, the section always ends.
 """
 
 from __future__ import annotations

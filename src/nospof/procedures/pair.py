@@ -109,6 +109,7 @@ def clone_request(request: PairRequest) -> CloneRequest:
         same_zone=request.same_zone,
         port=request.port,
         path=request.health_path,
+        local_disks_are_scratch=request.local_disks_are_scratch,
     )
 
 

@@ -130,6 +130,12 @@ class Machines(Connection):
             offers = [one for page in pages for one in page["InstanceTypeOfferings"]]
         return tuple(sorted(one["Location"] for one in offers if one["InstanceType"] == instance_type))
 
+    def has_local_disks(self, instance_type: str) -> bool:
+        """See the port."""
+        with self.reading("ec2:DescribeInstanceTypes", instance_type):
+            found = self.ec2.describe_instance_types(InstanceTypes=[instance_type])  # type: ignore[list-item]
+        return any(one.get("InstanceStorageSupported", False) for one in found["InstanceTypes"])
+
     def volumes(self, volume_ids: tuple[str, ...] = ()) -> tuple[Volume, ...]:
         """See the port."""
         found: dict[str, Volume] = {}

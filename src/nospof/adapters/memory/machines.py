@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -123,6 +124,11 @@ class Machines(Network):
     def zones_offering(self, instance_type: str) -> tuple[str, ...]:
         """See the port."""
         return tuple(sorted(self._offers.get(instance_type, ())))
+
+    @serves("ec2:DescribeInstanceTypes")
+    def has_local_disks(self, instance_type: str) -> bool:
+        """See the port. As at AWS, the family tells: i3 and the families with a d after the digit."""
+        return re.match(r"(i\d|d\d|[a-z]+\d[a-z]*d)", instance_type) is not None
 
     @serves("ec2:DescribeVolumes")
     def volumes(self, volume_ids: tuple[str, ...] = ()) -> tuple[Volume, ...]:
