@@ -73,10 +73,12 @@ class PageServer:
 
     async def _die(self) -> None:
         self._server.close()
+        await asyncio.sleep(0.05)  # what was accepted a moment ago begins, or it could not be ended
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)  # closing a transport takes a round of the loop
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
