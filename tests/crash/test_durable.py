@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nospof.errors import PreconditionFailed, UsageError
-from nospof.runtime.home import is_alive, prepare_home
+from nospof.runtime.home import claim, is_alive, prepare_home
 from nospof.runtime.journal import Journal
 from support.postgres import Postgres, running_postgres
 
@@ -152,6 +152,24 @@ def test_the_journal_is_plain_json_that_anybody_can_read(store):
 def test_the_engine_says_nothing_of_its_own(store):
     assert store.tell().stderr == ""
     assert store.tell("resume").stderr == ""
+
+
+def test_a_keeper_at_work_is_not_taken_for_the_run_and_is_waited_for(store):
+    store.tell(NOSPOF_FAILPOINT="before write 2")
+    with claim(store.home, RUN) as is_ours:
+        assert is_ours is True
+        assert store.journal.run(RUN).state == "interrupted"
+        assert store.tell("resume").returncode == 3
+        with claim(store.home, RUN) as is_theirs:
+            assert is_theirs is False
+    assert json.loads(store.tell("resume").stdout) == ["line 1", "line 2", "line 3"]
+
+
+def test_a_claim_of_a_run_this_machine_never_saw_says_so(tmp_path):
+    prepare_home(tmp_path)
+    for run_id in ("count-9", "x" * 252, "../../etc/passwd"):
+        with claim(tmp_path, run_id) as is_ours:
+            assert is_ours is None
 
 
 def test_a_run_nobody_knows_is_a_usage_error(store):

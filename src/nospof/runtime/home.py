@@ -19,6 +19,7 @@ from nospof.errors import PreconditionFailed, UsageError
 
 ROOM_NEEDED_BYTES = 32 * 2**20
 LOCK_SECONDS = 0.1
+KEEPER = "keeper"
 RUN_ID = re.compile(r"[a-z0-9-]{1,100}")
 """Ids also come from tags, which anybody may write."""
 
@@ -90,6 +91,7 @@ def alive(home: Path, run_id: str, patience_seconds: float = 0.0) -> Iterator[No
                 time.sleep(LOCK_SECONDS)
             else:
                 break
+        file.truncate(0)
         yield
 
 
@@ -105,18 +107,23 @@ def claim(home: Path, run_id: str) -> Iterator[bool | None]:
         except PreconditionFailed:
             yield False
         else:
+            lock_path(home, run_id).write_text(KEEPER)
             yield True
 
 
 def is_alive(home: Path, run_id: str) -> bool | None:
-    """Whether a run's process lives; None where this machine has never seen the run."""
+    """Whether a run's process lives; None where this machine has never seen the run.
+
+    A keeper that mends what a dead run left holds its lock for a moment, and is not its process.
+    """
     try:
         with lock_path(home, run_id).open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read() != KEEPER
     except FileNotFoundError:
         return None
-    except BlockingIOError:
-        return True
     return False
 
 
