@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from nospof.errors import PreconditionFailed
 from nospof.model.answers import Answer
-from nospof.model.cloud import Instance, LaunchRequest
+from nospof.model.cloud import IngressRule, Instance, LaunchRequest
 from nospof.model.drill import LoadSpec, Objective, Verdict
 from nospof.planning.verdict import judge
 from nospof.ports.world import World
@@ -22,7 +22,7 @@ LONGEST_LOAD_SECONDS = 300.0
 
 
 def launch_site(world: World, image_name: str, name: str, port: int, path: str) -> Instance:
-    """Launch one instance of an image and return it once its site answers.
+    """Launch one instance of an image, open to everybody, and return it once its site answers.
 
     Raises:
         PreconditionFailed: there is no such image.
@@ -32,6 +32,8 @@ def launch_site(world: World, image_name: str, name: str, port: int, path: str) 
         raise PreconditionFailed(f"there is no image named {image_name} in this account")
     request = LaunchRequest(f"launch-{name}", image.id, "t3.small", "", tags={"Name": name})
     site = bring_back(world, world.cloud.launch(request).id)
+    for group in site.security_groups[:1]:
+        world.cloud.allow(group, IngressRule(port, "0.0.0.0/0"))
 
     def look() -> Answer:
         return world.probe.get(url_of(site, port, path), timeout_seconds=1.0)
