@@ -282,14 +282,16 @@ AS_NOBODY = """
     from support.local_cloud import RunningCloud
     from support.waiting import eventually
     cloud = RunningCloud(control.start("nobody"), Path(sys.argv[1]))
-    ec2 = cloud.client("ec2")
-    launched = launch(cloud)
-    instance_id = running(ec2, launched)
-    eventually(lambda: get(launched["PrivateIpAddress"]) == 200)
-    ec2.stop_instances(InstanceIds=[instance_id])
-    states_until(ec2, instance_id, "stopped")
-    ec2.create_image(InstanceId=instance_id, Name="by-nobody", NoReboot=True)
-    control.reset("nobody")
+    try:
+        ec2 = cloud.client("ec2")
+        launched = launch(cloud)
+        instance_id = running(ec2, launched)
+        eventually(lambda: get(launched["PrivateIpAddress"]) == 200)
+        ec2.stop_instances(InstanceIds=[instance_id])
+        states_until(ec2, instance_id, "stopped")
+        ec2.create_image(InstanceId=instance_id, Name="by-nobody", NoReboot=True)
+    finally:
+        control.reset("nobody")
     assert not cloud.endpoint.dir.exists()
     print("done as", os.getuid())
 """
