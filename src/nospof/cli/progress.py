@@ -16,12 +16,11 @@ TEXT_WIDTH = 96
 class Watch:
     """Shows steps and what each is doing. Implements `Reporter` and the runtime's `Listener`."""
 
-    def __init__(self, *, indent: str = "", quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
-        self._indent = indent
         self._is_live = self._console.is_terminal and not quiet
         self._progress = Progress(
-            TextColumn(indent + " "),
+            TextColumn(" "),
             SpinnerColumn(),
             TextColumn("{task.description}", table_column=None),
             BarColumn(bar_width=18),
@@ -54,11 +53,11 @@ class Watch:
         self._drop_task()
         took = time.monotonic() - self._began
         mark = "[red]✗[/red]" if error else "[green]✓[/green]"
-        self._console.print(f"{self._indent}  {mark} {name} [dim]{took:.1f} s[/dim]")
+        self._console.print(f"  {mark} {name} [dim]{took:.1f} s[/dim]")
 
     def step_replayed(self, name: str) -> None:
         """Show that an earlier process had done it."""
-        self._console.print(f"{self._indent}  [dim]✓ {name} (done before)[/dim]")
+        self._console.print(f"  [dim]✓ {name} (done before)[/dim]")
 
     def progress(self, says: str, done: float | None = None) -> None:
         """Say what the step under way is doing."""
@@ -73,11 +72,11 @@ class Watch:
 
     def warn(self, says: str) -> None:
         """Say something the operator should know, so that it stays to be read."""
-        self._console.print(f"{self._indent}  ! {says}", markup=False)
+        self._console.print(f"  ! {says}", markup=False)
 
     def say(self, sentence: str) -> None:
         """Say something that is no step."""
-        self._console.print(f"{self._indent}  {sentence}", markup=False)
+        self._console.print(f"  {sentence}", markup=False)
 
     def _drop_task(self) -> None:
         if self._task is not None:

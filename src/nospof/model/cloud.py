@@ -161,6 +161,11 @@ class Image:
     snapshot_ids: tuple[str, ...] = ()
     tags: Tags = field(default_factory=dict)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it can no longer become available."""
+        return self.state in ("failed", "error", "invalid", "deregistered")
+
 
 @dataclass(frozen=True)
 class LaunchRequest:

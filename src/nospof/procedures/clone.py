@@ -120,7 +120,7 @@ def wait_for_image(world: World, image_id: str) -> Image:
     """Wait until the image can be launched from."""
 
     def is_available(image: Image) -> bool:
-        if image.state in ("failed", "error", "invalid", "deregistered"):
+        if image.is_lost:
             raise ProcedureFailed(
                 f"the image {image_id} ended {image.state}: "
                 f"{image.state_reason or 'the cloud gives no reason'}. The source is running; remove the "

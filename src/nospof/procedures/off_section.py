@@ -92,7 +92,7 @@ def _bring_back_with_room(world: World, source_id: str, placement_group: str) ->
 def adopt_image(world: World, source_id: str, image_name: str) -> Image | None:
     """Return the image an earlier attempt took, its snapshots begun; refuse a failed one (C18, C22)."""
     image = world.cloud.image_named(image_name)
-    if image and image.state in ("failed", "error", "invalid"):
+    if image and image.is_lost:
         raise ProcedureFailed(
             f"the image {image.id} of an earlier attempt ended {image.state}: "
             f"{image.state_reason or 'the cloud gives no reason'}. Remove it (aws ec2 deregister-image "

@@ -27,7 +27,6 @@ def wait_for(
     *,
     within_seconds: float,
     says: Callable[[T], str] = str,
-    share: Callable[[T], float | None] = lambda _: None,
 ) -> T:
     """Look until the state is reached, and return what was seen then.
 
@@ -37,7 +36,6 @@ def wait_for(
         is_reached: whether this is it. It may raise to end the wait: the state can no longer come.
         within_seconds: the bound.
         says: what was seen, in words, for progress and for the error.
-        share: how far along it is, 0 to 1, where that is known.
 
     Raises:
         TimedOut: the bound was reached.
@@ -56,7 +54,7 @@ def wait_for(
             if is_reached(value):
                 return value
             seen = says(value)
-            world.reporter.progress(f"waiting for {what}: {seen}", share(value))
+            world.reporter.progress(f"waiting for {what}: {seen}")
         if world.clock.now() >= deadline:
             raise TimedOut(f"waited {within_seconds:.0f} s for {what}; last seen: {seen}")
         world.clock.sleep(world.poll_seconds)
