@@ -41,6 +41,32 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Location:
+    """Where something stands in a file that was read; empty for a live account."""
+
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Minutes:
+    """Minutes of outage a year: nine years in ten lie between low and high, half below likely."""
+
+    low: float
+    likely: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """Somebody has accepted a finding, for a reason and until a day (ISO 8601)."""
+
+    reason: str
+    owner: str
+    until: str
+
+
+@dataclass(frozen=True)
 class ProofStep:
     """A line of a proof; deeper lines support the nearest shallower one above."""
 
@@ -81,6 +107,12 @@ class Finding:
         share: the share of clients that lose the service, at least.
         due: when it happens, ISO 8601, for what is announced; otherwise empty.
         stops: the parts of the service that stop.
+        location: where the first member stands in the file that was read.
+        minutes: what it costs a year, by the assumptions of the report.
+        is_self_healing: something replaces what failed with nobody woken.
+        would_settle: for a possible finding, the question whose answer would settle it.
+        suppressed: who accepted it; it is shown, and counts for nothing.
+        baseline: against the earlier report: "new", "worse", "better", "unchanged"; "" without one.
     """
 
     rule: str
@@ -99,6 +131,12 @@ class Finding:
     proof: tuple[ProofStep, ...] = ()
     facts: tuple[Fact, ...] = ()
     remedy: Remedy = Remedy("")
+    location: Location = Location()
+    minutes: Minutes | None = None
+    is_self_healing: bool = False
+    would_settle: str = ""
+    suppressed: Suppression | None = None
+    baseline: Literal["", "new", "worse", "better", "unchanged"] = ""
 
     @property
     def slug(self) -> str:
@@ -143,6 +181,39 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Term:
+    """One cause of outage and what it costs a year. `findings` are the fingerprints it belongs to."""
+
+    says: str
+    minutes: Minutes
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Availability:
+    """What a service can be expected to give, as three lines that are never mixed.
+
+    Args:
+        contract: the product of what AWS pays credit for along the serial chain, in percent; None
+            where a part of the chain has no published figure.
+        contract_says: its terms in words, and what has no figure.
+        model: minutes of outage a year by the assumptions.
+        terms: what the minutes are made of, the costliest first.
+        assumptions: the rates and times used, each with its label and source.
+        excluded: what is not in it.
+        beyond_pairs: minutes that all cuts of three and more failures can add at most.
+    """
+
+    contract: float | None
+    contract_says: tuple[str, ...]
+    model: Minutes
+    terms: tuple[Term, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    beyond_pairs: float = 0.0
+
+
+@dataclass(frozen=True)
 class ServiceReport:
     """One service.
 
@@ -162,11 +233,28 @@ class ServiceReport:
     notes: tuple[str, ...] = ()
     not_read: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    availability: Availability | None = None
+
+
+FailOn = Literal["critical", "high", "medium", "low", "new"]
 
 
 @dataclass(frozen=True)
 class AuditReport:
-    """The whole answer. The same facts give the same report."""
+    """The whole answer. The same facts give the same report.
+
+    Args:
+        source: what was read: "AWS", "Terraform plan", ...
+        counts: how many of each kind were read, so that an omission can be seen.
+        not_serving: a line for each machine that was read and serves nobody.
+        scope: what was asked and what was not.
+        assumptions: what the reader took for true.
+        gone: findings of the baseline that are no longer there, one line each.
+        complaints: what is wrong with the suppressions: expired, without a match.
+        fail_on: findings below this severity do not make the exit code; "new" counts new ones only.
+        allows_incomplete: what was not read does not make the exit code.
+    """
 
     account: str
     region: str
@@ -176,6 +264,12 @@ class AuditReport:
     unread: tuple[Unread, ...]
     not_serving: tuple[str, ...]
     scope: tuple[str, ...]
+    source: str = "AWS"
+    assumptions: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    complaints: tuple[str, ...] = ()
+    fail_on: FailOn = "low"
+    allows_incomplete: bool = False
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -190,12 +284,21 @@ class AuditReport:
 
     @property
     def exit_code(self) -> ExitCode:
-        """FINDINGS when something is certain; INCOMPLETE when something may be; else DONE."""
-        if any(finding.confidence == "certain" for finding in self.findings):
+        """FINDINGS when something that counts is certain; INCOMPLETE when something may be; else DONE."""
+        counting = [finding for finding in self.findings if self.counts_for_exit(finding)]
+        if any(finding.confidence == "certain" for finding in counting):
             return ExitCode.FINDINGS
-        if self.findings or not self.is_complete:
+        if (counting or not self.is_complete) and not self.allows_incomplete:
             return ExitCode.INCOMPLETE
         return ExitCode.DONE
+
+    def counts_for_exit(self, finding: Finding) -> bool:
+        """Whether a finding is at or above what the caller asked to fail on, and nobody accepted it."""
+        if finding.suppressed:
+            return False
+        if self.fail_on == "new":
+            return finding.baseline in ("new", "worse")
+        return SEVERITIES.index(finding.severity) <= SEVERITIES.index(self.fail_on)
 
     @property
     def verdict(self) -> str:

@@ -1,0 +1,186 @@
+"""The services nobody drew: where clients enter, and what everything else is.
+
+A front is something that clients can reach by themselves: a balancer, a machine with an address of
+its own. A front behind another front is not an entry: its service is the outer one's. What no entry
+reaches is named, not judged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from nospof.audit.builder import Builder, Entry, Service
+from nospof.audit.parts import FINISHERS, INTERPRETERS
+from nospof.errors import UsageError
+from nospof.model.cloud import TAG_SERVICE, TAG_TWIN_OF
+from nospof.model.estate import Estate, Item
+
+ROLE_KINDS = ("load balancer", "listener", "target group", "target")
+"""Without these nobody knows whether an instance stands alone."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """A kind that clients may enter by.
+
+    Args:
+        kind: its name.
+        is_entry: whether this item serves clients at all.
+        name: what its service is called, from the item and what stands behind it.
+    """
+
+    kind: str
+    is_entry: Callable[[Estate, Item], bool]
+    name: Callable[[Estate, Item, Service], str]
+
+
+def read_service(estate: Estate, entry: Entry) -> Service:
+    """Return the service that is entered here."""
+    return Builder(estate, entry, INTERPRETERS, FINISHERS).build()
+
+
+@dataclass(frozen=True)
+class Services:
+    """The services of an estate, by name, and a line for each machine that serves nobody."""
+
+    found: tuple[Service, ...]
+    not_serving: tuple[str, ...]
+
+
+def find_services(estate: Estate, fronts: tuple[Front, ...], wanted: str = "") -> Services:
+    """Return the services; where two have the same name, each gets its entry's behind it.
+
+    Args:
+        estate: what was read.
+        fronts: the kinds that clients may enter by, outermost first.
+        wanted: a service's name, or the name or id of its entry; empty for all.
+
+    Raises:
+        UsageError: no service goes by that name.
+    """
+    found: list[Service] = []
+    reached: set[tuple[str, str]] = set()
+    for front in fronts:
+        for item in estate.of(front.kind):
+            if (front.kind, item.id) in reached or not front.is_entry(estate, item):
+                continue
+            service = read_service(estate, Entry(item.label, front.kind, item.id))
+            found.append(renamed(service, front.name(estate, item, service)))
+            reached.update((one.kind.name, one.id) for one in service.item_of.values() if one is not item)
+    found = [one for one in found if (one.entry.kind, one.entry.id) not in reached]
+    lone, idle = lone_machines(estate, reached, is_only=not found)
+    found += lone
+    unique = told_apart(found)
+    chosen = [one for one in unique if not wanted or wanted in names_of(estate, one)]
+    if wanted and not chosen:
+        known = ", ".join(sorted({one.entry.service for one in unique})[:10]) or "none"
+        where = estate.region or estate.source
+        raise UsageError(f"no service goes by {wanted!r} in {where}; found: {known}")
+    ordered = sorted(chosen, key=lambda one: (one.entry.service, one.entry.id))
+    return Services(tuple(ordered), tuple(sorted(idle)))
+
+
+def lone_machines(
+    estate: Estate, reached: set[tuple[str, str]], *, is_only: bool
+) -> tuple[list[Service], list[str]]:
+    """Return the instances that are a service by themselves, and a line for each that serves nobody.
+
+    Args:
+        estate: what was read.
+        reached: what stands in a service that was found.
+        is_only: nothing else serves here; then a machine without any public way in is taken for one.
+    """
+    lone, idle = [], []
+    is_doubtful = estate.is_unread(*ROLE_KINDS)
+    for item in estate.of("instance"):
+        if ("instance", item.id) in reached:
+            continue
+        if reason := why_not_serving(estate, item, is_only=is_only or is_doubtful):
+            idle.append(reason)
+            continue
+        name = item.tags.get(TAG_SERVICE) or item.label
+        lone.append(read_service(estate, Entry(name, "instance", item.id, is_doubtful)))
+    return lone, idle
+
+
+def why_not_serving(estate: Estate, item: Item, *, is_only: bool) -> str:
+    """Return why an instance behind no front is no service of its own, or an empty string."""
+    who = f"{item.label} ({item.id})" if item.label != item.id else item.id
+    if item.tags.get(TAG_TWIN_OF):
+        return f"{who}: a twin of {item.tags[TAG_TWIN_OF]}, not serving yet"
+    if TAG_SERVICE in item.tags:
+        return ""
+    state = item.text("State.Name", "running")
+    if state != "running":
+        return f"{who}: {state}"
+    if is_only or has_public_way(estate, item):
+        return ""
+    return f"{who}: stands alone, with no public address and behind no balancer"
+
+
+def has_public_way(estate: Estate, item: Item) -> bool:
+    """Whether clients can reach an instance by an address of its own."""
+    return bool(item.text("PublicIpAddress") or item.text("PublicDnsName"))
+
+
+def renamed(service: Service, name: str) -> Service:
+    """Return the service by another name; its nodes keep theirs."""
+    service.entry = replace(service.entry, service=name)
+    root = service.topology.by_name[service.topology.root]
+    nodes = tuple(replace(one, label=name) if one is root else one for one in service.topology.nodes)
+    service.topology = replace(service.topology, nodes=nodes)
+    return service
+
+
+def told_apart(services: list[Service]) -> list[Service]:
+    """Return the services, each with a name of its own."""
+    names = Counter(one.entry.service for one in services)
+    return [
+        one if names[one.entry.service] == 1 else renamed(one, f"{one.entry.service} ({entry_label(one)})")
+        for one in services
+    ]
+
+
+def entry_label(service: Service) -> str:
+    """Return what people call the entry of a service."""
+    item = next((one for one in service.item_of.values() if one.id == service.entry.id), None)
+    return item.label if item and service.entry.kind != "instance" else service.entry.id
+
+
+def names_of(estate: Estate, service: Service) -> set[str]:
+    """Return everything a service goes by."""
+    item = estate.find(service.entry.kind, service.entry.id)
+    return {service.entry.service, service.entry.id, *(item.keys if item else ()), item.label if item else ""}
+
+
+# The fronts that balancers are ----------------------------------------------------------------------------
+
+
+def has_listener(estate: Estate, item: Item) -> bool:
+    """Whether a balancer listens; one that nobody could tell of may."""
+    if estate.where("listener", "LoadBalancerArn", *item.keys):
+        return True
+    if estate.where("target group", "LoadBalancerArns", *item.keys):
+        return True
+    return estate.is_unread("listener", "target group") or not estate.is_whole
+
+
+def balancer_name(_estate: Estate, item: Item, service: Service) -> str:
+    """Return a balancer's service: its own tag, else the one tag its members agree on, else its name."""
+    if TAG_SERVICE in item.tags:
+        return item.tags[TAG_SERVICE]
+    members = [service.item_of[name] for name in service.members if name in service.item_of]
+    tags = {one.tags.get(TAG_SERVICE, "") for one in members}
+    if len(tags) == 1 and "" not in tags:
+        return tags.pop()
+    return item.tags.get("Name") or (
+        item.text("LoadBalancerName") if item.text("LoadBalancerName") else item.label
+    )
+
+
+FRONTS = (
+    Front("load balancer", has_listener, balancer_name),
+    Front("classic load balancer", lambda _estate, _item: True, balancer_name),
+)

@@ -1,0 +1,274 @@
+"""Balancers and what stands behind them.
+
+An application balancer needs one of its zones and one target of each way its listeners send; a
+network balancer that stays in its zone needs a zone with both. A share that nobody moves when its
+part is lost is a split, not a spare.
+"""
+
+from __future__ import annotations
+
+from nospof.audit.builder import Builder
+from nospof.audit.parts.machines import anonymous_name, group_of_instance, members_of_group, unread_machine
+from nospof.model.estate import Item, Record
+from nospof.model.topology import NEVER, UP, AllOf, AnyOf, Node, On, Requirement, Split, Unknown
+
+IN_SERVICE = frozenset({"healthy", "unavailable"})
+"""Target states that get traffic; "unavailable" means that the group does not check."""
+PERHAPS_IN_SERVICE = frozenset({"initial", ""})
+
+
+def load_balancer(b: Builder, item: Item) -> Requirement:
+    """An application, network or gateway balancer."""
+    name = b.name(item)
+    if item.is_unknown("AvailabilityZones"):
+        zones: list[str] = []
+    else:
+        zones = [zone_of(b, one) for one in item.rows("AvailabilityZones")]
+    legs = [leg(b, item, zone, number) for number, zone in enumerate(zones, 1)]
+    needs: list[Requirement] = [AnyOf(tuple(legs))] if legs else [b.unread(f"zones of balancer {item.label}")]
+    needs.append(ways(b, item, zones))
+    node = Node(name, AllOf(tuple(needs)), kind="load balancer", label=f"balancer {short(item)}")
+    b.add(node, item=item, facts=item.facts("State.Code", "AvailabilityZones"))
+    state = item.text("State.Code", "active")
+    if state == "failed":
+        b.is_off(name, "failed")
+    elif state not in ("active", "active_impaired"):
+        b.is_off(name, state, certain=False)
+    b.assume("a balancer that finds no healthy target serves nobody, although it then tries them all")
+    b.apply_uses(name, item)
+    return On(name)
+
+
+def short(item: Item) -> str:
+    """Return a balancer's or a group's own name, which its ARN holds too."""
+    for path in ("LoadBalancerName", "TargetGroupName"):
+        if path in item.kind.paths and item.text(path):
+            return item.text(path)
+    return item.label
+
+
+def zone_of(b: Builder, row: Record) -> str:
+    """Return the zone's name of one of a balancer's zones."""
+    return row.text("ZoneName") or b.zone_of_subnet(row.text("SubnetId"))
+
+
+def leg(b: Builder, item: Item, zone: str, number: int) -> On:
+    """Add a balancer's node in one zone. AWS refuses two subnets in one zone, so legs never share one."""
+    where = zone or f"its zone {number}"
+    name = leg_name(item, where)
+    label = f"balancer {short(item)} in {where}"
+    domains = (
+        (b.zone(zone),) if zone else (b.event(f"zone of {name}", "zone", f"zone {number} of {short(item)}"),)
+    )
+    return b.add(Node(name, domains=domains, kind="balancer zone", label=label), zone=zone)
+
+
+def leg_name(item: Item, where: str) -> str:
+    """Return the node of a balancer in a zone."""
+    return f"{short(item)}@{where}"
+
+
+def ways(b: Builder, item: Item, zones: list[str]) -> Requirement:
+    """Return what the balancer's listeners and rules need, each different way counted once."""
+    groups = groups_of(b, item)
+    listeners = b.estate.where("listener", "LoadBalancerArn", *item.keys)
+    if b.estate.is_unread("listener") and not listeners:
+        attached = [group(b, item, zones, one) for one in groups]
+        return AllOf((b.unread(f"listeners of {short(item)}"), *attached))
+    found: list[Requirement] = []
+    named: set[str] = set()
+    for listener in listeners:
+        rules = b.estate.where("listener rule", "ListenerArn", *listener.keys)
+        sets = [listener.rows("DefaultActions"), *(one.rows("Actions") for one in rules)]
+        for actions in sets:
+            sent = [forward_of(b, item, zones, action, named) for action in actions]
+            found += [forward for forward in sent if forward is not None]
+    found += [group(b, item, zones, one) for one in groups if one not in named]
+    distinct = list(dict.fromkeys(found))
+    if not distinct:
+        b.not_read(f"what the listeners of {short(item)} answer (no target group)")
+        return UP
+    if len(distinct) == 1:
+        return distinct[0]
+    b.assume("clients are spread evenly over the listeners and groups that serve different things")
+    return Split(tuple((1, way) for way in distinct))
+
+
+def groups_of(b: Builder, item: Item) -> list[str]:
+    """Return the keys of the target groups that say they belong to a balancer."""
+    return [one.id for one in b.estate.where("target group", "LoadBalancerArns", *item.keys)]
+
+
+def forward_of(
+    b: Builder, item: Item, zones: list[str], action: Record, named: set[str]
+) -> Requirement | None:
+    """Return what an action needs, or nothing where it forwards to no group; note the groups it names."""
+    kind = action.text("Type")
+    if kind == "authenticate-oidc" and (issuer := action.text("AuthenticateOidcConfig.Issuer")):
+        return b.unread(f"identity provider {issuer}")
+    weighted = [
+        (int(one.number("Weight", 1) or 0), one.text("TargetGroupArn"))
+        for one in action.rows("ForwardConfig.TargetGroups")
+    ]
+    if not weighted and (only := action.text("TargetGroupArn")):
+        weighted = [(1, only)]
+    for _, arn in weighted:
+        known = b.estate.find("target group", arn)
+        named.add(known.id if known else arn)
+    weighted = [pair for pair in weighted if pair[0]]
+    if not weighted:
+        return None
+    if len(weighted) == 1:
+        return group(b, item, zones, weighted[0][1])
+    return Split(tuple((weight, group(b, item, zones, arn)) for weight, arn in weighted))
+
+
+# Groups and targets ------------------------------------------------------------------------------------
+
+
+def group(b: Builder, balancer: Item, zones: list[str], key: str) -> Requirement:
+    """Return what a target group needs, seen from one balancer: that balancer's zones decide who is in."""
+    item = b.estate.find("target group", key)
+    if item is None:
+        return b.need("target group", key)
+    name = f"group {short(item)}"
+    if name in b.nodes:
+        return On(name)
+    answering = scaling_groups(b, item)
+    targets = b.estate.where("target", "TargetGroupArn", *item.keys)
+    if b.estate.is_unread("target") and not targets and not answering:
+        return b.unread(f"targets of {short(item)}")
+    parts: list[tuple[str, Requirement]] = []
+    for target in targets:
+        zone = zone_of_target(b, target)
+        if zone and zones and "" not in zones and zone not in zones:
+            b.service.outside.append((short(item), target.id))
+            continue
+        parts.append((zone, target_node(b, item, target)))
+    if not targets:
+        for scaling in answering:
+            parts += members_of_group(b, scaling)
+    needs: Requirement = AnyOf(tuple(part for _, part in parts))
+    if not parts and not b.estate.is_whole:
+        needs = b.unread(f"targets of {short(item)}")
+    elif balancer.text("Type") in ("network", "gateway") and not is_cross_zone(b, balancer):
+        needs = within_zones(b, balancer, short(item), zones, parts)
+    node = Node(name, needs, kind="target group", label=f"target group {short(item)}")
+    facts = item.facts(
+        "TargetType", "HealthCheckPath", "HealthCheckIntervalSeconds", "UnhealthyThresholdCount"
+    )
+    return b.add(node, item=item, facts=facts)
+
+
+def scaling_groups(b: Builder, item: Item) -> list[Item]:
+    """Return the Auto Scaling groups that put their members into a target group."""
+    listed = b.estate.where("auto scaling group", "TargetGroupARNs", *item.keys)
+    sources = b.estate.where("auto scaling group", "TrafficSources.Identifier", *item.keys)
+    return list({one.id: one for one in (*listed, *sources)}.values())
+
+
+def is_cross_zone(b: Builder, balancer: Item) -> bool:
+    """Whether a network balancer sends to the targets of other zones; off unless set."""
+    attributes = b.estate.where("load balancer attribute", "LoadBalancerArn", *balancer.keys)
+    found = {one.text("Key"): one.text("Value").lower() for one in attributes}
+    return found.get("load_balancing.cross_zone.enabled") == "true"
+
+
+def within_zones(
+    b: Builder, balancer: Item, group_name: str, zones: list[str], parts: list[tuple[str, Requirement]]
+) -> Requirement:
+    """Return what a balancer needs that sends to its own zone only: a zone with leg and target."""
+    found: list[Requirement] = []
+    for number, zone in enumerate(zones, 1):
+        # Where a target's zone was not read, it is in one of these; its possible domains say the rest.
+        local = [part for where, part in parts if where in ("", zone)]
+        where = zone or f"its zone {number}"
+        label = f"targets of {group_name} in {where}"
+        here = b.add(Node(label, AnyOf(tuple(local)), kind="target zone", label=label), zone=zone)
+        found.append(AllOf((On(leg_name(balancer, where)), here)))
+    return AnyOf(tuple(found))
+
+
+def zone_of_target(b: Builder, target: Item) -> str:
+    """Return the zone of a target's machine, as far as it was read."""
+    instance = b.estate.find("instance", target.text("Target.Id"))
+    if instance:
+        return instance.text("Placement.AvailabilityZone")
+    zone = target.text("Target.AvailabilityZone")
+    return "" if zone == "all" else zone
+
+
+def target_node(b: Builder, item: Item, target: Item) -> On:
+    """Add a target: its machine, and what the group says of it now."""
+    who, port = target.text("Target.Id"), target.text("Target.Port")
+    scaling = group_of_instance(b, who)
+    shown = anonymous_name(scaling, who) if scaling else who
+    name = f"{short(item)}/{shown}:{port}"
+    state, reason = target.text("TargetHealth.State"), target.text("TargetHealth.Reason")
+    node = Node(name, machine(b, item, target), kind="target", label=f"target {shown}:{port}")
+    said = f"{state} {reason} {target.text('TargetHealth.Description')}".strip()
+    fact = target.fact("TargetHealth.State")
+    fact = type(fact)(fact.call, short(item), f"TargetHealth[{who}:{port}]", said)
+    b.add(node, item=target, facts=(fact,), zone=zone_of_target(b, target))
+    if state not in IN_SERVICE:
+        says = f"{state or 'no state'}{f' ({reason})' if reason else ''}"
+        b.is_off(name, says, certain=state not in PERHAPS_IN_SERVICE)
+    return On(name)
+
+
+def machine(b: Builder, item: Item, target: Item) -> Requirement:
+    """Return what stands at a target: an instance, an address, a function, another balancer."""
+    kind, who = item.text("TargetType"), target.text("Target.Id")
+    if instance := b.estate.find("instance", who):
+        return b.of(instance)
+    if kind == "alb":
+        return b.need("load balancer", who)
+    if kind == "lambda":
+        if b.knows("function"):
+            return b.need("function", who)
+        b.not_read(f"the lambda target {who}")
+        return b.unread(f"lambda target {who}")
+    if kind == "instance" and b.estate.is_whole and not b.estate.is_unread("instance"):
+        return NEVER  # A target whose machine is gone never answers again.
+    if not kind:
+        # A group that was not read may hold instances, addresses, or what never is one machine.
+        return Unknown(unread_machine(b, who), UP)
+    if kind == "ip":
+        b.not_read(f"the machine at {who}")
+    return unread_machine(b, who)
+
+
+# The balancers of the first generation -------------------------------------------------------------------
+
+
+def classic_balancer(b: Builder, item: Item) -> Requirement:
+    """A classic balancer: zonal when it has one subnet or zone; it checks its instances itself."""
+    name = b.name(item)
+    zones = list(item.texts("AvailabilityZones"))
+    if not zones:
+        zones = list(dict.fromkeys(b.zone_of_subnet(one) for one in item.texts("Subnets")))
+    legs = [leg(b, item, zone, number) for number, zone in enumerate(zones, 1)]
+    front: Requirement = AnyOf(tuple(legs)) if legs else b.unread(f"zones of balancer {item.label}")
+    says = {
+        one.text("InstanceId"): one
+        for one in b.estate.where("classic target", "LoadBalancerName", *item.keys)
+    }
+    parts: list[Requirement] = []
+    for row in item.rows("Instances"):
+        who = row.text("InstanceId")
+        found = b.need("instance", who)
+        target = says.get(who)
+        label = f"target {who}"
+        node = b.add(Node(f"{item.id}/{who}", found, kind="target", label=label), item=target)
+        if target is not None and target.text("State") not in ("InService", ""):
+            b.is_off(node.node, f"{target.text('State')} ({target.text('ReasonCode')})")
+        parts.append(node)
+    if not parts:
+        for scaling in b.estate.where("auto scaling group", "LoadBalancerNames", *item.keys):
+            parts += [part for _, part in members_of_group(b, scaling)]
+    back: Requirement = AnyOf(tuple(parts))
+    if not parts and not b.estate.is_whole:
+        back = b.unread(f"instances of balancer {item.label}")
+    node_label = f"balancer {item.label}"
+    node_itself = Node(name, AllOf((front, back)), kind="load balancer", label=node_label)
+    return b.add(node_itself, item=item, facts=item.facts("AvailabilityZones", "Subnets", "Instances"))

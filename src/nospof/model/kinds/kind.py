@@ -1,0 +1,69 @@
+"""What a kind of resource is: the call that lists it, how it is named, which fields are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of resource.
+
+    Args:
+        name: our word for it: "instance".
+        call: the call that describes it: "ec2:DescribeInstances" (boto3's service and operation).
+        rows: where its records stand in the answer, dotted; lists on the way are flattened.
+        id: the field with its identity; several joined by "+" where one is not enough. The parent's id
+            goes in front where there is a `parent` field.
+        keys: further fields that others refer to it by.
+        names: those among `keys` that are host names: compared without case and closing dot.
+        fields: every path that is read, dotted, through lists as well; "Tags" needs no declaring.
+        plural: what people call several; `name` + "s" where empty.
+        per: the kind for each of whose items the call is made, "" for one call for all.
+        argument: the call's argument that takes the parent's id.
+        batch: how many parents one call takes; then the argument is a list.
+        parent: the field under which the reader keeps the parent's id in the record, where the answer
+            does not say it.
+        fixed: further arguments of the call, as pairs.
+        action: the IAM action, where it is not the call with its IAM prefix.
+        is_global: the call goes to the one global endpoint, not to the region's.
+    """
+
+    name: str
+    call: str
+    rows: str
+    id: str
+    fields: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    plural: str = ""
+    per: str = ""
+    argument: str = ""
+    batch: int = 1
+    parent: str = ""
+    fixed: tuple[tuple[str, object], ...] = ()
+    action: str = ""
+    is_global: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.plural:
+            object.__setattr__(self, "plural", f"{self.name}s")
+
+    @property
+    def singular(self) -> str:
+        """What people call one."""
+        return self.name
+
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        """Every path that may be read, with what they lead through."""
+        found = {"Tags"}
+        for path in (*self.fields, *self.keys, *self.id.split("+"), *filter(None, [self.parent])):
+            parts = path.split(".")
+            found.update(".".join(parts[: end + 1]) for end in range(len(parts)))
+        return frozenset(found)
+
+    def is_name(self, path: str) -> bool:
+        """Whether a key is a host name."""
+        return path in self.names
