@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
-from nospof.model.estate import CERTAIN, Estate, Item
+from nospof.model.estate import CERTAIN, Estate, Item, Watched
 from nospof.model.findings import Fact
 from nospof.model.topology import (
     NEVER,
@@ -61,10 +62,13 @@ class Service:
         not_read: what inside this service was not read or not understood.
         assumptions: what was taken for true.
         questions: what only a person can answer, each once, and what its answer would settle.
+        possible_states: data that may be there; nobody looked.
+        watched: the estate it was read from, which remembers what was asked for.
     """
 
     entry: Entry
     topology: Topology
+    watched: Watched
     members: tuple[str, ...] = ()
     zone_of: dict[str, str] = field(default_factory=dict)
     state_of: dict[str, str] = field(default_factory=dict)
@@ -75,6 +79,12 @@ class Service:
     not_read: list[str] = field(default_factory=list)
     assumptions: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
+    possible_states: set[str] = field(default_factory=set)
+
+    @property
+    def estate(self) -> Estate:
+        """The part of the estate that the service rests on."""
+        return self.watched.narrowed()
 
 
 class Builder:
@@ -95,10 +105,11 @@ class Builder:
         interpreters: dict[str, Interpreter],
         finishers: Iterable[Finisher] = (),
     ) -> None:
-        self.estate = estate
+        watched = Watched(estate)
+        self.estate: Estate = cast(Estate, watched)
         self.entry = entry
         self.nodes: dict[str, Node] = {}
-        self.service = Service(entry, Topology("", (Node(""),)))
+        self.service = Service(entry, Topology("", (Node(""),)), watched)
         self._interpreters = interpreters
         self._finishers = tuple(finishers)
         self._events: dict[str, Event] = {}
@@ -211,10 +222,12 @@ class Builder:
         """Note that something mends what an event breaks, with nobody woken."""
         self.service.heals[event] = says
 
-    def state(self, name: str, copies: Requirement) -> None:
-        """Note data, and the copies it lives on."""
+    def state(self, name: str, copies: Requirement, *, certain: bool = True) -> None:
+        """Note data, and the copies it lives on; not certain where nobody looked whether there is any."""
         if all(one.name != name for one in self._states):
             self._states.append(State(name, copies))
+        if not certain:
+            self.service.possible_states.add(name)
 
     def is_off(self, name: str, says: str, *, certain: bool = True) -> None:
         """Note that a node does not serve now, or perhaps."""

@@ -342,6 +342,53 @@ class Estate:
         return replace(self, items={**self.items, kind: tuple(one for one in self.of(kind) if one.id != id)})
 
 
+class Watched:
+    """An estate that remembers which items were asked for, so that a part of it can stand for the whole.
+
+    It answers as the estate does. `narrowed` is the estate of what was asked for: small enough to
+    try many changes on, and with the same answers to the same questions.
+    """
+
+    WHOLE = ("zone", "subnet")
+    """Kinds that are small, and that a change may ask for anew: always kept."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.whole = estate
+        self._touched: dict[tuple[str, str], Item] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.whole, name)
+
+    def of(self, kind: str) -> tuple[Item, ...]:
+        """Return all items of a kind, in the order they were read."""
+        return self._noted(self.whole.of(kind))
+
+    def find(self, kind: str, key: str) -> Item | None:
+        """Return the item of a kind that goes by an id, ARN, name or address."""
+        item = self.whole.find(kind, key)
+        if item is not None:
+            self._noted((item,))
+        return item
+
+    def where(self, kind: str, path: str, *values: str) -> tuple[Item, ...]:
+        """Return the items in whose field one of the values stands, in order."""
+        return self._noted(self.whole.where(kind, path, *values))
+
+    def _noted(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
+        for item in items:
+            self._touched[item.kind.name, item.id] = item
+        return items
+
+    def narrowed(self) -> Estate:
+        """Return the estate of what was asked for so far."""
+        for kind in self.WHOLE:
+            self.of(kind)
+        found: dict[str, list[Item]] = {}
+        for (kind, _), item in self._touched.items():
+            found.setdefault(kind, []).append(item)
+        return replace(self.whole, items={kind: tuple(each) for kind, each in found.items()})
+
+
 def _leaves(value: Any, path: list[str]) -> Iterator[str]:
     """Yield every text that a path leads to, through lists."""
     if isinstance(value, (list, tuple)):
