@@ -97,7 +97,7 @@ def lone_machines(
     for item in estate.of("instance"):
         if ("instance", item.id) in reached:
             continue
-        if reason := why_not_serving(estate, item, is_only=is_only or is_doubtful):
+        if reason := why_not_serving(item, is_only=is_only or is_doubtful):
             idle.append(reason)
             continue
         name = item.tags.get(TAG_SERVICE) or item.label
@@ -105,7 +105,7 @@ def lone_machines(
     return lone, idle
 
 
-def why_not_serving(estate: Estate, item: Item, *, is_only: bool) -> str:
+def why_not_serving(item: Item, *, is_only: bool) -> str:
     """Return why an instance behind no front is no service of its own, or an empty string."""
     who = f"{item.label} ({item.id})" if item.label != item.id else item.id
     if item.tags.get(TAG_TWIN_OF):
@@ -115,12 +115,12 @@ def why_not_serving(estate: Estate, item: Item, *, is_only: bool) -> str:
     state = item.text("State.Name", "running")
     if state != "running":
         return f"{who}: {state}"
-    if is_only or has_public_way(estate, item):
+    if is_only or has_public_way(item):
         return ""
     return f"{who}: stands alone, with no public address and behind no balancer"
 
 
-def has_public_way(estate: Estate, item: Item) -> bool:
+def has_public_way(item: Item) -> bool:
     """Whether clients can reach an instance by an address of its own."""
     return bool(item.text("PublicIpAddress") or item.text("PublicDnsName"))
 

@@ -134,7 +134,7 @@ class Item(Record):
             real ids, its address there.
         fields: as the describing call answers.
         call: who said so: "ec2:DescribeInstances", "terraform plan", "cloudformation template".
-        label: what people call it; the Name tag, else the id, where empty.
+        label: what people call it; the name its kind has, else the Name tag, else the id, where empty.
         location: the file it stands in, if any.
     """
 
@@ -168,7 +168,8 @@ class Item(Record):
     @property
     def label(self) -> str:
         """What people call it."""
-        return self._label or self.tags.get("Name") or self.id
+        named = self.text(self.kind.label) if self.kind.label else ""
+        return self._label or named or self.tags.get("Name") or self.id
 
     @property
     def says(self) -> str:

@@ -27,7 +27,7 @@ def load_balancer(b: Builder, item: Item) -> Requirement:
     legs = [leg(b, item, zone, number) for number, zone in enumerate(zones, 1)]
     needs: list[Requirement] = [AnyOf(tuple(legs))] if legs else [b.unread(f"zones of balancer {item.label}")]
     needs.append(ways(b, item, zones))
-    node = Node(name, AllOf(tuple(needs)), kind="load balancer", label=f"balancer {short(item)}")
+    node = Node(name, AllOf(tuple(needs)), kind="load balancer", label=f"balancer {item.label}")
     b.add(node, item=item, facts=item.facts("State.Code", "AvailabilityZones"))
     state = item.text("State.Code", "active")
     if state == "failed":
@@ -39,14 +39,6 @@ def load_balancer(b: Builder, item: Item) -> Requirement:
     return On(name)
 
 
-def short(item: Item) -> str:
-    """Return a balancer's or a group's own name, which its ARN holds too."""
-    for path in ("LoadBalancerName", "TargetGroupName"):
-        if path in item.kind.paths and item.text(path):
-            return item.text(path)
-    return item.label
-
-
 def zone_of(b: Builder, row: Record) -> str:
     """Return the zone's name of one of a balancer's zones."""
     return row.text("ZoneName") or b.zone_of_subnet(row.text("SubnetId"))
@@ -56,16 +48,16 @@ def leg(b: Builder, item: Item, zone: str, number: int) -> On:
     """Add a balancer's node in one zone. AWS refuses two subnets in one zone, so legs never share one."""
     where = zone or f"its zone {number}"
     name = leg_name(item, where)
-    label = f"balancer {short(item)} in {where}"
+    label = f"balancer {item.label} in {where}"
     domains = (
-        (b.zone(zone),) if zone else (b.event(f"zone of {name}", "zone", f"zone {number} of {short(item)}"),)
+        (b.zone(zone),) if zone else (b.event(f"zone of {name}", "zone", f"zone {number} of {item.label}"),)
     )
     return b.add(Node(name, domains=domains, kind="balancer zone", label=label), zone=zone)
 
 
 def leg_name(item: Item, where: str) -> str:
     """Return the node of a balancer in a zone."""
-    return f"{short(item)}@{where}"
+    return f"{item.label}@{where}"
 
 
 def ways(b: Builder, item: Item, zones: list[str]) -> Requirement:
@@ -74,7 +66,7 @@ def ways(b: Builder, item: Item, zones: list[str]) -> Requirement:
     listeners = b.estate.where("listener", "LoadBalancerArn", *item.keys)
     if b.estate.is_unread("listener") and not listeners:
         attached = [group(b, item, zones, one) for one in groups]
-        return AllOf((b.unread(f"listeners of {short(item)}"), *attached))
+        return AllOf((b.unread(f"listeners of {item.label}"), *attached))
     found: list[Requirement] = []
     named: set[str] = set()
     for listener in listeners:
@@ -86,7 +78,7 @@ def ways(b: Builder, item: Item, zones: list[str]) -> Requirement:
     found += [group(b, item, zones, one) for one in groups if one not in named]
     distinct = list(dict.fromkeys(found))
     if not distinct:
-        b.not_read(f"what the listeners of {short(item)} answer (no target group)")
+        b.not_read(f"what the listeners of {item.label} answer (no target group)")
         return UP
     if len(distinct) == 1:
         return distinct[0]
@@ -131,18 +123,18 @@ def group(b: Builder, balancer: Item, zones: list[str], key: str) -> Requirement
     item = b.estate.find("target group", key)
     if item is None:
         return b.need("target group", key)
-    name = f"group {short(item)}"
+    name = f"group {item.label}"
     if name in b.nodes:
         return On(name)
     answering = scaling_groups(b, item)
     targets = b.estate.where("target", "TargetGroupArn", *item.keys)
     if b.estate.is_unread("target") and not targets and not answering:
-        return b.unread(f"targets of {short(item)}")
+        return b.unread(f"targets of {item.label}")
     parts: list[tuple[str, Requirement]] = []
     for target in targets:
         zone = zone_of_target(b, target)
         if zone and zones and "" not in zones and zone not in zones:
-            b.service.outside.append((short(item), target.id))
+            b.service.outside.append((item.label, target.id))
             continue
         parts.append((zone, target_node(b, item, target)))
     if not targets:
@@ -150,10 +142,10 @@ def group(b: Builder, balancer: Item, zones: list[str], key: str) -> Requirement
             parts += members_of_group(b, scaling)
     needs: Requirement = AnyOf(tuple(part for _, part in parts))
     if not parts and not b.estate.is_whole:
-        needs = b.unread(f"targets of {short(item)}")
+        needs = b.unread(f"targets of {item.label}")
     elif balancer.text("Type") in ("network", "gateway") and not is_cross_zone(b, balancer):
-        needs = within_zones(b, balancer, short(item), zones, parts)
-    node = Node(name, needs, kind="target group", label=f"target group {short(item)}")
+        needs = within_zones(b, balancer, item.label, zones, parts)
+    node = Node(name, needs, kind="target group", label=f"target group {item.label}")
     facts = item.facts(
         "TargetType", "HealthCheckPath", "HealthCheckIntervalSeconds", "UnhealthyThresholdCount"
     )
@@ -203,12 +195,12 @@ def target_node(b: Builder, item: Item, target: Item) -> On:
     who, port = target.text("Target.Id"), target.text("Target.Port")
     scaling = group_of_instance(b, who)
     shown = anonymous_name(scaling, who) if scaling else who
-    name = f"{short(item)}/{shown}:{port}"
+    name = f"{item.label}/{shown}:{port}"
     state, reason = target.text("TargetHealth.State"), target.text("TargetHealth.Reason")
     node = Node(name, machine(b, item, target), kind="target", label=f"target {shown}:{port}")
     said = f"{state} {reason} {target.text('TargetHealth.Description')}".strip()
     fact = target.fact("TargetHealth.State")
-    fact = type(fact)(fact.call, short(item), f"TargetHealth[{who}:{port}]", said)
+    fact = type(fact)(fact.call, item.label, f"TargetHealth[{who}:{port}]", said)
     b.add(node, item=target, facts=(fact,), zone=zone_of_target(b, target))
     if state not in IN_SERVICE:
         says = f"{state or 'no state'}{f' ({reason})' if reason else ''}"

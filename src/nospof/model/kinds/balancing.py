@@ -36,6 +36,7 @@ BALANCING = (
             "SecurityGroups",
         ),
         keys=("LoadBalancerName", "DNSName"),
+        label="LoadBalancerName",
         names=("DNSName",),
         action="elasticloadbalancing:DescribeLoadBalancers",
     ),
@@ -107,6 +108,7 @@ BALANCING = (
             "Matcher.HttpCode",
         ),
         keys=("TargetGroupName",),
+        label="TargetGroupName",
         action="elasticloadbalancing:DescribeTargetGroups",
     ),
     Kind(

@@ -19,6 +19,7 @@ class Kind:
         keys: further fields that others refer to it by.
         names: those among `keys` that are host names: compared without case and closing dot.
         fields: every path that is read, dotted, through lists as well; "Tags" needs no declaring.
+        label: the field with the name that people know it by, where that is not its Name tag.
         plural: what people call several; `name` + "s" where empty.
         per: the kind for each of whose items the call is made, "" for one call for all.
         argument: the call's argument that takes the parent's id.
@@ -37,6 +38,7 @@ class Kind:
     fields: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    label: str = ""
     plural: str = ""
     per: str = ""
     argument: str = ""
@@ -59,7 +61,7 @@ class Kind:
     def paths(self) -> frozenset[str]:
         """Every path that may be read, with what they lead through."""
         found = {"Tags"}
-        for path in (*self.fields, *self.keys, *self.id.split("+"), *filter(None, [self.parent])):
+        for path in (*self.fields, *self.keys, *self.id.split("+"), *filter(None, [self.parent, self.label])):
             parts = path.split(".")
             found.update(".".join(parts[: end + 1]) for end in range(len(parts)))
         return frozenset(found)

@@ -1,0 +1,393 @@
+"""From cuts to findings: the rule is chosen by view and event, the confidence by the two bounds.
+
+A cut in the pessimistic and the optimistic reading is certain; in the pessimistic one alone it is
+possible. A cut only because something has failed already is one of "now". There is one engine and
+no logic a rule of its own could disagree with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from functools import cached_property
+from typing import Literal
+
+from nospof.audit.analysis import Analysis, analyse, failed_nodes
+from nospof.audit.builder import Service
+from nospof.audit.cuts import blast_radius, gates_of
+from nospof.audit.graph import Graph, build_graph
+from nospof.audit.proofs import prove_on
+from nospof.audit.wording import days_left, down_title, event_title, share_title, state_title
+from nospof.model.findings import Confidence, Fact, Finding, Location, ProofStep, Severity
+from nospof.model.topology import VIEWS, Event, names_in
+
+RULES_OF_VIEW: dict[str, dict[str, str]] = {
+    "serving": {
+        "instance": "NSP101",
+        "volume": "NSP102",
+        "zone": "NSP201",
+        "host": "NSP202",
+        "rack": "NSP203",
+        "maintenance": "NSP204",
+        "region": "NSP208",
+    },
+    "egress": {"zone": "NSP601", "instance": "NSP601"},
+    "recovery": {"zone": "NSP503"},
+    "admin": {"instance": "NSP603", "zone": "NSP603"},
+}
+"""Which rule speaks of an event in a view; what a view does not list is as in serving."""
+
+GRAVE = frozenset({"instance", "zone", "database", "file system", "mount target", "region"})
+"""Single points that the assumptions give half an hour a year or more."""
+SOON_SECONDS = 14 * 86_400
+"""What is announced for the next two weeks is critical."""
+MONTH_SECONDS = 30 * 86_400
+
+Time = Literal["configured", "now"]
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The four readings of one service: two bounds, as configured and now."""
+
+    worst: Analysis
+    best: Analysis
+    worst_now: Analysis
+    best_now: Analysis
+
+
+def read_both_ways(service: Service) -> Readings:
+    """Return the four readings."""
+    topology = service.topology
+    worst = analyse(topology)
+    best = analyse(topology, pessimistic=False) if topology.has_unknown else worst
+    if not topology.failed_now and not topology.maybe_failed_now:
+        return Readings(worst, best, worst, best)
+    worst_now = analyse(topology, now=True)
+    return Readings(worst, best, worst_now, analyse(topology, pessimistic=False, now=True))
+
+
+def judge(service: Service, read_at: float, rules: dict[str, dict[str, str]]) -> list[Finding]:
+    """Return the findings that are cuts: down, single points of failure, partial outages, lost data.
+
+    Args:
+        service: what was read.
+        read_at: when, seconds since the epoch; what is announced is judged from there.
+        rules: rule ids by view and kind of event.
+    """
+    return _Judge(service, read_at, rules).findings()
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One reading in which a finding is told: the view, the time, the bound."""
+
+    view: str
+    time: Time
+    is_certain: bool
+
+
+class _Judge:
+    def __init__(self, service: Service, read_at: float, rules: dict[str, dict[str, str]]) -> None:
+        self.service = service
+        self.topology = service.topology
+        self.read_at = read_at
+        self.rules = rules
+        self.readings = read_both_ways(service)
+        self.name = service.entry.service
+        self.graphs: dict[tuple[str, bool], Graph] = {}
+
+    def findings(self) -> list[Finding]:
+        r = self.readings
+        found = self.down()
+        known: set[str] = set()
+        for view in VIEWS:
+            worst, best = r.worst.views.get(view), r.best.views.get(view)
+            if worst is None:
+                continue
+            certain = set(best.total) if best else set()
+            found += self.of_events(worst.total, certain, view, "configured")
+            known.update(worst.total, (event for event, _ in worst.partial))
+            found += self.partial(
+                view, dict(worst.partial), {event for event, _ in best.partial} if best else set()
+            )
+            if view != "serving" and worst.is_broken:
+                found.append(self.broken(view, is_certain=bool(best and best.is_broken)))
+        newly = [event for event in r.worst_now.serving.total if event not in set(r.worst.serving.total)]
+        found += self.of_events(newly, set(r.best_now.serving.total), "serving", "now")
+        return found + self.lost_data() + self.deadlock()
+
+    def graph(self, case: _Case) -> Graph:
+        key = (case.view, case.is_certain)
+        if key not in self.graphs:
+            self.graphs[key] = build_graph(self.topology, view=case.view, pessimistic=not case.is_certain)
+        return self.graphs[key]
+
+    def rule(self, view: str, kind: str) -> str:
+        """Return the rule that speaks of a kind of event in a view."""
+        if kind == "unread":
+            return "NSP901"
+        return self.rules.get(view, {}).get(kind) or self.rules["serving"].get(kind) or "NSP112"
+
+    # It is down already --------------------------------------------------------------------------
+
+    def down(self) -> list[Finding]:
+        r = self.readings
+        time: Time = "configured" if r.worst.serving.is_broken else "now"
+        worst, best = (r.worst, r.best) if time == "configured" else (r.worst_now, r.best_now)
+        if not worst.serving.is_broken:
+            return []
+        is_certain = best.serving.is_broken
+        off = self.service.state_of
+        return [
+            Finding(
+                rule="NSP100",
+                service=self.name,
+                title=down_title(self.service, is_certain=is_certain, is_now=time == "now"),
+                event="down",
+                severity="critical" if is_certain else "high",
+                confidence="certain" if is_certain else "possible",
+                members=tuple(sorted(off)),
+                order=0,
+                time=time,
+                proof=self.proof((), _Case("serving", time, is_certain)),
+                facts=self.facts_about(off),
+                location=self.location_of(off),
+            )
+        ]
+
+    def broken(self, view: str, *, is_certain: bool) -> Finding:
+        """Return the finding that a view is down although the service runs."""
+        gone = sorted(
+            name
+            for node in self.topology.nodes
+            for each, extra in node.views
+            if each == view
+            for name in names_in(extra)
+            if name in self.service.state_of
+        )
+        case = _Case(view, "configured", is_certain)
+        why = self.what_is_off(gone) or "see the proof"
+        return Finding(
+            rule="NSP501" if view == "recovery" else self.rule(view, "broken"),
+            service=self.name,
+            title=f"{self.name} is broken already in one respect ({view}): {why}",
+            event=f"broken:{view}",
+            severity="medium",
+            confidence="certain" if is_certain else "possible",
+            members=tuple(gone),
+            view=view,
+            order=0,
+            proof=self.proof((), case),
+            facts=self.facts_about(gone),
+            location=self.location_of(gone),
+        )
+
+    def what_is_off(self, nodes: Iterable[str]) -> str:
+        states = self.service.state_of
+        return ", ".join(f"{self.topology.by_name[node].says} {states[node]}" for node in nodes)
+
+    # Single points of failure --------------------------------------------------------------------
+
+    def of_events(self, events: Iterable[str], certain: set[str], view: str, time: Time) -> list[Finding]:
+        found = []
+        for event_id, members in self.classes(events):
+            event = self.topology.event(event_id)
+            case = _Case(view, time, event_id in certain)
+            found.append(
+                Finding(
+                    rule=self.rule(view, event.kind),
+                    service=self.name,
+                    title=event_title(self.service, event, view, is_now=time == "now"),
+                    event=event_id,
+                    severity=self.severity(event, case),
+                    confidence=self.confidence(case),
+                    members=members,
+                    view=view,
+                    time=time,
+                    due=iso(event.starts_at) if event.starts_at else "",
+                    stops=self.stops(event_id, case),
+                    proof=self.proof((event_id,), case),
+                    facts=self.facts_about(members),
+                    location=self.location_of(members),
+                    is_self_healing=event_id in self.service.heals,
+                    would_settle="" if case.is_certain else self.question_about(event),
+                )
+            )
+        return found
+
+    def classes(self, events: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
+        """Return each event with what fails with the same effect: a machine stands for its disks."""
+        events = list(events)
+        disks_of = {one: self.disks_of(one) for one in events if self.topology.event(one).kind == "instance"}
+        told = {disk for disks in disks_of.values() for disk in disks}
+        found = []
+        for event in sorted(events):
+            if event in told:
+                continue
+            if event in disks_of:
+                found.append((event, (event, *(disk for disk in disks_of[event] if disk in events))))
+            else:
+                found.append((event, tuple(sorted(self.struck_by.get(event, ()))) or (event,)))
+        return found
+
+    @cached_property
+    def struck_by(self) -> dict[str, list[str]]:
+        """The nodes that each event hits."""
+        found: dict[str, list[str]] = {}
+        for node in self.topology.nodes:
+            for event in dict.fromkeys((*node.faults, *node.domains, *node.possible_domains)):
+                found.setdefault(event, []).append(node.name)
+        return found
+
+    def disks_of(self, name: str) -> list[str]:
+        node = self.topology.by_name.get(name)
+        needed = names_in(node.requirement) if node else ()
+        return [each for each in needed if self.topology.by_name[each].kind == "volume"]
+
+    def severity(self, event: Event, case: _Case) -> Severity:
+        if case.view != "serving":
+            return "medium" if case.view in ("degraded", "egress") and case.is_certain else "low"
+        if not case.is_certain:
+            return "medium" if event.kind in ("unread", "rack", "volume") else "high"
+        if case.time == "now":
+            return "high"
+        if event.starts_at:
+            left = event.starts_at - self.read_at
+            return "critical" if left <= SOON_SECONDS else "high" if left <= MONTH_SECONDS else "medium"
+        return "critical" if event.kind in GRAVE else "high"
+
+    def confidence(self, case: _Case) -> Confidence:
+        return "certain" if case.is_certain else "possible"
+
+    def question_about(self, event: Event) -> str:
+        if event.kind == "unread":
+            return f"read it, or say in nospof.yaml what is known of it: {event.says}"
+        if event.kind == "zone":
+            return "in which zones does each of these stand?"
+        return f"does {self.name} stop when {event.says} fails?"
+
+    def failed(self, case: _Case) -> frozenset[str]:
+        return failed_nodes(self.topology, now=case.time == "now", pessimistic=not case.is_certain)
+
+    def stops(self, event_id: str, case: _Case) -> tuple[str, ...]:
+        graph = self.graph(case)
+        failed = gates_of(graph, self.failed(case))
+        return tuple(sorted(blast_radius(graph, event_id, failed)))
+
+    def proof(self, events: tuple[str, ...], case: _Case) -> tuple[ProofStep, ...]:
+        lines = prove_on(self.graph(case), self.topology, events, self.failed(case))
+        return tuple(ProofStep(line.depth, self.told(line.node, line.says)) for line in lines)
+
+    def told(self, node: str, says: str) -> str:
+        state = self.service.state_of.get(node, "")
+        return f"{says}: {state}" if state and says.endswith("is down already") else says
+
+    def facts_about(self, nodes: Iterable[str]) -> tuple[Fact, ...]:
+        """Return what was read about nodes and about the targets that are them: each fact once, in order."""
+        wanted = set(nodes)
+        wanted |= {target for node in list(wanted) for target in self.targets_of.get(node, ())}
+        found = {fact for node in wanted for fact in self.service.facts_of.get(node, ())}
+        return tuple(sorted(found, key=lambda fact: (fact.call, fact.about, fact.field, fact.value)))
+
+    @cached_property
+    def targets_of(self) -> dict[str, list[str]]:
+        """The targets that each machine is."""
+        found: dict[str, list[str]] = {}
+        for node in self.topology.nodes:
+            if node.kind == "target":
+                for name in names_in(node.requirement):
+                    found.setdefault(name, []).append(node.name)
+        return found
+
+    def location_of(self, nodes: Iterable[str]) -> Location:
+        items = (self.service.item_of.get(node) for node in nodes)
+        return next((one.location for one in items if one and one.location.file), Location())
+
+    # Partial outages -----------------------------------------------------------------------------
+
+    def partial(self, view: str, shares: dict[str, Fraction], certain: set[str]) -> list[Finding]:
+        found = []
+        for event_id, members in self.classes(shares):
+            event, share = self.topology.event(event_id), shares[event_id]
+            case = _Case(view, "configured", event_id in certain)
+            is_blind = bool(self.blind_needs.intersection(members))
+            found.append(
+                Finding(
+                    rule="NSP406" if is_blind else "NSP407",
+                    service=self.name,
+                    title=share_title(self.name, event, share, is_blind=is_blind),
+                    event=event_id,
+                    severity="medium" if share >= Fraction(1, 4) and view == "serving" else "low",
+                    confidence=self.confidence(case),
+                    members=members,
+                    view=view,
+                    share=share,
+                    stops=self.stops(event_id, case),
+                    facts=self.facts_about(members),
+                    location=self.location_of(members),
+                    would_settle="" if case.is_certain else self.question_about(event),
+                )
+            )
+        return found
+
+    @cached_property
+    def blind_needs(self) -> set[str]:
+        """The nodes that something needs and its health check cannot see."""
+        return {name for node in self.topology.nodes for name in names_in(node.blind)}
+
+    # Data and cold start ---------------------------------------------------------------------------
+
+    def lost_data(self) -> list[Finding]:
+        """Return a finding for each state whose only copy one event destroys."""
+        found = []
+        for state, events in sorted(self.readings.worst.loses.items()):
+            if not events:
+                continue
+            members = tuple(sorted({node for event in events for node in self.struck_by.get(event, ())}))
+            is_certain = state not in self.service.possible_states
+            found.append(
+                Finding(
+                    rule="NSP301",
+                    service=self.name,
+                    title=state_title(self.service, state, events, is_certain=is_certain),
+                    event=f"loses:{state}",
+                    severity="high" if is_certain else "medium",
+                    confidence="certain" if is_certain else "possible",
+                    members=members,
+                    view="data",
+                    facts=self.facts_about(members),
+                    location=self.location_of(members),
+                    would_settle="" if is_certain else f"is there anything that must not be lost: {state}?",
+                )
+            )
+        return found
+
+    def deadlock(self) -> list[Finding]:
+        """Return the finding that parts wait for each other after everything was off."""
+        waiting = sorted(self.readings.best.cold)
+        if not waiting:
+            return []
+        says = ", ".join(self.topology.by_name[one].says for one in waiting[:6])
+        return [
+            Finding(
+                rule="NSP507",
+                service=self.name,
+                title=f"After a full stop {self.name} cannot start: {says} wait for each other",
+                event="cold",
+                severity="medium",
+                members=tuple(waiting),
+                view="recovery",
+                facts=self.facts_about(waiting),
+            )
+        ]
+
+
+def iso(moment: float) -> str:
+    """Return a moment as ISO 8601, UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+__all__ = ["RULES_OF_VIEW", "Readings", "days_left", "iso", "judge", "read_both_ways"]

@@ -1,0 +1,276 @@
+"""The audit of an estate, from what was read to the report: findings, remedies tried out, the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from nospof.audit.analysis import analyse_pairs
+from nospof.audit.builder import Entry, Service
+from nospof.audit.entries import FRONTS, find_services, read_service, renamed
+from nospof.audit.judging import RULES_OF_VIEW, judge
+from nospof.audit.mending import propose
+from nospof.audit.parts.machines import live_events
+from nospof.audit.proposal import Proposal
+from nospof.audit.quality import quality_checks
+from nospof.audit.windows import day
+from nospof.errors import UsageError
+from nospof.model.cloud import TAG_STATE
+from nospof.model.estate import Estate
+from nospof.model.findings import SEVERITIES, AuditReport, Finding, Part, Remedy, ServiceReport
+from nospof.model.kinds import KINDS
+from nospof.model.topology import Event, On
+
+TIER_OF_KIND = {
+    "service": "entry",
+    "record": "entry",
+    "load balancer": "entry",
+    "balancer zone": "balancer",
+    "target group": "group",
+    "instance": "instance",
+    "volume": "volume",
+    "unread": "unread",
+}
+SURVIVE = ("host", "rack", "zone")
+"""What a service is asked to survive where nobody says otherwise."""
+SCOPES = (*SURVIVE, "region")
+SCOPE_OF_EVENT = {"zone": "zone", "rack": "rack", "region": "region"}
+"""How far an event reaches; what is not listed hits one machine or one resource."""
+
+Check = Callable[[Estate, Service], list[Finding]]
+Remedier = Callable[[Estate, Service, Finding], Proposal | None]
+
+CHECKS: tuple[Check, ...] = (quality_checks,)
+REMEDIERS: tuple[Remedier, ...] = (propose,)
+RULES = RULES_OF_VIEW
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of an estate.
+
+    Args:
+        service: a service's name, or the name or id of its entry; empty for all.
+        survive: what the service must survive: some of "host", "rack", "zone", "region".
+    """
+
+    service: str = ""
+    survive: tuple[str, ...] = SURVIVE
+
+    def __post_init__(self) -> None:
+        if unknown := [one for one in self.survive if one not in SCOPES]:
+            raise UsageError(f"nothing is known of surviving {unknown[0]!r}; choose from {', '.join(SCOPES)}")
+
+    def asks_about(self, event: Event) -> bool:
+        """Whether the service is asked to survive an event."""
+        return SCOPE_OF_EVENT.get(event.kind, "host") in self.survive
+
+
+def build_report(estate: Estate, question: Question = Question()) -> AuditReport:
+    """Return the report on all services, or on those that go by one name.
+
+    Raises:
+        UsageError: no service goes by that name.
+    """
+    services = find_services(estate, FRONTS, question.service)
+    return AuditReport(
+        account=estate.account,
+        region=estate.region,
+        read_at=estate.read_at,
+        counts=counts_of(estate),
+        services=tuple(_Reporter(one, estate.read_at, question).report() for one in services.found),
+        unread=estate.unread,
+        not_serving=services.not_serving,
+        scope=scope_of(question),
+        source=estate.source,
+        assumptions=estate.assumptions,
+    )
+
+
+def counts_of(estate: Estate) -> dict[str, int]:
+    """Return how many of each kind were read, so that an omission can be seen."""
+    return {kind: len(estate.of(kind)) for kind in KINDS if estate.of(kind)}
+
+
+def scope_of(question: Question) -> tuple[str, ...]:
+    """Return what was asked, and what was not."""
+    words = {"host": "one machine or disk", "rack": "one rack", "zone": "one zone", "region": "the region"}
+    asked = ", ".join(words[one] for one in SCOPES if one in question.survive)
+    region = "" if "region" in question.survive else "the whole region or account, "
+    return (
+        f"Asked: can the loss of {asked}, or one announced maintenance window, stop it?",
+        f"Not asked: {region}AWS's own services beneath, a bad change, overload.",
+    )
+
+
+class _Reporter:
+    """Reports on one service."""
+
+    def __init__(self, service: Service, read_at: float, question: Question) -> None:
+        self.service = service
+        self.read_at = read_at
+        self.question = question
+
+    def report(self) -> ServiceReport:
+        service = self.service
+        found = in_order(self.findings_of(service))
+        estate = service.estate
+        mended = tuple(replace(one, remedy=self.tried(estate, one, found)) for one in found)
+        declared, not_read = state_inside(service)
+        report = ServiceReport(
+            name=service.entry.service,
+            entry=entry_of(service),
+            members=service.members,
+            zones=tuple(sorted({zone for zone in service.zone_of.values() if zone})),
+            parts=parts_of(service, mended),
+            findings=mended,
+            notes=announcements(service, mended),
+            not_read=(*not_read, *service.not_read),
+            assumptions=(*declared, *service.assumptions),
+            questions=tuple(service.questions),
+        )
+        return with_pairs(report, service)
+
+    def findings_of(self, service: Service) -> list[Finding]:
+        """Return all findings of a service that the question is about."""
+        cuts = [
+            one
+            for one in judge(service, self.read_at, RULES)
+            if self.question.asks_about(service.topology.event(one.event))
+        ]
+        checks = [one for check in CHECKS for one in check(service.watched.whole, service)]
+        return [*cuts, *checks]
+
+    def tried(self, estate: Estate, finding: Finding, found: tuple[Finding, ...]) -> Remedy:
+        """Return the remedy of a finding with what a second audit, with it in place, says."""
+        proposal = next(
+            (
+                each
+                for remedier in REMEDIERS
+                if (each := remedier(estate, self.service, finding)) and each.says
+            ),
+            Proposal(""),
+        )
+        if proposal.changes is None:
+            return Remedy(proposal.says, proposal.commands)
+        after = self.findings_of(self.again(proposal.changes(estate), proposal.entry))
+        before_rules = {one.fingerprint: one.rule for one in found}
+        after_rules = {one.fingerprint: one.rule for one in after}
+        return Remedy(
+            says=proposal.says,
+            commands=proposal.commands,
+            is_tried=True,
+            is_verified=finding.fingerprint not in after_rules,
+            removes=tuple(sorted({before_rules[key] for key in before_rules.keys() - after_rules.keys()})),
+            adds=tuple(sorted({after_rules[key] for key in after_rules.keys() - before_rules.keys()})),
+        )
+
+    def again(self, changed: Estate, entry: Entry | None) -> Service:
+        """Return the service as it would be in a changed estate, by the same name."""
+        return renamed(read_service(changed, entry or self.service.entry), self.service.entry.service)
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings worst first, in an order that does not depend on how they were found."""
+    return tuple(
+        sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), one.order, one.rule, one.event))
+    )
+
+
+def with_pairs(report: ServiceReport, service: Service) -> ServiceReport:
+    """Return the report with its cuts of order 2, or with why they were not computed."""
+    try:
+        products = analyse_pairs(service.topology)
+    except UsageError as error:
+        return replace(report, pairs_refused=str(error))
+    classes = tuple((one.first, one.second) for one in products)
+    return replace(report, pairs=sum(map(len, products)), pair_classes=classes)
+
+
+def entry_of(service: Service) -> str:
+    """Return what people call the entry of a service."""
+    item = service.watched.find(service.entry.kind, service.entry.id)
+    return item.label if item and service.entry.kind != "instance" else service.entry.id
+
+
+def state_inside(service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what the members declare of their state, and what was not read for the others."""
+    items = {one: service.item_of[one] for one in service.members if one in service.item_of}
+    declared = [one for one, item in items.items() if item.tags.get(TAG_STATE) == "none"]
+    replaceable = [one for one in service.members if one in service.heals and one not in declared]
+    others = [one for one in service.members if one not in declared and one not in replaceable]
+    says = []
+    if declared:
+        who = ", ".join(declared)
+        says.append(f"{who} keep nothing that changes: declared by the tag {TAG_STATE}=none, not read")
+    if replaceable:
+        who = ", ".join(replaceable)
+        says.append(f"{who} keep nothing that changes: an Auto Scaling group replaces them from their image")
+    if not others:
+        return tuple(says), ()
+    inside = f"inside the instances of {service.entry.service} (databases, sessions, uploads)"
+    return tuple(says), (f"{inside}: {', '.join(others)}",)
+
+
+def announcements(service: Service, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """Return a line for each announced event that is no single point of failure."""
+    hit = {name for one in findings if one.rule == "NSP204" for name in one.members}
+    found = []
+    for member in service.members:
+        item = service.item_of.get(member)
+        status = service.watched.find("instance status", item.id) if item else None
+        if member in hit or status is None:
+            continue
+        found += [
+            f"AWS announced {event.code} of {member} for {day(event.not_before)}; "
+            f"the others serve meanwhile: nospof maintain take {status.id}"
+            for event in live_events(status)
+        ]
+    return tuple(found)
+
+
+def parts_of(service: Service, findings: tuple[Finding, ...]) -> tuple[Part, ...]:
+    """Return what the drawing shows: parts by tier and zone, the single points marked."""
+    points = {
+        name
+        for one in findings
+        if one.is_single_point
+        for name in one.members
+        if service.topology.event(one.event).kind not in ("zone", "rack", "host", "region", "maintenance")
+    }
+    zones = {one.event for one in findings if one.rule == "NSP201"}
+    found = [
+        Part("zone", zone, zone, "", f"zone:{zone}" in zones)
+        for zone in sorted({zone for zone in service.zone_of.values() if zone})
+    ]
+    targets = target_states(service)
+    for node in service.topology.nodes:
+        tier = TIER_OF_KIND.get(node.kind)
+        if tier is None or (node.kind == "service" and len(service.topology.nodes) > 1 and is_named(service)):
+            continue
+        zone = service.zone_of.get(node.name, "")
+        state = service.state_of.get(node.name) or targets.get(node.name, "")
+        item = service.item_of.get(node.name)
+        name = item.label if item and item.kind.name == "instance" and node.name == item.id else node.says
+        says = (
+            f"{name} {node.name}"
+            if tier == "instance" and name != node.name and item and node.name == item.id
+            else name
+        )
+        is_point = node.name in points or node.name == f"unread:{node.label}"
+        found.append(Part(tier, zone, says, state, is_point))
+    return tuple(found)
+
+
+def is_named(service: Service) -> bool:
+    """Whether something else than the service itself stands for the entry in the drawing."""
+    return service.entry.kind != "instance"
+
+
+def target_states(service: Service) -> dict[str, str]:
+    """Return what groups say of machines that get no traffic."""
+    return {
+        node.requirement.node: service.state_of[node.name].partition(" (")[0]
+        for node in service.topology.nodes
+        if node.kind == "target" and node.name in service.state_of and isinstance(node.requirement, On)
+    }
