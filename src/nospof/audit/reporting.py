@@ -13,6 +13,7 @@ from nospof.audit.mending import propose
 from nospof.audit.parts.machines import live_events
 from nospof.audit.proposal import Proposal
 from nospof.audit.quality import quality_checks
+from nospof.audit.whatif import let_fail, suppose
 from nospof.audit.windows import day
 from nospof.errors import UsageError
 from nospof.model.cloud import TAG_STATE
@@ -52,10 +53,12 @@ class Question:
     Args:
         service: a service's name, or the name or id of its entry; empty for all.
         survive: what the service must survive: some of "host", "rack", "zone", "region".
+        what_if: changes and failures to suppose, in words (see `suppose`).
     """
 
     service: str = ""
     survive: tuple[str, ...] = SURVIVE
+    what_if: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if unknown := [one for one in self.survive if one not in SCOPES]:
@@ -70,9 +73,16 @@ def build_report(estate: Estate, question: Question = Question()) -> AuditReport
     """Return the report on all services, or on those that go by one name.
 
     Raises:
-        UsageError: no service goes by that name.
+        UsageError: no service goes by that name; what is supposed is not understood.
     """
+    supposed = suppose(estate, question.what_if)
+    estate = supposed.estate
     services = find_services(estate, FRONTS, question.service)
+    known = [let_fail(one, supposed.fails) for one in services.found]
+    if unknown := set(supposed.fails).difference(*known):
+        raise UsageError(f"--what-if fail: no service that was read has anything called {min(unknown)!r}")
+    if "region" in question.survive:
+        services = replace(services, found=tuple(in_region(one, estate.region) for one in services.found))
     return AuditReport(
         account=estate.account,
         region=estate.region,
@@ -85,6 +95,16 @@ def build_report(estate: Estate, question: Question = Question()) -> AuditReport
         source=estate.source,
         assumptions=estate.assumptions,
     )
+
+
+def in_region(service: Service, region: str) -> Service:
+    """Return the service with its region as something that can fail."""
+    topology = service.topology
+    event = Event("region", "region", f"region {region}" if region else "the region")
+    root = replace(topology.by_name[topology.root], domains=(event.id,))
+    nodes = tuple(root if one.name == root.name else one for one in topology.nodes)
+    service.topology = replace(topology, nodes=nodes, events=(*topology.events, event))
+    return service
 
 
 def counts_of(estate: Estate) -> dict[str, int]:
@@ -167,7 +187,8 @@ class _Reporter:
 
     def again(self, changed: Estate, entry: Entry | None) -> Service:
         """Return the service as it would be in a changed estate, by the same name."""
-        return renamed(read_service(changed, entry or self.service.entry), self.service.entry.service)
+        service = renamed(read_service(changed, entry or self.service.entry), self.service.entry.service)
+        return in_region(service, changed.region) if "region" in self.question.survive else service
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
