@@ -11,13 +11,25 @@ from typing import ParamSpec, TypeVar
 
 from nospof.audit.account import AccountFacts
 from nospof.audit.report import build_report
+from nospof.audit.reporting import Question
+from nospof.audit.reporting import build_report as build_estate_report
 from nospof.errors import CloudError
 from nospof.model.cloud import Listener, Target, TargetGroup
+from nospof.model.estate import Estate
 from nospof.model.findings import AuditReport, Unread
 from nospof.ports.cloud import Cloud
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def audit_estate(estate: Estate, question: Question = Question()) -> AuditReport:  # noqa: B008 (frozen)
+    """Audit what was read, whoever read it.
+
+    Raises:
+        UsageError: no service goes by the name that was asked for; what is supposed is not understood.
+    """
+    return build_estate_report(estate, question)
 
 
 def audit_account(cloud: Cloud, *, service: str = "", read_at: float) -> AuditReport:
