@@ -16,6 +16,7 @@ from nospof.errors import CloudError, ExitCode, NospofError, ProcedureFailed, Us
 
 COMMANDS = {
     "audit": ("nospof.cli.audit:audit", "Find every single point of failure of your services, with proof."),
+    "explain": ("nospof.cli.explain:explain", "What a rule of the audit means and what mends it."),
     "clone": ("nospof.cli.procedures:clone", "Copy an instance into another zone: off, image, on again."),
     "pair": ("nospof.cli.procedures:pair", "Put an instance and its twin behind a load balancer."),
     "maintain": ("nospof.cli.procedures:maintain", "Take announced maintenance, one member at a time."),

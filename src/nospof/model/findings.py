@@ -8,26 +8,15 @@ from fractions import Fraction
 from typing import Literal
 
 from nospof.errors import ExitCode
+from nospof.model import rules
 
 Severity = Literal["critical", "high", "medium", "low"]
 Confidence = Literal["certain", "possible"]
 
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
-RULES = {
-    "NSP100": "serving/down",
-    "NSP101": "serving/single-instance",
-    "NSP102": "serving/single-volume",
-    "NSP201": "domain/zone",
-    "NSP203": "domain/rack",
-    "NSP204": "domain/maintenance-window",
-    "NSP402": "failover/slow-detection",
-    "NSP403": "failover/matcher-hides-failure",
-    "NSP407": "failover/split-clients",
-    "NSP409": "failover/target-outside-zones",
-    "NSP901": "completeness/unread",
-}
-"""Rule ids and their slugs. An id is never given another meaning."""
+RULES = {rule.id: rule.slug for rule in rules.RULES.values()}
+"""The rules that the audit finds: ids and their slugs. An id is never given another meaning."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +130,7 @@ class Finding:
     @property
     def slug(self) -> str:
         """The rule's readable name."""
-        return RULES[self.rule]
+        return rules.EVERY_RULE[self.rule].slug
 
     @property
     def is_single_point(self) -> bool:
