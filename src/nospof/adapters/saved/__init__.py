@@ -1,0 +1,1 @@
+"""What others have written down: files, and accounts that were saved in them."""
