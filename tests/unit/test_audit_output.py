@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from nospof.audit.report import build_report
 from nospof.cli.audit_drawing import draw
-from nospof.cli.audit_text import render_json, render_summary, render_text
+from nospof.cli.audit_text import render_summary, render_text
+from nospof.cli.render.documents import render_json
 from nospof.model.findings import Part
 from nospof.services.audit import read_account
 from support.audit_accounts import ZONES, Pair, audit, finding, one_instance

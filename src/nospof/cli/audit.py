@@ -7,9 +7,10 @@ import time
 import click
 
 from nospof import bootstrap
-from nospof.cli.audit_text import render_json, render_text
+from nospof.cli.audit_text import render_text
 from nospof.cli.options import cloud_options, format_option
 from nospof.cli.progress import Watch
+from nospof.cli.render.documents import render_json
 from nospof.services.audit import audit_account
 
 

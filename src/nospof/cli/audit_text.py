@@ -1,20 +1,25 @@
-"""The audit's report as text for people and as JSON for programs; the same report, the same bytes."""
+"""The audit's report as text for people: the verdict first; the same report, the same bytes."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import textwrap
-from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from fractions import Fraction
-from typing import Any
 
 from nospof.cli.audit_drawing import draw
-from nospof.model.findings import AuditReport, Fact, Finding, Remedy, ServiceReport, counted
+from nospof.cli.figures import minutes_range, percent_range
+from nospof.model.findings import (
+    AuditReport,
+    Availability,
+    Fact,
+    Finding,
+    Location,
+    Remedy,
+    ServiceReport,
+    counted,
+)
 
-SCHEMA = "nospof.audit/1"
 WIDTH = 100
 """The width of what is not shown on a terminal: the same account, the same bytes."""
 NARROWEST = 60
@@ -23,42 +28,95 @@ PROOF_LINES = 24
 FACT_LINES = 8
 NAMES = 8
 PAIR_CLASSES = 4
+TERMS = 4
+ASSUMPTIONS = 3
+"""An expectation is never told without the first of these; the JSON has all of them."""
 
 
-def render_text(report: AuditReport) -> str:
-    """Return the report as plain text, at most 100 columns wide where words can be broken."""
+def render_text(report: AuditReport, *, pairs: bool = False) -> str:
+    """Return the report as plain text, at most 100 columns wide where words can be broken.
+
+    Args:
+        report: what to tell.
+        pairs: list every pair of failures that stops a service, not only their number.
+    """
     blocks = [wrap(first_upper(report.verdict))]
-    blocks += [service_text(service) for service in report.services]
-    if report.not_serving:
-        blocks.append("\n".join(["Not serving:", *(wrap(one, "  ") for one in report.not_serving)]))
-    if report.unread:
-        blocks.append("\n".join(["Could not be read:", *(wrap(one.says, "  ") for one in report.unread)]))
-    blocks.append("\n".join(wrap(one) for one in report.scope))
+    blocks += [service_text(service, pairs=pairs) for service in report.services]
+    blocks += listing("Not serving:", report.not_serving)
+    blocks += listing("Could not be read:", tuple(one.says for one in report.unread))
+    blocks += listing("Gone since the earlier report:", report.gone)
+    blocks += listing("About what was accepted:", report.complaints)
+    blocks.append(
+        "\n".join(wrap(one) for one in (*report.scope, *map("Assumed: {}".format, report.assumptions)))
+    )
+    return "\n\n".join([*filter(None, blocks), origin(report)])
+
+
+def listing(title: str, lines: tuple[str, ...]) -> list[str]:
+    """Return a block with a title, or none where there is nothing to list."""
+    return ["\n".join([title, *(wrap(one, "  ", "    ") for one in lines)])] if lines else []
+
+
+def origin(report: AuditReport) -> str:
+    """Return what was read and when, in one line."""
     when = datetime.fromtimestamp(report.read_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    blocks.append(f"Account {report.account}, {report.region}, read {when}.")
-    return "\n\n".join(blocks)
+    account = f"account {report.account}" if report.account else report.source
+    source = f" ({report.source})" if report.account and report.source != "AWS" else ""
+    where = ", ".join(filter(None, (f"{account}{source}", report.region, f"read {when}")))
+    return f"{first_upper(where)}."
 
 
 def render_summary(report: AuditReport) -> str:
     """Return the report in a few lines: the verdict, and a line for each finding."""
     lines = [wrap(first_upper(report.verdict))]
-    lines += [wrap(f"{mark_of(one)} {one.title}", "  ", "    ") for one in report.findings]
+    lines += [wrap(f"{mark_of(one)} {one.title}", "  ", "    ") for one in accepted_last(report.findings)]
     return "\n".join(lines)
 
 
-def service_text(service: ServiceReport) -> str:
+def service_text(service: ServiceReport, *, pairs: bool = False) -> str:
     """Return one service: the drawing, the findings with proof and remedy, what it rests on."""
     title = f"{service.name}, entered by {service.entry}" if service.entry != service.name else service.name
     blocks = [f"{title}\n{'─' * min(len(title), width())}\n{draw(service.parts, width())}"]
     blocks += findings_text(service.findings)
     if not service.findings:
         blocks.append("  No single point of failure in what was read.")
-    lines = [wrap(pairs_text(service), "  ", "    ")]
+    lines = availability_lines(service.availability) if service.availability else []
+    lines += pairs_lines(service, whole=pairs)
     lines += [wrap(f"note: {one}", "  ", "    ") for one in service.notes]
     lines += [wrap(f"assumed: {one}", "  ", "    ") for one in service.assumptions]
     lines += [wrap(f"not read: {one}", "  ", "    ") for one in service.not_read]
-    blocks.append("\n".join(filter(None, lines)))
-    return "\n\n".join(blocks)
+    lines += [wrap(f"question: {one}", "  ", "    ") for one in service.questions]
+    blocks.append("\n".join(lines))
+    return "\n\n".join(filter(None, blocks))
+
+
+def availability_lines(availability: Availability) -> list[str]:
+    """Return what can be expected, as ranges with the first assumptions; what AWS pays for stands apart."""
+    model = availability.model
+    lines = [wrap(f"expected: {percent_range(model)}, {minutes_range(model)} of outage a year", "  ", "    ")]
+    if availability.terms:
+        terms = "; ".join(f"{one.says} {minutes_range(one.minutes)}" for one in availability.terms[:TERMS])
+        more = len(availability.terms) - TERMS
+        lines.append(wrap(f"most of it: {terms}{f'; {more} more' if more > 0 else ''}", "  ", "    "))
+    lines += [wrap(f"assuming {one}", "  ", "    ") for one in availability.assumptions[:ASSUMPTIONS]]
+    contract = f"{availability.contract:.6g} %" if availability.contract is not None else "no figure"
+    says = "; ".join((contract, *availability.contract_says))
+    lines.append(wrap(f"what AWS pays credit for: {says}", "  ", "    "))
+    if availability.excluded:
+        lines.append(wrap(f"not in it: {'; '.join(availability.excluded)}", "  ", "    "))
+    return lines
+
+
+def pairs_lines(service: ServiceReport, *, whole: bool) -> list[str]:
+    """Return how many pairs of failures would stop the service; all of them, or the first few."""
+    if service.pairs_refused or not service.pairs or not whole:
+        return [wrap(text, "  ", "    ")] if (text := pairs_text(service)) else []
+    lines = [f"  Two failures at once stop it in {counted(service.pairs, 'pair')}:"]
+    for first, second in service.pair_classes:
+        lines.append(
+            wrap(f"one of {{{', '.join(first)}}} with one of {{{', '.join(second)}}}", "    ", "      ")
+        )
+    return lines
 
 
 def pairs_text(service: ServiceReport) -> str:
@@ -76,15 +134,25 @@ def pairs_text(service: ServiceReport) -> str:
 
 
 def mark_of(finding: Finding) -> str:
-    """Return the severity, with a question mark where the finding is only possible."""
-    return f"[{finding.severity}{'?' if finding.confidence == 'possible' else ''}]"
+    """Return the severity with a question mark where it is only possible, and what the baseline says."""
+    words = [f"{finding.severity}{'?' if finding.confidence == 'possible' else ''}"]
+    if finding.suppressed:
+        words.append("accepted")
+    if finding.baseline not in ("", "unchanged"):
+        words.append(finding.baseline)
+    return f"[{', '.join(words)}]"
+
+
+def accepted_last(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return findings in their order, but what somebody accepted after the others."""
+    return tuple(sorted(findings, key=lambda one: one.suppressed is not None))
 
 
 def findings_text(findings: tuple[Finding, ...]) -> list[str]:
     """Return a block for each finding; a remedy that was told already is only pointed to."""
     told: dict[Remedy, int] = {}
     blocks = []
-    for number, finding in enumerate(findings, 1):
+    for number, finding in enumerate(accepted_last(findings), 1):
         lines = finding_lines(number, finding)
         if finding.remedy.says:
             first = told.setdefault(finding.remedy, number)
@@ -96,14 +164,32 @@ def findings_text(findings: tuple[Finding, ...]) -> list[str]:
 def finding_lines(number: int, finding: Finding) -> list[str]:
     """Return what is wrong with one finding, why, and what was read."""
     head = f"{number}. {mark_of(finding)} {finding.rule} {finding.title}"
-    lines = [wrap(head, "  ", "     ")]
-    if finding.due:
-        lines.append(f"     due {finding.due}")
-    if len(finding.members) > 1:
-        lines.append(wrap(f"with it: {listed(finding.members)}", "     ", "       "))
+    lines = [wrap(head, "  ", "     "), *(wrap(one, "     ", "       ") for one in about(finding))]
     lines += cut_short([f"       {'  ' * step.depth}{step.says}" for step in finding.proof], PROOF_LINES)
     read = [wrap(f"read: {says}", "     ", "       ") for says in facts_says(finding.facts)]
     return lines + cut_short(read, FACT_LINES)
+
+
+def about(finding: Finding) -> list[str]:
+    """Return what is to be said of a finding before its proof, a line each."""
+    lines = [f"due {finding.due}"] if finding.due else []
+    if finding.location.file:
+        lines.append(f"at {place(finding.location)}")
+    if accepted := finding.suppressed:
+        lines.append(f"accepted by {accepted.owner} until {accepted.until}: {accepted.reason}")
+    if finding.minutes:
+        heals = ", mends itself" if finding.is_self_healing else ""
+        lines.append(f"costs {minutes_range(finding.minutes)} a year{heals}")
+    if len(finding.members) > 1:
+        lines.append(f"with it: {listed(finding.members)}")
+    if finding.would_settle:
+        lines.append(f"to settle it: {finding.would_settle}")
+    return lines
+
+
+def place(location: Location) -> str:
+    """Return a location as editors take it: file, or file:line."""
+    return f"{location.file}:{location.line}" if location.line else location.file
 
 
 def cut_short(lines: list[str], most: int) -> list[str]:
@@ -166,29 +252,3 @@ def wrap(text: str, first: str = "", rest: str | None = None) -> str:
 def first_upper(text: str) -> str:
     """Return the text with a capital first letter."""
     return text[:1].upper() + text[1:]
-
-
-def render_json(report: AuditReport) -> str:
-    """Return the whole report as JSON, keys sorted, with the schema's id."""
-    document = {
-        "schema": SCHEMA,
-        "verdict": report.verdict,
-        "exit_code": int(report.exit_code),
-        "complete": report.is_complete,
-        **plain(report),
-    }
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it; a finding also says its slug and fingerprint."""
-    if is_dataclass(value):
-        found = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-        if isinstance(value, Finding):
-            found |= {"slug": value.slug, "fingerprint": value.fingerprint}
-        return found
-    if isinstance(value, Fraction):
-        return round(float(value), 6)
-    if isinstance(value, tuple):
-        return [plain(each) for each in value]
-    return value

@@ -160,13 +160,17 @@ class Unread:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a service as the drawing shows it. `zone` is empty for what spans the region."""
+    """A part of a service as the drawing shows it. `zone` is empty for what spans the region.
+
+    `id` is what links refer to; a part without one has none.
+    """
 
     tier: str
     zone: str
     name: str
     state: str = ""
     is_single_point: bool = False
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,8 @@ class ServiceReport:
     """One service.
 
     `pairs` counts the cuts of two failures neither of which is one alone; `pair_classes` says which,
-    as products; both are empty when `pairs_refused` says why they were not computed.
+    as products; both are empty when `pairs_refused` says why they were not computed. `links` are the
+    ids of a part and of one that it needs.
     """
 
     name: str
@@ -224,6 +229,7 @@ class ServiceReport:
     assumptions: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     availability: Availability | None = None
+    links: tuple[tuple[str, str], ...] = ()
 
 
 FailOn = Literal["critical", "high", "medium", "low", "new"]

@@ -1,0 +1,35 @@
+"""The faces of the audit's report, by the name that --format takes; each is imported when it is asked for.
+
+The same report gives the same bytes, in every one of them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+from nospof.model.findings import AuditReport
+
+Renderer = Callable[[AuditReport], str]
+
+
+def later(module: str, name: str) -> Renderer:
+    """Return a renderer that imports its module when it is called."""
+
+    def render(report: AuditReport) -> str:
+        renderer: Renderer = getattr(importlib.import_module(module), name)
+        return renderer(report)
+
+    return render
+
+
+RENDERERS: dict[str, Renderer] = {
+    "text": later("nospof.cli.audit_text", "render_text"),
+    "json": later("nospof.cli.render.documents", "render_json"),
+    "jsonl": later("nospof.cli.render.documents", "render_jsonl"),
+    "sarif": later("nospof.cli.render.sarif", "render_sarif"),
+    "junit": later("nospof.cli.render.junit", "render_junit"),
+    "html": later("nospof.cli.render.page", "render_html"),
+    "dot": later("nospof.cli.render.diagrams", "render_dot"),
+    "mermaid": later("nospof.cli.render.diagrams", "render_mermaid"),
+}
