@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from nospof.model.cloud import Identity
 
 Page = Mapping[str, Any]
-"""One answer: botocore's names, lists, texts and numbers; moments may be datetimes or texts."""
+"""One answer under botocore's names, in values that JSON has; moments are ISO 8601 texts."""
 
 
 class Discovery(Protocol):
@@ -25,7 +25,7 @@ class Discovery(Protocol):
         """Return whose account this is, and which region."""
 
     def pages(self, call: str, arguments: Mapping[str, object], *, is_global: bool = False) -> Iterator[Page]:
-        """Yield every page of one call's answer.
+        """Yield every page of one call's answer. What may be secret in it is left out.
 
         Args:
             call: boto3's service and operation: "ec2:DescribeInstances".
@@ -33,6 +33,6 @@ class Discovery(Protocol):
             is_global: the call goes to the partition's one endpoint, not to the region's.
 
         Raises:
-            CloudError: refused, or not answered; also in the middle of the pages. It is never
+            CloudError: refused, or not answered, perhaps in the middle of the pages. It is never
                 an empty answer.
         """

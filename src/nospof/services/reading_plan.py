@@ -1,0 +1,159 @@
+"""Which calls can be left out, and which add to what another call has answered.
+
+Elastic Load Balancing is what an audit waits for: an account has 40 calls at once and ten a second
+after that (its user guide, "Request throttling"), and describes listeners and health one balancer
+and one group at a time. So an account with few of them is asked for everything, and a large one
+only for what nothing else tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nospof.model.estate import Estate, Item
+
+FEW = 20
+"""Up to so many parents all are asked for: ten seconds at the very worst."""
+
+
+@dataclass(frozen=True)
+class Addition:
+    """A call that adds a field to items that another call has answered, which needs no parent itself.
+
+    Args:
+        what: what it tells, as people say it.
+        kind: whose items it adds to.
+        call: boto3's service and operation.
+        argument: takes a list of ids.
+        batch: how many ids one call takes.
+        rows: where its records stand in the answer.
+        key: the field of a record with the item's id.
+        field: the field that is added.
+        action: the IAM action.
+    """
+
+    what: str
+    kind: str
+    call: str
+    argument: str
+    batch: int
+    rows: str
+    key: str
+    field: str
+    action: str
+
+
+ADDITIONS = (
+    Addition(
+        "tags of load balancers",
+        "load balancer",
+        "elbv2:DescribeTags",
+        "ResourceArns",
+        20,
+        "TagDescriptions",
+        "ResourceArn",
+        "Tags",
+        "elasticloadbalancing:DescribeTags",
+    ),
+    Addition(
+        "tags of classic load balancers",
+        "classic load balancer",
+        "elb:DescribeTags",
+        "LoadBalancerNames",
+        20,
+        "TagDescriptions",
+        "LoadBalancerName",
+        "Tags",
+        "elasticloadbalancing:DescribeTags",
+    ),
+)
+
+
+def is_wanted(kind: str, estate: Estate, parent: Item) -> bool:
+    """Whether the call of a kind is made for a parent; the estate holds all kinds that come earlier."""
+    rule = WANTED.get(kind)
+    return rule is None or rule(estate, parent)
+
+
+def has_attributes_that_matter(_estate: Estate, balancer: Item) -> bool:
+    """Whether traffic may stay in its zone: an application balancer's never does, unless a group says so."""
+    return balancer.text("Type") != "application"
+
+
+def has_ways_to_read(estate: Estate, balancer: Item) -> bool:
+    """Whether its listeners say more than its groups do.
+
+    A balancer with exactly one group sends there whatever its listeners are.
+    """
+    if len(estate.of("load balancer")) <= FEW or estate.is_unread("target group"):
+        return True
+    return len(estate.where("target group", "LoadBalancerArns", *balancer.keys)) != 1
+
+
+def has_rules(estate: Estate, listener: Item) -> bool:
+    """Whether a listener can have rules: those of application balancers only."""
+    balancer = estate.find("load balancer", listener.text("LoadBalancerArn"))
+    return balancer is None or balancer.text("Type", "application") == "application"
+
+
+def has_health_to_read(estate: Estate, group: Item) -> bool:
+    """Whether a group is in use, and no Auto Scaling group tells the health of its members."""
+    if not group.texts("LoadBalancerArns"):
+        return False
+    return len(estate.of("target group")) <= FEW or answering_group(estate, group) is None
+
+
+def answering_group(estate: Estate, group: Item) -> Item | None:
+    """Return the one Auto Scaling group that checks a group's members, when all of them are well.
+
+    With health checks of the type ELB it holds the balancer's own view. While a member is not well
+    the group itself is asked, which says why.
+    """
+    listed = estate.where("auto scaling group", "TargetGroupARNs", *group.keys)
+    sources = estate.where("auto scaling group", "TrafficSources.Identifier", *group.keys)
+    found = {one.id: one for one in (*listed, *sources)}
+    if len(found) != 1:
+        return None
+    (only,) = found.values()
+    members = only.rows("Instances")
+    is_well = members and all(
+        (one.text("LifecycleState"), one.text("HealthStatus").lower()) == ("InService", "healthy")
+        for one in members
+    )
+    return only if is_well and "ELB" in only.text("HealthCheckType").split(",") else None
+
+
+WANTED: dict[str, Callable[[Estate, Item], bool]] = {
+    "load balancer attribute": has_attributes_that_matter,
+    "listener": has_ways_to_read,
+    "listener rule": has_rules,
+    "target": has_health_to_read,
+}
+"""By kind: for which parents its call is made. What is not here is asked for every parent."""
+
+
+def assumptions(estate: Estate) -> tuple[str, ...]:
+    """Return what was taken for true where a call was left out, in sentences."""
+    found = []
+    balancers, groups = estate.of("load balancer"), estate.of("target group")
+    if len(balancers) > FEW and any(not has_ways_to_read(estate, one) for one in balancers):
+        found.append("a balancer with one target group sends there, whatever its listeners are (not read)")
+    if len(groups) > FEW and any(
+        one.texts("LoadBalancerArns") and answering_group(estate, one) for one in groups
+    ):
+        found.append(
+            "a target group that an Auto Scaling group fills and checks has no other targets (not read)"
+        )
+    return tuple(found)
+
+
+def merged(
+    items: tuple[Item, ...], addition: Addition, rows: Sequence[Mapping[str, Any]]
+) -> tuple[Item, ...]:
+    """Return the items with a field more, where the addition told it."""
+    told = {str(row.get(addition.key)): row.get(addition.field) for row in rows}
+    return tuple(
+        one.with_fields(**{addition.field: told[one.id]}) if one.id in told else one for one in items
+    )
