@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from nospof.model.kinds.balancing import BALANCING
 from nospof.model.kinds.compute import COMPUTE
+from nospof.model.kinds.entry import ENTRY
 from nospof.model.kinds.kind import Kind
+from nospof.model.kinds.network import NETWORK
+from nospof.model.kinds.recovery import RECOVERY
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (*COMPUTE, *BALANCING)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (*COMPUTE, *BALANCING, *ENTRY, *NETWORK, *RECOVERY)}
 
 __all__ = ["KINDS", "Kind"]
