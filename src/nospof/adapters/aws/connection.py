@@ -96,11 +96,28 @@ class Connection:
         return self._client("sts", "sts:*")  # type: ignore[no-any-return]
 
     def _client(self, service: Any, operation: str) -> Any:
-        # boto3 is not safe to make two at once.
-        with self._making, translated(operation):
-            client = self.session.client(service, endpoint_url=self._endpoint, config=self._config)
+        client = self.client(service, self.region, operation=operation)
         client.meta.events.register("needs-retry", self._attempts.note)
         return client
+
+    def client(self, service: Any, region: str, config: Config | None = None, *, operation: str = "") -> Any:
+        """Return a new client for any service.
+
+        Args:
+            service: as boto3 calls it.
+            region: where it is asked.
+            config: what differs from this connection's own.
+            operation: what is about to be asked, for the words of an error.
+
+        Raises:
+            CloudError: boto3 knows no such service, or cannot reach it.
+        """
+        chosen = self._config.merge(config) if config else self._config
+        # boto3 is not safe to make two at once.
+        with self._making, translated(operation or f"{service}:*"):
+            return self.session.client(
+                service, region_name=region, endpoint_url=self._endpoint, config=chosen
+            )
 
     # Calls ---------------------------------------------------------------------------------------
 
