@@ -8,18 +8,19 @@ from hypothesis import strategies as st
 from nospof.adapters.memory.cloud import MemoryCloud
 from nospof.model.cloud import TAG_STATE, HealthCheck, LoadBalancerRequest, TargetGroupRequest
 from nospof.model.findings import AuditReport
-from nospof.services.audit import audit_account
+from support.audit_accounts import audit
 
-READS = (
-    "zones",
-    "instances",
-    "instance_status",
-    "volumes",
-    "load_balancers",
-    "listeners",
-    "target_groups",
-    "targets",
-)
+CALLS = {
+    "zones": "ec2:DescribeAvailabilityZones",
+    "instances": "ec2:DescribeInstances",
+    "instance status": "ec2:DescribeInstanceStatus",
+    "volumes": "ec2:DescribeVolumes",
+    "subnets": "ec2:DescribeSubnets",
+    "load balancers": "elbv2:DescribeLoadBalancers",
+    "listeners": "elbv2:DescribeListeners",
+    "target groups": "elbv2:DescribeTargetGroups",
+    "targets": "elbv2:DescribeTargetHealth",
+}
 
 
 @st.composite
@@ -47,31 +48,27 @@ def accounts(draw: st.DrawFn) -> MemoryCloud:
     return cloud
 
 
-def audit(cloud: MemoryCloud) -> AuditReport:
-    return audit_account(cloud, read_at=cloud.clock.now())
-
-
 def certain(report: AuditReport) -> set[tuple[str, str, str]]:
     return {
-        (one.service, one.rule, one.event)
+        # A zone that nobody could tell goes by what stands in it.
+        (one.service, one.rule, "its zone" if one.rule == "NSP201" else one.event)
         for one in report.findings
         if one.confidence == "certain" and one.is_single_point
     }
 
 
 @settings(max_examples=150, deadline=None)
-@given(accounts(), st.sets(st.sampled_from(READS), min_size=1))
+@given(accounts(), st.sets(st.sampled_from(sorted(CALLS)), min_size=1))
 def test_what_is_certain_in_spite_of_denied_reads_is_true_with_all_of_them(
     cloud: MemoryCloud, denied: set[str]
 ) -> None:
     whole = audit(cloud)
-    for method in denied:
-        cloud.deny(method)
-    partial = audit(cloud)
+    partial = audit(cloud, denied=tuple(CALLS[kind] for kind in sorted(denied)))
     assert certain(partial) <= certain(whole)
-    assert partial.exit_code in (10, 13)
-    assert not partial.is_complete
-    assert {one.kind.replace(" ", "_") for one in partial.unread} <= denied
+    assert {one.kind for one in partial.unread} <= denied
+    if partial.unread:
+        assert partial.exit_code in (10, 13)
+        assert not partial.is_complete
 
 
 @settings(max_examples=100, deadline=None)

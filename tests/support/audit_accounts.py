@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nospof.adapters.memory.cloud import MemoryCloud
+from nospof.audit.reporting import Question
 from nospof.model.cloud import (
     TAG_STATE,
     HealthCheck,
     LoadBalancerRequest,
     TargetGroupRequest,
 )
+from nospof.model.estate import Estate, Item, item_of
 from nospof.model.findings import AuditReport, Finding
-from nospof.services.audit import audit_account
+from nospof.model.kinds import KINDS
+from nospof.services.audit import audit_estate
+from nospof.services.reading import read_estate
+from support.memory_discovery import MemoryDiscovery
 
 STATELESS = {TAG_STATE: "none"}
 ZONES = ("eu-central-1a", "eu-central-1b", "eu-central-1c")
@@ -43,8 +50,31 @@ class Pair:
         return [member.id for member in self.members]
 
 
-def audit(cloud: MemoryCloud, service: str = "") -> AuditReport:
-    return audit_account(cloud, service=service, read_at=cloud.clock.now())
+def read(cloud: MemoryCloud, *denied: str) -> Estate:
+    """Read everything but what is denied, named as boto3 names the call."""
+    discovery = MemoryDiscovery(cloud)
+    for call in denied:
+        discovery.deny(call)
+    return read_estate(discovery, cloud.clock.now())
+
+
+def audit(cloud: MemoryCloud, service: str = "", *, denied: tuple[str, ...] = ()) -> AuditReport:
+    return audit_estate(read(cloud, *denied), Question(service=service))
+
+
+def target(group: str, who: str, state: str = "healthy", port: int = 80) -> Item:
+    """A target as its group tells of it."""
+    fields = {
+        "TargetGroupArn": group,
+        "Target": {"Id": who, "Port": port},
+        "TargetHealth": {"State": state},
+    }
+    return item_of(KINDS["target"], fields)
+
+
+def with_targets(estate: Estate, *targets: Item) -> Estate:
+    """The estate with these targets and no others."""
+    return replace(estate, items={**estate.items, "target": targets})
 
 
 def one_instance(**tags: str) -> MemoryCloud:

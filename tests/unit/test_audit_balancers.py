@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from nospof.audit.report import build_report
-from nospof.model.cloud import (
-    HealthCheck,
-    Instance,
-    Target,
-)
-from nospof.services.audit import read_account
-from support.audit_accounts import ZONES, Pair, audit, finding, rules
+from nospof.audit.reporting import Question
+from nospof.model.cloud import HealthCheck
+from nospof.model.estate import Estate, item_of
+from nospof.model.kinds import KINDS
+from nospof.services.audit import audit_estate
+from support.audit_accounts import ZONES, Pair, audit, finding, read, rules, target, with_targets
+
+
+def as_network(pair: Pair) -> Estate:
+    """The pair behind a network balancer that stays in its zone."""
+    return read(pair.cloud).changed("load balancer", pair.balancer.arn, Type="network")
 
 
 def test_a_network_balancer_that_stays_in_its_zone_needs_leg_and_target_in_one() -> None:
     pair = Pair((ZONES[0], ZONES[0]))
-    facts = read_account(pair.cloud, 0)
-    network = replace(pair.cloud.load_balancers()[0], type="network", is_cross_zone=False)
-    report = build_report(replace(facts, balancers={network.arn: network}))
+    report = audit_estate(as_network(pair))
     assert rules(report) == ["NSP201"]
-    assert "all 2 alternatives are lost" in finding(report, "NSP201").proof[1].says
-    assert any(
-        step.says == "targets of www in eu-central-1b can never be up"
-        for step in finding(report, "NSP201").proof
-    )
+    proof = [step.says for step in finding(report, "NSP201").proof]
+    assert any("all 2 alternatives are lost" in says for says in proof)
+    assert "targets of www in eu-central-1b can never be up" in [says.strip() for says in proof]
     whole = Pair()
-    facts = read_account(whole.cloud, 0)
-    network = replace(whole.cloud.load_balancers()[0], type="network", is_cross_zone=False)
-    report = build_report(replace(facts, balancers={network.arn: network}))
+    report = audit_estate(as_network(whole))
     assert report.findings == ()
     # A leg has no fault of its own, so with a target in each zone the cuts are those of cross-zone.
     assert report.services[0].pairs == audit(whole.cloud).services[0].pairs
@@ -46,18 +41,22 @@ def test_a_target_outside_the_balancers_zones_is_no_spare() -> None:
 
 def test_a_weighted_forward_is_a_split_and_no_spare() -> None:
     pair = Pair()
-    facts = read_account(pair.cloud, 0)
-    other = replace(pair.group, arn="arn:other", name="other", balancer_arns=(pair.balancer.arn,))
-    (listener,) = facts.listeners[pair.balancer.arn]
-    listener = replace(listener, forwards_to=((pair.group.arn, 75), ("arn:other", 25)))
-    one, two = (Target(each, 80, "healthy") for each in pair.ids)
-    split = replace(
-        facts,
-        groups={**facts.groups, "arn:other": other},
-        listeners={pair.balancer.arn: (listener,)},
-        targets={pair.group.arn: (one,), "arn:other": (two,)},
-    )
-    report = build_report(split)
+    estate = read(pair.cloud)
+    (known,) = estate.of("target group")
+    other = {**known.fields, "TargetGroupArn": "arn:other", "TargetGroupName": "other"}
+    sent = [
+        {"TargetGroupArn": pair.group.arn, "Weight": 75},
+        {"TargetGroupArn": "arn:other", "Weight": 25},
+    ]
+    listener = {
+        "ListenerArn": "arn:listener",
+        "LoadBalancerArn": pair.balancer.arn,
+        "DefaultActions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": sent}}],
+    }
+    estate = estate.without("listener", estate.of("listener")[0].id)
+    estate = estate.plus(item_of(KINDS["target group"], other), item_of(KINDS["listener"], listener))
+    one, two = target(pair.group.arn, pair.ids[0]), target("arn:other", pair.ids[1])
+    report = audit_estate(with_targets(estate, one, two))
     assert set(rules(report)) == {"NSP407"}
     shares = {one.event: float(one.share) for one in report.findings}
     assert shares == {
@@ -91,48 +90,47 @@ def test_a_slow_or_lenient_health_check_is_a_finding_with_a_verified_remedy() ->
 )
 def test_matchers_are_read_as_written(matcher: str, is_lenient: bool) -> None:
     pair = Pair()
-    facts = read_account(pair.cloud, 0)
-    group = replace(pair.group, health_check=HealthCheck(matcher=matcher), balancer_arns=(pair.balancer.arn,))
-    report = build_report(replace(facts, groups={group.arn: group}))
+    matching = {"HttpCode": matcher}
+    report = audit_estate(read(pair.cloud).changed("target group", pair.group.arn, Matcher=matching))
     assert ("NSP403" in rules(report)) == is_lenient
 
 
 def test_members_of_a_placement_group_may_share_a_rack() -> None:
     pair = Pair((ZONES[0], ZONES[0]))
-    facts = read_account(pair.cloud, 0)
+    estate = read(pair.cloud)
 
-    def grouped(name: str) -> dict[str, Instance]:
-        return {key: replace(one, placement_group=name) for key, one in facts.instances.items()}
+    def grouped(name: str) -> Estate:
+        found = estate
+        for one in estate.of("instance"):
+            place = {**one.fields["Placement"], "GroupName": name}
+            found = found.changed("instance", one.id, Placement=place)
+        return found
 
-    rack = finding(build_report(replace(facts, instances=grouped("hpc"))), "NSP203")
-    assert rack.confidence == "possible"
-    ours = build_report(replace(facts, instances=grouped("nospof-i-1")))
-    assert rules(ours) == ["NSP201"]
+    assert finding(audit_estate(grouped("hpc")), "NSP203").confidence == "possible"
+    assert rules(audit_estate(grouped("nospof-i-1"))) == ["NSP201"]
+    spread = item_of(KINDS["placement group"], {"GroupName": "web", "Strategy": "spread"})
+    assert rules(audit_estate(grouped("web").plus(spread))) == ["NSP201"]
 
 
 def test_targets_of_other_kinds_are_named_as_not_read() -> None:
     pair = Pair()
-    facts = read_account(pair.cloud, 0)
-    group = replace(pair.group, target_type="lambda", balancer_arns=(pair.balancer.arn,))
-    targets = {group.arn: (Target("arn:aws:lambda:fn", 0, "healthy"),)}
-    report = build_report(replace(facts, groups={group.arn: group}, targets=targets), "www")
+    estate = read(pair.cloud).changed("target group", pair.group.arn, TargetType="lambda")
+    question = Question(service="www")
+    report = audit_estate(with_targets(estate, target(pair.group.arn, "arn:aws:lambda:fn")), question)
     assert report.exit_code == 13
     assert any("lambda" in one for one in report.services[0].not_read)
 
 
 def test_targets_by_address_are_the_instances_that_have_it() -> None:
     pair = Pair()
-    facts = read_account(pair.cloud, 0)
-    group = replace(pair.group, target_type="ip", balancer_arns=(pair.balancer.arn,))
-    targets = {group.arn: tuple(Target(one.private_ip, 80, "healthy") for one in pair.members)}
-    report = build_report(replace(facts, groups={group.arn: group}, targets=targets))
+    estate = read(pair.cloud).changed("target group", pair.group.arn, TargetType="ip")
+    targets = [target(pair.group.arn, one.private_ip) for one in pair.members]
+    report = audit_estate(with_targets(estate, *targets))
     assert report.exit_code == 0
     assert report.services[0].members == tuple(pair.ids)
 
 
 def test_a_target_whose_instance_is_gone_is_no_spare() -> None:
     pair = Pair()
-    facts = read_account(pair.cloud, 0)
-    left = {pair.ids[0]: facts.instances[pair.ids[0]]}
-    report = build_report(replace(facts, instances=left))
+    report = audit_estate(read(pair.cloud).without("instance", pair.ids[1]))
     assert rules(report) == ["NSP101", "NSP201"]

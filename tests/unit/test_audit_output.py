@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from nospof.audit.report import build_report
 from nospof.cli.audit_drawing import draw
 from nospof.cli.audit_text import render_summary, render_text
 from nospof.cli.render.documents import render_json
 from nospof.model.findings import Part
-from nospof.services.audit import read_account
-from support.audit_accounts import ZONES, Pair, audit, finding, one_instance
+from nospof.services.audit import audit_estate
+from support.audit_accounts import ZONES, Pair, audit, finding, one_instance, read
 
 
 def test_same_account_same_bytes() -> None:
@@ -22,15 +21,9 @@ def test_same_account_same_bytes() -> None:
 
 def test_order_of_the_answers_changes_nothing() -> None:
     cloud = Pair((ZONES[0], ZONES[0])).cloud
-    facts = read_account(cloud, 0)
-    turned = replace(
-        facts,
-        instances=dict(reversed(facts.instances.items())),
-        volumes=dict(reversed(facts.volumes.items())),
-        targets={arn: tuple(reversed(each)) for arn, each in facts.targets.items()},
-    )
-    prints = [one.fingerprint for one in build_report(facts).findings]
-    assert [one.fingerprint for one in build_report(turned).findings] == prints
+    estate = read(cloud)
+    turned = replace(estate, items={kind: each[::-1] for kind, each in reversed(estate.items.items())})
+    assert render_json(audit_estate(turned)) == render_json(audit_estate(estate))
 
 
 def test_a_fingerprint_survives_what_is_not_its_identity() -> None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from nospof.adapters.memory.cloud import MemoryCloud
-from nospof.audit.report import build_report
 from nospof.errors import UsageError
 from nospof.model.cloud import (
     TAG_SERVICE,
     TAG_STATE,
     TAG_TWIN_OF,
-    MaintenanceEvent,
-    Target,
 )
-from nospof.services.audit import read_account
-from support.audit_accounts import STATELESS, ZONES, Pair, audit, finding, one_instance, rules
+from nospof.model.estate import Estate
+from nospof.services.audit import audit_estate
+from support.audit_accounts import (
+    STATELESS,
+    ZONES,
+    Pair,
+    audit,
+    finding,
+    one_instance,
+    read,
+    rules,
+    target,
+    with_targets,
+)
 
 # One instance -----------------------------------------------------------------------------------
 
@@ -59,10 +66,10 @@ def test_declaring_no_state_does_not_hide_a_single_point() -> None:
 
 def test_two_volumes_stand_in_one_finding_with_their_machine() -> None:
     cloud = one_instance()
-    facts = read_account(cloud, 0)
-    site = facts.instances[cloud.the_instance.id]
-    more = replace(site, attachments=(*site.attachments, replace(site.attachments[0], volume_id="vol-2")))
-    report = build_report(replace(facts, instances={site.id: more}))
+    estate = read(cloud)
+    site = estate.of("instance")[0]
+    disks = [*site.fields["BlockDeviceMappings"], {"DeviceName": "/dev/sdf", "Ebs": {"VolumeId": "vol-2"}}]
+    report = audit_estate(estate.changed("instance", site.id, BlockDeviceMappings=disks))
     assert "vol-2" in finding(report, "NSP101").members
 
 
@@ -149,22 +156,29 @@ def test_a_group_without_targets_is_down_as_configured() -> None:
 
 def test_targets_that_are_not_checked_yet_are_possible_findings_only() -> None:
     pair = Pair()
-    facts = read_account(pair.cloud, 0)
-    targets = {pair.group.arn: (Target(pair.ids[0], 80, "healthy"), Target(pair.ids[1], 80, "initial"))}
-    report = build_report(replace(facts, targets=targets))
+    arn, (first, second) = pair.group.arn, pair.ids
+    report = audit_estate(with_targets(read(pair.cloud), target(arn, first), target(arn, second, "initial")))
     assert {(one.time, one.confidence) for one in report.findings} == {("now", "possible")}
     assert report.exit_code == 13
 
 
 def test_a_service_whose_targets_are_all_unchecked_is_only_possibly_down() -> None:
     pair = Pair()
-    facts = read_account(pair.cloud, 0)
-    targets = {pair.group.arn: tuple(Target(one, 80, "initial") for one in pair.ids)}
-    down = finding(build_report(replace(facts, targets=targets)), "NSP100")
+    targets = [target(pair.group.arn, one, "initial") for one in pair.ids]
+    down = finding(audit_estate(with_targets(read(pair.cloud), *targets)), "NSP100")
     assert (down.confidence, down.severity, down.time) == ("possible", "high", "now")
 
 
 # Announced maintenance --------------------------------------------------------------------------
+
+
+def announced(estate: Estate, hours: dict[str, tuple[int, int]]) -> Estate:
+    """The estate with a reboot announced for each instance: from and until, in hours; until 0 is open."""
+    for who, (begins, ends) in hours.items():
+        event = {"InstanceEventId": f"e{who[-1]}", "Code": "system-reboot", "Description": ""}
+        event |= {"NotBefore": 86_400 + begins} | ({"NotAfter": 86_400 + ends} if ends else {})
+        estate = estate.changed("instance status", who, Events=[event])
+    return estate
 
 
 def test_one_window_over_both_members_is_a_single_point() -> None:
@@ -194,25 +208,14 @@ def test_windows_hit_both_only_where_they_overlap(
     windows: tuple[tuple[int, int], ...], is_found: bool
 ) -> None:
     pair = Pair()
-    facts = read_account(pair.cloud, 0)
-    events = {
-        one: (MaintenanceEvent(f"event-{one}", "system-reboot", "", 86_400 + begins, ends and 86_400 + ends),)
-        for one, (begins, ends) in zip(pair.ids, windows, strict=True)
-    }
-    statuses = {key: replace(one, events=events[key]) for key, one in facts.statuses.items()}
-    report = build_report(replace(facts, statuses=statuses))
+    report = audit_estate(announced(read(pair.cloud), dict(zip(pair.ids, windows, strict=True))))
     assert ("NSP204" in rules(report)) == is_found
 
 
 def test_three_windows_in_a_row_are_two_events() -> None:
     pair = Pair(ZONES, balancer_zones=3)
-    facts = read_account(pair.cloud, 0)
     hours = dict(zip(pair.ids, ((1, 3), (2, 5), (4, 6)), strict=True))
-    statuses = {
-        key: replace(one, events=(MaintenanceEvent(f"e{key[-1]}", "system-reboot", "", *hours[key]),))
-        for key, one in facts.statuses.items()
-    }
-    report = build_report(replace(facts, statuses=statuses))
+    report = audit_estate(announced(read(pair.cloud), hours))
     assert "NSP204" not in rules(report)
     events = {name for pair in report.services[0].pair_classes for side in pair for name in side}
     assert {name for name in events if name.startswith("maintenance:")} == {

@@ -58,7 +58,7 @@ class Service:
         facts_of: what was read about a node.
         item_of: the item a node stands for.
         heals: events after which something brings the service back with nobody woken, and what does.
-        outside: targets that get no traffic because their zone is not enabled: (group, target's id).
+        outside: targets that get no traffic because their zone is not enabled: (group, target).
         not_read: what inside this service was not read or not understood.
         assumptions: what was taken for true.
         questions: what only a person can answer, each once, and what its answer would settle.
@@ -75,7 +75,7 @@ class Service:
     facts_of: dict[str, tuple[Fact, ...]] = field(default_factory=dict)
     item_of: dict[str, Item] = field(default_factory=dict)
     heals: dict[str, str] = field(default_factory=dict)
-    outside: list[tuple[str, str]] = field(default_factory=list)
+    outside: list[tuple[str, Item]] = field(default_factory=list)
     not_read: list[str] = field(default_factory=list)
     assumptions: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
@@ -126,7 +126,7 @@ class Builder:
         if self.entry.is_doubtful:
             root = Unknown(root, UP)
         name = f"service {self.entry.service}"
-        self.add(Node(name, root, kind="service", label=self.entry.service))
+        self.add(Node(name, root, kind="service", label=name))
         for finish in self._finishers:
             finish(self)
         self.service.members = self.machines

@@ -68,7 +68,7 @@ def find_services(estate: Estate, fronts: tuple[Front, ...], wanted: str = "") -
                 continue
             service = read_service(estate, Entry(item.label, front.kind, item.id))
             found.append(renamed(service, front.name(estate, item, service)))
-            reached.update((one.kind.name, one.id) for one in service.item_of.values() if one is not item)
+            reached |= reached_by(estate, service) - {(front.kind, item.id)}
     found = [one for one in found if (one.entry.kind, one.entry.id) not in reached]
     lone, idle = lone_machines(estate, reached, is_only=not found)
     found += lone
@@ -80,6 +80,15 @@ def find_services(estate: Estate, fronts: tuple[Front, ...], wanted: str = "") -
         raise UsageError(f"no service goes by {wanted!r} in {where}; found: {known}")
     ordered = sorted(chosen, key=lambda one: (one.entry.service, one.entry.id))
     return Services(tuple(ordered), tuple(sorted(idle)))
+
+
+def reached_by(estate: Estate, service: Service) -> set[tuple[str, str]]:
+    """Return what belongs to a service: its nodes, and the machines its balancer knows and cannot use."""
+    found = {(one.kind.name, one.id) for one in service.item_of.values()}
+    for _, target in service.outside:
+        if instance := estate.find("instance", target.text("Target.Id")):
+            found.add(("instance", instance.id))
+    return found
 
 
 def lone_machines(
@@ -129,7 +138,8 @@ def renamed(service: Service, name: str) -> Service:
     """Return the service by another name; its nodes keep theirs."""
     service.entry = replace(service.entry, service=name)
     root = service.topology.by_name[service.topology.root]
-    nodes = tuple(replace(one, label=name) if one is root else one for one in service.topology.nodes)
+    called = replace(root, label=f"service {name}")
+    nodes = tuple(called if one is root else one for one in service.topology.nodes)
     service.topology = replace(service.topology, nodes=nodes)
     return service
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Literal
 
 from nospof.audit.analysis import Analysis, analyse, failed_nodes
-from nospof.audit.builder import Service
+from nospof.audit.builder import SOMEWHERE, Service
 from nospof.audit.cuts import blast_radius, gates_of
 from nospof.audit.graph import Graph, build_graph
 from nospof.audit.proofs import prove_on
@@ -108,15 +108,17 @@ class _Judge:
             if worst is None:
                 continue
             certain = set(best.total) if best else set()
-            found += self.of_events(worst.total, certain, view, "configured")
+            found += self.of_events(without_echoes(worst.total, certain), certain, view, "configured")
             known.update(worst.total, (event for event, _ in worst.partial))
             found += self.partial(
                 view, dict(worst.partial), {event for event, _ in best.partial} if best else set()
             )
             if view != "serving" and worst.is_broken:
                 found.append(self.broken(view, is_certain=bool(best and best.is_broken)))
-        newly = [event for event in r.worst_now.serving.total if event not in set(r.worst.serving.total)]
-        found += self.of_events(newly, set(r.best_now.serving.total), "serving", "now")
+        certain_now = set(r.best_now.serving.total)
+        seen = set(r.worst.serving.total)
+        newly = [one for one in without_echoes(r.worst_now.serving.total, certain_now) if one not in seen]
+        found += self.of_events(newly, certain_now, "serving", "now")
         return found + self.lost_data() + self.deadlock()
 
     def graph(self, case: _Case) -> Graph:
@@ -383,6 +385,23 @@ class _Judge:
                 facts=self.facts_about(waiting),
             )
         ]
+
+
+def without_echoes(events: Iterable[str], certain: set[str]) -> list[str]:
+    """Return cuts without zones that are ones only because things of unknown zone may stand there.
+
+    Where all of these may share one zone and stop the service with it, each zone there is says the same
+    again; and where a zone of theirs is a certain cut already, the shared one adds nothing.
+    """
+    events = list(events)
+    if SOMEWHERE not in events:
+        return events
+    is_said = any(one.startswith("zone of ") for one in certain)
+    return [
+        one
+        for one in events
+        if one in certain or not one.startswith("zone:") or (one == SOMEWHERE and not is_said)
+    ]
 
 
 def iso(moment: float) -> str:

@@ -46,8 +46,7 @@ def propose(estate: Estate, service: Service, finding: Finding) -> Proposal:
     if finding.rule == "NSP204":
         return take_early(estate, service, finding)
     if finding.rule == "NSP201" and service.outside:
-        target = estate.find("target", service.outside[0][1])
-        return enable_zone(estate, service, target.text("Target.Id") if target else "")
+        return enable_zone(estate, service, service.outside[0][1].text("Target.Id"))
     kind = service.topology.event(finding.event).kind
     if finding.view == "serving" and kind in MACHINES:
         return second_machine(estate, service)

@@ -23,10 +23,9 @@ def quality_checks(estate: Estate, service: Service) -> list[Finding]:
     found: list[Finding] = []
     for item in groups_of(service):
         found += about_group(service, item)
-    for group, target_id in service.outside:
-        target = estate.find("target", target_id)
-        instance = estate.find("instance", target.text("Target.Id")) if target else None
-        who = target.text("Target.Id") if target else target_id
+    for group, target in service.outside:
+        who = target.text("Target.Id")
+        instance = estate.find("instance", who)
         zone = instance.text("Placement.AvailabilityZone") if instance else ""
         found.append(
             Finding(
@@ -34,7 +33,7 @@ def quality_checks(estate: Estate, service: Service) -> list[Finding]:
                 service=service.entry.service,
                 title=f"Target {who} of {group} is in zone {zone}, which is not enabled on its balancer: "
                 "it gets no traffic and is no spare",
-                event=f"outside:{group}/{who}:{target.text('Target.Port') if target else ''}",
+                event=f"outside:{group}/{who}:{target.text('Target.Port')}",
                 severity="medium",
                 members=(who,),
                 view="failover",

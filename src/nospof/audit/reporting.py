@@ -75,7 +75,7 @@ def build_report(estate: Estate, question: Question = Question()) -> AuditReport
     Raises:
         UsageError: no service goes by that name; what is supposed is not understood.
     """
-    supposed = suppose(estate, question.what_if)
+    supposed = suppose(in_order_of_ids(estate), question.what_if)
     estate = supposed.estate
     services = find_services(estate, FRONTS, question.service)
     known = [let_fail(one, supposed.fails) for one in services.found]
@@ -95,6 +95,14 @@ def build_report(estate: Estate, question: Question = Question()) -> AuditReport
         source=estate.source,
         assumptions=estate.assumptions,
     )
+
+
+def in_order_of_ids(estate: Estate) -> Estate:
+    """Return the estate in an order that does not depend on who read it, so that reports do not either."""
+    items = {
+        kind: tuple(sorted(estate.of(kind), key=lambda one: one.id)) for kind in KINDS if estate.of(kind)
+    }
+    return replace(estate, items=items)
 
 
 def in_region(service: Service, region: str) -> Service:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from nospof.errors import ExitCode
 from nospof.model import rules
+from nospof.model.kinds import KINDS
 
 Severity = Literal["critical", "high", "medium", "low"]
 Confidence = Literal["certain", "possible"]
@@ -17,6 +18,11 @@ SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 
 RULES = {rule.id: rule.slug for rule in rules.RULES.values()}
 """The rules that the audit finds: ids and their slugs. An id is never given another meaning."""
+
+
+SETTING = frozenset({"zone", "subnet", "instance status", "security group", "placement group"})
+"""Kinds that are read for what they say of others; the verdict does not count them."""
+COUNTS_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -317,12 +323,20 @@ class AuditReport:
         return f"no single point of failure{but} in{seen} {where}"
 
     def _read(self) -> str:
-        return ", ".join(counted(number, kind) for kind, number in self.counts.items()) or "nothing"
+        told = [said(number, kind) for kind, number in self.counts.items() if kind not in SETTING]
+        shown, more = told[:COUNTS_SHOWN], len(told) - COUNTS_SHOWN
+        return ", ".join([*shown, f"{more} kinds more"] if more > 0 else shown) or "nothing"
 
     def _missing(self) -> str:
         missing = [one.says for one in self.unread]
         missing.extend(dict.fromkeys(what for service in self.services for what in service.not_read))
         return f" Not read: {'; '.join(missing)}." if missing else ""
+
+
+def said(number: int, kind: str) -> str:
+    """Return how many of a kind, in words."""
+    known = KINDS.get(kind)
+    return f"{number} {known.plural}" if known and number != 1 else counted(number, kind)
 
 
 def counted(number: int, what: str) -> str:

@@ -134,7 +134,7 @@ def group(b: Builder, balancer: Item, zones: list[str], key: str) -> Requirement
     for target in targets:
         zone = zone_of_target(b, target)
         if zone and zones and "" not in zones and zone not in zones:
-            b.service.outside.append((item.label, target.id))
+            b.service.outside.append((item.label, target))
             continue
         parts.append((zone, target_node(b, item, target)))
     if not targets:

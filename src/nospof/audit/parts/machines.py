@@ -120,8 +120,8 @@ def unread_machine(b: Builder, name: str) -> On:
     """Add a machine of which only the address is known."""
     b.member(name)
     fault = b.event(name, "instance", f"machine {name}")
-    _, possible = b.domains("", name)
-    node = Node(name, UP, (fault,), (), possible, kind="instance", label=f"machine {name}")
+    certain, possible = b.domains("", name)
+    node = Node(name, UP, (fault,), certain, possible, kind="instance", label=f"machine {name}")
     return b.add(node)
 
 
