@@ -34,6 +34,4 @@ def links_between(topology: Topology, drawn: Iterable[str]) -> tuple[tuple[str, 
 def needs(topology: Topology, name: str) -> tuple[str, ...]:
     """Return the nodes that a node needs to serve, those its health check cannot see too."""
     node = topology.by_name[name]
-    return tuple(
-        one for one in (*names_in(node.requirement), *names_in(node.blind)) if one in topology.by_name
-    )
+    return tuple(names_in(node.requirement, node.blind))

@@ -6,7 +6,9 @@ from nospof.model.findings import Part
 
 WIDTH = 100
 NARROWEST_COLUMN = 12
-TIERS = ("entry", "balancer", "group", "instance", "volume", "unread")
+FIRST_TIERS = ("entry", "balancer", "group", "instance")
+LAST_TIERS = ("volume", "unread")
+"""Tiers from the clients down; those that are not named here stand between the machines and the volumes."""
 MARK = "✗ "
 COLUMNS = 3
 """With more zones than this, those with nothing but a balancer in them share one line."""
@@ -26,7 +28,7 @@ def draw(parts: tuple[Part, ...], total: int = WIDTH) -> str:
     if zones:
         lines.append(row([label(zone, "zone ") for zone in zones], width))
         lines.append("  " + f"├{'┼'.join('─' * (width + 2) for _ in zones)}┤")
-    for tier in TIERS:
+    for tier in tiers_of(parts):
         mine = [part for part in parts if part.tier == tier]
         lines += [spanning(label(part), inside) for part in mine if not part.zone]
         lines += columns([part for part in mine if part.zone], [zone.zone for zone in zones], width)
@@ -36,6 +38,13 @@ def draw(parts: tuple[Part, ...], total: int = WIDTH) -> str:
     if any(part.is_single_point for part in parts):
         lines.append(f"  {MARK}a single point of failure")
     return "\n".join(lines)
+
+
+def tiers_of(parts: tuple[Part, ...]) -> tuple[str, ...]:
+    """Return the tiers that have parts, from the clients down."""
+    found = dict.fromkeys(part.tier for part in parts if part.tier != "zone")
+    middle = [tier for tier in found if tier not in FIRST_TIERS + LAST_TIERS]
+    return tuple(tier for tier in (*FIRST_TIERS, *middle, *LAST_TIERS) if tier in found)
 
 
 def columns_and_rest(parts: tuple[Part, ...]) -> tuple[list[Part], list[Part]]:

@@ -49,7 +49,12 @@ def render_text(report: AuditReport, *, pairs: bool = False) -> str:
     blocks.append(
         "\n".join(wrap(one) for one in (*report.scope, *map("Assumed: {}".format, report.assumptions)))
     )
-    return "\n\n".join([*filter(None, blocks), origin(report)])
+    return printable("\n\n".join([*filter(None, blocks), origin(report)]))
+
+
+def printable(text: str) -> str:
+    """Return text without what a terminal would obey; names are given by strangers."""
+    return "".join(one for one in text if one == "\n" or one.isprintable())
 
 
 def listing(title: str, lines: tuple[str, ...]) -> list[str]:
@@ -70,7 +75,7 @@ def render_summary(report: AuditReport) -> str:
     """Return the report in a few lines: the verdict, and a line for each finding."""
     lines = [wrap(first_upper(report.verdict))]
     lines += [wrap(f"{mark_of(one)} {one.title}", "  ", "    ") for one in accepted_last(report.findings)]
-    return "\n".join(lines)
+    return printable("\n".join(lines))
 
 
 def service_text(service: ServiceReport, *, pairs: bool = False) -> str:
@@ -165,7 +170,9 @@ def finding_lines(number: int, finding: Finding) -> list[str]:
     """Return what is wrong with one finding, why, and what was read."""
     head = f"{number}. {mark_of(finding)} {finding.rule} {finding.title}"
     lines = [wrap(head, "  ", "     "), *(wrap(one, "     ", "       ") for one in about(finding))]
-    lines += cut_short([f"       {'  ' * step.depth}{step.says}" for step in finding.proof], PROOF_LINES)
+    lines += cut_short(
+        [f"       {'  ' * step.depth}{one_line(step.says)}" for step in finding.proof], PROOF_LINES
+    )
     read = [wrap(f"read: {says}", "     ", "       ") for says in facts_says(finding.facts)]
     return lines + cut_short(read, FACT_LINES)
 
@@ -192,6 +199,11 @@ def place(location: Location) -> str:
     return f"{location.file}:{location.line}" if location.line else location.file
 
 
+def one_line(text: str) -> str:
+    """Return text without line breaks, which could pass for lines of the report."""
+    return " ".join(text.splitlines())
+
+
 def cut_short(lines: list[str], most: int) -> list[str]:
     """Return the first lines, and how many are left out."""
     if len(lines) <= most:
@@ -208,7 +220,7 @@ def listed(names: tuple[str, ...]) -> str:
 def remedy_lines(remedy: Remedy) -> list[str]:
     """Return what to do, and what trying it on the model gave."""
     lines = [wrap(f"mend: {remedy.says}", "     ", "       ")]
-    lines += [f"       $ {command}" for command in remedy.commands]
+    lines += [f"       $ {one_line(command)}" for command in remedy.commands]
     if remedy.is_tried:
         lines.append(wrap(f"tried on the model: {tried_text(remedy)}", "     ", "       "))
     return lines

@@ -14,8 +14,16 @@ MOST_DECIMALS = 7
 
 
 def minutes_range(minutes: Minutes) -> str:
-    """Return "36 min .. 84 min .. 3.7 h": one year in twenty is better, half are, one in twenty is worse."""
-    return " .. ".join(duration(each) for each in (minutes.low, minutes.likely, minutes.high))
+    """Return "5 .. 17 .. 60 min" or "36 min .. 84 min .. 3.7 h".
+
+    One year in twenty is better than the first, half are better than the second, and one in twenty is
+    worse than the third.
+    """
+    says = [duration(each) for each in (minutes.low, minutes.likely, minutes.high)]
+    units = {one.partition(" ")[2] for one in says}
+    if len(units) == 1:
+        return f"{' .. '.join(one.partition(' ')[0] for one in says)} {units.pop()}"
+    return " .. ".join(says)
 
 
 def percent_range(minutes: Minutes) -> str:
