@@ -17,8 +17,9 @@ from nospof.errors import CloudError
 from nospof.model.estate import Estate, Item, item_of
 from nospof.model.findings import Unread
 from nospof.model.kinds import KINDS, Kind
+from nospof.model.kinds.additions import ADDITIONS, Addition
 from nospof.ports.discovery import Discovery, Page
-from nospof.services.reading_plan import ADDITIONS, Addition, assumptions, is_wanted, merged
+from nospof.services.reading_plan import assumptions, is_wanted, merged
 
 THREADS = 16
 """More would only wait for AWS's token buckets."""
@@ -193,7 +194,7 @@ def items_of(kind: Kind, answers: Sequence[tuple[Request, Answer]]) -> tuple[Ite
 def unread_of(what: str, operation: str, answers: Sequence[tuple[Request, Answer]]) -> list[Unread]:
     """Return what was not answered: in one line where all of it failed in the same way."""
     found = [
-        Unread(what, answer.error.operation or operation, answer.error.code or str(answer.error), one.about)
+        Unread(what, operation, answer.error.code or str(answer.error), one.about)
         for one, answer in answers
         if answer.error is not None
     ]

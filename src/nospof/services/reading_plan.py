@@ -1,4 +1,4 @@
-"""Which calls can be left out, and which add to what another call has answered.
+"""Which calls can be left out, and what is taken for true instead.
 
 Elastic Load Balancing is what an audit waits for: an account has 40 calls at once and ten a second
 after that (its user guide, "Request throttling"), and describes listeners and health one balancer
@@ -9,66 +9,13 @@ only for what nothing else tells.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from nospof.model.estate import Estate, Item
+from nospof.model.kinds.additions import Addition
 
 FEW = 20
 """Up to so many parents all are asked for: ten seconds at the very worst."""
-
-
-@dataclass(frozen=True)
-class Addition:
-    """A call that adds a field to items that another call has answered, which needs no parent itself.
-
-    Args:
-        what: what it tells, as people say it.
-        kind: whose items it adds to.
-        call: boto3's service and operation.
-        argument: takes a list of ids.
-        batch: how many ids one call takes.
-        rows: where its records stand in the answer.
-        key: the field of a record with the item's id.
-        field: the field that is added.
-        action: the IAM action.
-    """
-
-    what: str
-    kind: str
-    call: str
-    argument: str
-    batch: int
-    rows: str
-    key: str
-    field: str
-    action: str
-
-
-ADDITIONS = (
-    Addition(
-        "tags of load balancers",
-        "load balancer",
-        "elbv2:DescribeTags",
-        "ResourceArns",
-        20,
-        "TagDescriptions",
-        "ResourceArn",
-        "Tags",
-        "elasticloadbalancing:DescribeTags",
-    ),
-    Addition(
-        "tags of classic load balancers",
-        "classic load balancer",
-        "elb:DescribeTags",
-        "LoadBalancerNames",
-        20,
-        "TagDescriptions",
-        "LoadBalancerName",
-        "Tags",
-        "elasticloadbalancing:DescribeTags",
-    ),
-)
 
 
 def is_wanted(kind: str, estate: Estate, parent: Item) -> bool:
@@ -125,11 +72,18 @@ def answering_group(estate: Estate, group: Item) -> Item | None:
     return only if is_well and "ELB" in only.text("HealthCheckType").split(",") else None
 
 
+def is_in_use(_estate: Estate, certificate: Item) -> bool:
+    """Whether anything uses a certificate; what nothing uses can expire."""
+    return certificate.flag("InUse", None) is not False
+
+
 WANTED: dict[str, Callable[[Estate, Item], bool]] = {
     "load balancer attribute": has_attributes_that_matter,
     "listener": has_ways_to_read,
     "listener rule": has_rules,
     "target": has_health_to_read,
+    "certificate": is_in_use,
+    "edge certificate": is_in_use,
 }
 """By kind: for which parents its call is made. What is not here is asked for every parent."""
 
