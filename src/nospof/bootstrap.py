@@ -23,6 +23,7 @@ from nospof.runtime.home import claim, home_directory, prepare_home
 from nospof.runtime.journal import Journal
 
 if TYPE_CHECKING:
+    from nospof.adapters.aws.discovery import AwsDiscovery
     from nospof.adapters.endpoint_faults import EndpointFaults
     from nospof.runtime.durable import DurableRuntime, Listener
 
@@ -51,6 +52,19 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     return World(
         cloud, SystemClock(), HttpProbe(), reporter, HttpLoadGenerator(), open_faults(), poll_seconds()
     )
+
+
+def open_discovery(region: str = "", profile: str = "") -> AwsDiscovery:
+    """Connect to the account that boto3's own conventions name, to read it.
+
+    Raises:
+        UsageError: no region, no such profile.
+        CloudError: no credentials, or the endpoint does not answer.
+    """
+    from nospof.adapters.aws import connect
+    from nospof.adapters.aws.discovery import AwsDiscovery
+
+    return AwsDiscovery(connect(region=region, profile=profile))
 
 
 def open_faults() -> EndpointFaults:
