@@ -9,6 +9,7 @@ from nospof.audit.analysis import analyse_pairs
 from nospof.audit.builder import Entry, Service
 from nospof.audit.entries import FRONTS, find_services, read_service, renamed
 from nospof.audit.judging import RULES_OF_VIEW, judge
+from nospof.audit.linking import links_between
 from nospof.audit.mending import propose
 from nospof.audit.parts.machines import live_events
 from nospof.audit.proposal import Proposal
@@ -20,7 +21,7 @@ from nospof.model.cloud import TAG_STATE
 from nospof.model.estate import Estate
 from nospof.model.findings import SEVERITIES, AuditReport, Finding, Part, Remedy, ServiceReport
 from nospof.model.kinds import KINDS
-from nospof.model.topology import Event, On
+from nospof.model.topology import Event, Node, On
 
 TIER_OF_KIND = {
     "service": "entry",
@@ -151,6 +152,7 @@ class _Reporter:
             members=service.members,
             zones=tuple(sorted({zone for zone in service.zone_of.values() if zone})),
             parts=parts_of(service, mended),
+            links=links_between(service.topology, (node.name for node in drawn_nodes(service))),
             findings=mended,
             notes=announcements(service, mended),
             not_read=(*not_read, *service.not_read),
@@ -273,27 +275,28 @@ def parts_of(service: Service, findings: tuple[Finding, ...]) -> tuple[Part, ...
         for zone in sorted({zone for zone in service.zone_of.values() if zone})
     ]
     targets = target_states(service)
-    for node in service.topology.nodes:
-        tier = TIER_OF_KIND.get(node.kind)
-        if tier is None or (node.kind == "service" and len(service.topology.nodes) > 1 and is_named(service)):
-            continue
+    for node in drawn_nodes(service):
         zone = service.zone_of.get(node.name, "")
         state = service.state_of.get(node.name) or targets.get(node.name, "")
-        item = service.item_of.get(node.name)
-        name = item.label if item and item.kind.name == "instance" and node.name == item.id else node.says
-        says = (
-            f"{name} {node.name}"
-            if tier == "instance" and name != node.name and item and node.name == item.id
-            else name
-        )
         is_point = node.name in points or node.name == f"unread:{node.label}"
-        found.append(Part(tier, zone, says, state, is_point))
+        tier = TIER_OF_KIND[node.kind]
+        found.append(Part(tier, zone, drawn_name(service, node), state, is_point, node.name))
     return tuple(found)
 
 
-def is_named(service: Service) -> bool:
-    """Whether something else than the service itself stands for the entry in the drawing."""
-    return service.entry.kind != "instance"
+def drawn_nodes(service: Service) -> list[Node]:
+    """Return the nodes that the drawing shows; a service of one instance is drawn as its own entry."""
+    is_own_entry = service.entry.kind == "instance"
+    shown = [node for node in service.topology.nodes if node.kind in TIER_OF_KIND]
+    return [node for node in shown if node.kind != "service" or is_own_entry]
+
+
+def drawn_name(service: Service, node: Node) -> str:
+    """Return a node's name for the drawing: an instance by name and id."""
+    item = service.item_of.get(node.name)
+    if item is None or item.id != node.name or item.kind.name != "instance":
+        return node.says
+    return f"{item.label} {node.name}" if item.label != node.name else node.name
 
 
 def target_states(service: Service) -> dict[str, str]:
