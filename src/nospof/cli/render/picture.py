@@ -14,7 +14,11 @@ from nospof.cli.render.drawing import Box, Drawing, drawing_of
 from nospof.model.findings import Part, ServiceReport
 
 GUTTER, COLUMN, LEAST_WIDTH = 92, 216, 500
-PAD, GAP, TIER_GAP, HEAD = 14, 12, 36, 34
+PAD, GAP, TIER_GAP = 14, 12, 36
+CLIENTS, BANDS, FIRST = 6, 46, 98
+"""Where the clients, the zones' bands and the first tier begin, from the top."""
+LANE = 9
+"""How far from a box a line passes it by."""
 LINE, LETTER = 15, 7.0
 """The height of a line and the width of a letter at the size of the text, on the safe side."""
 SPANS_A_LINE = 3
@@ -22,15 +26,13 @@ SPANS_A_LINE = 3
 
 @dataclass(frozen=True)
 class Placed:
-    """A box with its place. `depth` is how many boxes are above it in its tier and zone, `below` under it."""
+    """A box with its place."""
 
     box: Box
     x: float
     y: float
     width: float
     height: float
-    depth: int = 0
-    below: int = 0
 
     @property
     def middle(self) -> float:
@@ -71,7 +73,8 @@ def draw_svg(service: ServiceReport, number: int = 0) -> str:
         f'<text class="tier" x="{PAD}" y="{at(middle + 4)}">{text_of(tier)}</text>' for tier, middle in tiers
     ]
     lines += clients(drawing, placed, GUTTER + columns * column / 2)
-    lines += [link(placed[user], placed[used]) for user, used in drawing.links]
+    lines += [link(placed[user], placed[used], placed) for user, used in drawing.links]
+    lines += zone_titles(drawing.zones, column)
     lines += [draw_box(one) for one in placed.values()]
     return "\n".join([*lines, "</svg>"])
 
@@ -80,13 +83,14 @@ def place_all(drawing: Drawing, column: float) -> tuple[dict[str, Placed], list[
     """Return the place of every box, each tier's word with its middle, and the height of it all."""
     placed: dict[str, Placed] = {}
     tiers: list[tuple[str, float]] = []
-    y: float = HEAD + 2 * PAD + 30
+    y: float = FIRST
     whole = max(1, len(drawing.zones)) * column
     for tier in drawing.tiers:
         top = y
         spanning = drawing.boxes_in(tier, "")
-        for start in range(0, len(spanning), SPANS_A_LINE):
-            y = place_line(placed, spanning[start : start + SPANS_A_LINE], y, whole) + GAP
+        for line in lines_spanning(spanning, drawing.links):
+            y = place_line(placed, line, y, whole) + TIER_GAP
+        y -= TIER_GAP - GAP if spanning else 0
         bottoms = [y]
         for place, zone in enumerate(drawing.zones):
             mine = drawing.boxes_in(tier, zone.zone)
@@ -95,6 +99,20 @@ def place_all(drawing: Drawing, column: float) -> tuple[dict[str, Placed], list[
         tiers.append((tier, (top + y - GAP) / 2))
         y += TIER_GAP - GAP
     return placed, tiers, y - TIER_GAP + GAP + PAD
+
+
+def lines_spanning(boxes: tuple[Box, ...], links: tuple[tuple[str, str], ...]) -> list[tuple[Box, ...]]:
+    """Return boxes that span the zones in lines, so that one that needs another stands above it."""
+    level = {one.key: 0 for one in boxes}
+    inside = [(user, used) for user, used in links if user in level and used in level]
+    for _ in boxes:
+        for user, used in inside:
+            level[used] = min(len(boxes), max(level[used], level[user] + 1))
+    found = []
+    for each in sorted(set(level.values())):
+        mine = [one for one in boxes if level[one.key] == each]
+        found += [tuple(mine[start : start + SPANS_A_LINE]) for start in range(0, len(mine), SPANS_A_LINE)]
+    return found
 
 
 def place_line(placed: dict[str, Placed], boxes: tuple[Box, ...], y: float, whole: float) -> float:
@@ -110,10 +128,9 @@ def place_stack(
     placed: dict[str, Placed], boxes: tuple[Box, ...], x: float, y: float, column: float
 ) -> float:
     """Place boxes of one zone under each other; return where the next tier may begin."""
-    for depth, box in enumerate(boxes):
+    for box in boxes:
         height = height_of(box, column - 4 * PAD)
-        below = len(boxes) - depth - 1
-        placed[box.key] = Placed(box, x + 2 * PAD, y, column - 4 * PAD, height, depth, below)
+        placed[box.key] = Placed(box, x + 2 * PAD, y, column - 4 * PAD, height)
         y += height + GAP
     return y
 
@@ -153,25 +170,31 @@ def bands(zones: tuple[Part, ...], column: float, height: float, hatch: str) -> 
     found = []
     for place, zone in enumerate(zones):
         x, kind = GUTTER + place * column + 4, "band point" if zone.is_single_point else "band"
-        size = f'x="{at(x)}" y="{PAD}" width="{at(column - 8)}" height="{at(height - PAD - 4)}" rx="9"'
+        size = f'x="{at(x)}" y="{BANDS}" width="{at(column - 8)}" height="{at(height - BANDS - 4)}" rx="9"'
         found.append(f'<rect class="{kind}" {size}/>')
         if zone.is_single_point:
             found.append(f'<rect fill="url(#{hatch})" {size}/>')
+    return found
+
+
+def zone_titles(zones: tuple[Part, ...], column: float) -> list[str]:
+    """Return the zones' names."""
+    found = []
+    for place, zone in enumerate(zones):
+        middle = GUTTER + place * column + column / 2
         state = f" [{zone.state}]" if zone.state else ""
         says = f"{'✗ ' if zone.is_single_point else ''}zone {zone.name}{state}"
         short = textwrap.shorten(clean(says), int(column / LETTER) - 2, placeholder="…")
         word = "zone point" if zone.is_single_point else "zone"
-        found.append(
-            f'<text class="{word}" x="{at(x + column / 2 - 4)}" y="{PAD + 20}">{text_of(short)}</text>'
-        )
+        found.append(f'<text class="{word}" x="{at(middle)}" y="{BANDS + 22}">{text_of(short)}</text>')
     return found
 
 
 def clients(drawing: Drawing, placed: dict[str, Placed], middle: float) -> list[str]:
     """Return the clients and their way in."""
-    width, y = 92, HEAD + PAD - 4
+    width, y = 92, CLIENTS
     pill = Placed(Box("", "", "", ""), middle - width / 2, y, width, 24)
-    ways = [link(pill, placed[one.key]) for one in drawing.roots]
+    ways = [link(pill, placed[one.key], placed) for one in drawing.roots]
     return [
         *ways,
         f'<rect class="clients" x="{at(pill.x)}" y="{y}" width="{width}" height="24" rx="12"/>'
@@ -179,33 +202,44 @@ def clients(drawing: Drawing, placed: dict[str, Placed], middle: float) -> list[
     ]
 
 
-def link(user: Placed, used: Placed) -> str:
+def link(user: Placed, used: Placed, placed: dict[str, Placed]) -> str:
     """Return the line from a part to one that it needs: dotted where that one is a single point or is off.
 
-    A line goes around the boxes that stand between, in the margin of their zone.
+    A line passes by the boxes that stand in its way, in the margin of their zone.
     """
     kind = "link cut" if used.box.is_single_point else "link lost" if used.box.state else "link"
-    start_x = min(max(used.middle, user.x + 10), user.x + user.width - 10)
-    path = f"M{at(start_x)} {at(user.bottom)}"
-    y = user.bottom
-    if user.below:
-        edge = user.x + user.width
-        path, start_x = f"M{at(edge)} {at(user.y + user.height / 2)}H{at(edge + 8)}", edge + 8
-        y = user.y + user.height / 2
+    start = within(used.middle, user)
+    end = within(start, used) if not used.box.zone else used.middle
+    half = used.y + used.height / 2
     if used.y <= user.bottom:
-        edge = max(user.x + user.width, used.x + used.width) + 8
-        side = f"M{at(user.x + user.width)} {at(user.y + user.height / 2)}H{at(edge)}"
-        return f'<path class="{kind}" d="{side}V{at(used.y + used.height / 2)}H{at(used.x + used.width)}"/>'
-    end_x, end_y = used.middle, used.y
-    if used.box.zone == "" and start_x != used.middle:
-        end_x = min(max(start_x, used.x + 10), used.x + used.width - 10)
-    if used.depth:
-        end_x = used.x - 8
-    half = (y + end_y) / 2
-    path += f"C{at(start_x)} {at(half)} {at(end_x)} {at(half)} {at(end_x)} {at(end_y)}"
-    if used.depth:
-        path += f"V{at(used.y + used.height / 2)}H{at(used.x)}"
+        lane = max(user.x + user.width, used.x + used.width) + LANE
+        path = f"M{at(user.x + user.width)} {at(user.y + user.height / 2)}H{at(lane)}V{at(half)}"
+        path += f"H{at(used.x + used.width)}"
+    elif stands_between(user, used, placed):
+        lane = used.x - LANE
+        if user.x + 10 <= lane:
+            path = f"M{at(lane)} {at(user.bottom)}V{at(half)}H{at(used.x)}"
+        else:
+            path = f"M{at(user.x)} {at(user.y + user.height / 2)}H{at(lane)}V{at(half)}H{at(used.x)}"
+    else:
+        bend = (user.bottom + used.y) / 2
+        path = f"M{at(start)} {at(user.bottom)}C{at(start)} {at(bend)} {at(end)} {at(bend)} "
+        path += f"{at(end)} {at(used.y)}"
     return f'<path class="{kind}" d="{path}"/>'
+
+
+def within(x: float, one: Placed) -> float:
+    """Return the place nearest to x at the edge of a box."""
+    return min(max(x, one.x + 12), one.x + one.width - 12)
+
+
+def stands_between(user: Placed, used: Placed, placed: dict[str, Placed]) -> bool:
+    """Whether a box of the zone stands in the column between two."""
+    return any(
+        one.x < used.middle < one.x + one.width and user.bottom < one.y + one.height / 2 < used.y
+        for one in placed.values()
+        if one.box.zone and used.box.zone
+    )
 
 
 def at(number: float) -> str:
