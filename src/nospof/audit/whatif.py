@@ -93,13 +93,7 @@ def set_field(estate: Estate, words: list[str], assignment: str) -> Estate:
     Raises:
         UsageError: no such kind, item or field.
     """
-    kind = next(
-        (one for one in sorted(KINDS, key=len, reverse=True) if " ".join(words).startswith(f"{one} ")), ""
-    )
-    if not kind:
-        near = difflib.get_close_matches(words[0], list(KINDS), 1)
-        hint = f"did you mean {near[0]}?" if near else f"such as {', '.join(sorted(KINDS)[:6])}"
-        raise UsageError(f"--what-if set: no kind is called {words[0]!r}; {hint}")
+    kind = kind_in(words)
     item = find(estate, " ".join(words)[len(kind) + 1 :], kind)
     path, _, text = assignment.partition("=")
     if path not in item.kind.paths:
@@ -107,6 +101,24 @@ def set_field(estate: Estate, words: list[str], assignment: str) -> Estate:
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(item.kind.paths))}"
         raise UsageError(f"--what-if set: the audit reads no field {path!r} of a {kind}; {hint}")
     return with_value(estate, item, path, value_of(text))
+
+
+def kind_in(words: list[str]) -> str:
+    """Return the kind that a sentence begins with: the longest, as some have two words.
+
+    Raises:
+        UsageError: none has such a name.
+    """
+    said = " ".join(words)
+    near = difflib.get_close_matches(" ".join(words[:2]), list(KINDS), 1, cutoff=0.8)
+    if near and not said.startswith(f"{near[0]} "):
+        raise UsageError(f"--what-if set: no kind is called {' '.join(words[:2])!r}; did you mean {near[0]}?")
+    found = [one for one in KINDS if said.startswith(f"{one} ")]
+    if not found:
+        near = difflib.get_close_matches(words[0], list(KINDS), 1)
+        hint = f"did you mean {near[0]}?" if near else f"such as {', '.join(sorted(KINDS)[:6])}"
+        raise UsageError(f"--what-if set: no kind is called {words[0]!r}; {hint}")
+    return max(found, key=len)
 
 
 def value_of(text: str) -> Any:

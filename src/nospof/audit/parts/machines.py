@@ -27,7 +27,7 @@ def instance(b: Builder, item: Item) -> Requirement:
     name = item.id
     b.member(name)
     zone = item.text("Placement.AvailabilityZone") or b.zone_of_subnet(item.text("SubnetId"))
-    label = f"instance {item.label} ({item.id})" if item.label != item.id else item.id
+    label = f"instance {item.label} ({item.id})" if item.label != item.id else f"instance {item.id}"
     fault = b.event(item.id, "instance", label)
     disks = [
         disk(b, row.text("Ebs.VolumeId"), zone, item)
