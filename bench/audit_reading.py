@@ -20,13 +20,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-import venv
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from support.peers import program
+
 HERE = Path(__file__).parent
-PEERS = {"custodian": "c7n==0.9.53", "prowler": "prowler==5.46.0"}
 PROWLER_AT_MOST = 1000
 """Prowler is asked about fleets up to this size: beyond it only takes longer."""
 PROWLER_CHECKS = (
@@ -159,22 +159,6 @@ def measure(
     return Figure(name, wall, cpu, Counter(json.loads(endpoint.ask("/_counts"))))
 
 
-def peer(name: str) -> Path | None:
-    """Return a peer's program, installed the first time; None where it cannot be."""
-    home = HERE / ".peers" / name
-    program = home / "bin" / name
-    if not program.exists():
-        print(f"installing {PEERS[name]} ...", file=sys.stderr)
-        venv.create(home, with_pip=True, clear=True)
-        done = subprocess.run(
-            [home / "bin" / "pip", "install", "-q", PEERS[name]], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            print(f"{PEERS[name]} cannot be installed here and is left out", file=sys.stderr)
-            return None
-    return program
-
-
 def commands(size: int, directory: str) -> list[tuple[str, list[str], tuple[int, ...]]]:
     """Return what is measured: a name, a command, and the exit codes that mean it worked."""
     nospof = str(Path(sys.executable).parent / "nospof")
@@ -182,12 +166,12 @@ def commands(size: int, directory: str) -> list[tuple[str, list[str], tuple[int,
         ("boto3 floor", [sys.executable, "-c", FLOOR], (0,)),
         ("nospof audit", [nospof, "audit", "--format", "json", "--output", "report.json"], (0, 10, 13)),
     ]
-    if custodian := peer("custodian"):
+    if custodian := program("custodian", "c7n==0.9.53"):
         policies = Path(directory, "policies.json")
         policies.write_text(json.dumps(POLICIES))
         command = [str(custodian), "run", "-s", "out", "--cache-period", "0", "--region", "eu-west-1"]
         found.append(("Cloud Custodian", [*command, str(policies)], (0,)))
-    if size <= PROWLER_AT_MOST and (prowler := peer("prowler")):
+    if size <= PROWLER_AT_MOST and (prowler := program("prowler", "prowler==5.46.0")):
         command = [str(prowler), "aws", "--no-banner", "-M", "csv", "--region", "eu-west-1"]
         found.append(("Prowler", [*command, "-c", *PROWLER_CHECKS], (0, 3)))
     return found

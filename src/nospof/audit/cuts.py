@@ -117,14 +117,21 @@ def _enough(graph: Graph, gate: int, fallen: list[int], found: set[int]) -> list
 
 def single_cuts(graph: Graph, failed: Collection[int] = ()) -> list[str]:
     """Return the events that alone take the entry down, or nothing when it is down already."""
-    touched = _events_at(graph, witness(graph, failed))
-    candidates = [event for event in graph.event_ids if event in touched]
-    found: list[str] = []
+    kept_up_by = witness(graph, failed)
+    touched = _events_at(graph, kept_up_by)
+    found = _events_at(graph, _folded_into_root(graph)) if kept_up_by else set()
+    candidates = [event for event in graph.event_ids if event in touched and event not in found]
     for block in _blocks(candidates):
         own, full = _own_masks(graph, block, failed)
         root = simulate(graph, own, full)[graph.root]
-        found.extend(event for bit, event in enumerate(block) if root >> bit & 1)
-    return found
+        found.update(event for bit, event in enumerate(block) if root >> bit & 1)
+    return [event for event in graph.event_ids if event in found]
+
+
+def _folded_into_root(graph: Graph) -> list[int]:
+    """Return the gates that the entry needs outright, straight or through others: nothing to simulate."""
+    heirs = _heirs(graph)
+    return [graph.root, *(gate for gate, heir in enumerate(heirs) if heir == graph.root)]
 
 
 def _events_at(graph: Graph, gates: Iterable[int]) -> set[str]:
