@@ -110,7 +110,7 @@ class Gateway:
         self._port = int(listening.getsockname()[1])
         # Given as a handle: werkzeug itself ends the process when a port is in use.
         self._server = ThreadedWSGIServer(
-            "127.0.0.1", self._port, Application(admin), _Handler, fd=listening.fileno()
+            "127.0.0.1", self._port, Application(admin, self._faults), _Handler, fd=listening.fileno()
         )
         self._server.daemon_threads = True
         listening.close()

@@ -19,6 +19,8 @@ from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
 from nospof.localcloud.admin import PREFIX, Admin
+from nospof.localcloud.faults import Faults
+from nospof.localcloud.nothing import asked_for, none_of
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +33,12 @@ class Application:
 
     Args:
         admin: answers what is under /_nospof/.
+        faults: the rules of injection, for what moto is not asked.
     """
 
-    def __init__(self, admin: Admin) -> None:
+    def __init__(self, admin: Admin, faults: Faults) -> None:
         self._admin = admin
+        self._faults = faults
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -52,6 +56,12 @@ class Application:
             return _json(*self._admin.answer(request.method, request.path, request.get_data()))
         if not service_of(request) and "X-Amz-Credential" not in request.args:
             return aws_error(request, "MissingAuthenticationToken", "The request is not signed.", 403)
+        question = asked_for(request, environ, service_of(request))
+        if question is not None:
+            rule = self._faults.for_call(question.sdk or question.service, question.operation, "")
+            if rule:
+                return aws_error(request, rule.code, rule.error().message or rule.code, rule.status)
+            return none_of(question, request)
         return self._ask_moto(request, environ)
 
     def _ask_moto(self, request: Request, environ: dict[str, Any]) -> Response:
