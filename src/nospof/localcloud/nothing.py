@@ -39,10 +39,8 @@ NOTHING = (
     Nothing("apigateway", "GetDomainNames", "item", "GET /domainnames"),
     Nothing("apigateway", "GetApis", "items", "GET /v2/apis", "apigatewayv2"),
     Nothing("apigateway", "GetDomainNames", "items", "GET /v2/domainnames", "apigatewayv2"),
-    Nothing("apprunner", "ListServices", "ServiceSummaryList"),
     Nothing("arc-zonal-shift", "ListManagedResources", "items", "GET /managedresources"),
     Nothing("backup", "ListProtectedResources", "Results", "GET /resources"),
-    Nothing("cognito-idp", "ListUserPools", "UserPools"),
     Nothing("directconnect", "DescribeDirectConnectGateways", "directConnectGateways"),
     Nothing("directconnect", "DescribeVirtualInterfaces", "virtualInterfaces"),
     Nothing("dlm", "GetLifecyclePolicies", "Policies", "GET /policies"),
@@ -52,7 +50,6 @@ NOTHING = (
     Nothing("elasticache", "DescribeServerlessCaches", "ServerlessCaches"),
     Nothing("elasticloadbalancing", "DescribeTrustStores", "TrustStores", sdk="elbv2"),
     Nothing("globalaccelerator", "ListAccelerators", "Accelerators"),
-    Nothing("health", "DescribeEvents", "events"),
     Nothing("rds", "DescribePendingMaintenanceActions", "PendingMaintenanceActions"),
 )
 _BY_NAME = {(one.service, one.route or one.operation): one for one in NOTHING}
