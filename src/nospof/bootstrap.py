@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from nospof.errors import UsageError
+from nospof.model.estate import Estate
+from nospof.ports.discovery import Discovery
 from nospof.ports.world import Reporter, World
 from nospof.procedures.guarantee import Claim
 from nospof.runtime import home as run_home
@@ -23,7 +26,6 @@ from nospof.runtime.home import claim, home_directory, prepare_home
 from nospof.runtime.journal import Journal
 
 if TYPE_CHECKING:
-    from nospof.adapters.aws.discovery import AwsDiscovery
     from nospof.adapters.endpoint_faults import EndpointFaults
     from nospof.runtime.durable import DurableRuntime, Listener
 
@@ -54,17 +56,38 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     )
 
 
-def open_discovery(region: str = "", profile: str = "") -> AwsDiscovery:
+def open_discovery(region: str = "", profile: str = "", *, save: Path | None, read_at: float) -> Discovery:
     """Connect to the account that boto3's own conventions name, to read it.
 
+    Args:
+        region: such as "eu-central-1"; empty for what the environment says.
+        profile: of the shared configuration; empty for what the environment says.
+        save: a new directory that gets every answer, or None.
+        read_at: now, seconds since the epoch; a saved account tells it.
+
     Raises:
-        UsageError: no region, no such profile.
+        UsageError: no region, no such profile; nothing can be saved there.
         CloudError: no credentials, or the endpoint does not answer.
     """
     from nospof.adapters.aws import connect
     from nospof.adapters.aws.discovery import AwsDiscovery
+    from nospof.adapters.saved.account import SavingDiscovery
 
-    return AwsDiscovery(connect(region=region, profile=profile))
+    discovery = AwsDiscovery(connect(region=region, profile=profile))
+    return discovery if save is None else SavingDiscovery(discovery, save, read_at)
+
+
+def read_files(paths: tuple[Path, ...]) -> Estate:
+    """Read what was saved of an account.
+
+    Raises:
+        UsageError: nothing there, or something else than was expected.
+    """
+    from nospof.adapters.saved.opening import open_saved
+    from nospof.services.reading import read_estate
+
+    discovery = open_saved(paths)
+    return read_estate(discovery, discovery.read_at or time.time())
 
 
 def open_faults() -> EndpointFaults:

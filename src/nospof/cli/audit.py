@@ -14,6 +14,7 @@ from nospof.cli.options import cloud_options
 from nospof.cli.progress import Watch
 from nospof.cli.render import RENDERERS
 from nospof.errors import UsageError
+from nospof.model.estate import Estate
 from nospof.model.findings import AuditReport, FailOn
 from nospof.services.audit import Terms, audit_estate
 from nospof.services.reading import read_estate
@@ -23,8 +24,11 @@ WHAT_IF = (
     "'set database orders MultiAZ=true', 'remove i-0ab1'. May be given several times."
 )
 
+SAVE = "Keep every answer of AWS in a new directory; audit it again with: nospof audit DIR."
+
 
 @click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--service", default="", help="Only this service; else every one that is found.")
 @click.option(
     "--survive",
@@ -47,6 +51,7 @@ WHAT_IF = (
     show_default=True,
     help="The least severity that makes exit code 10; new: what the baseline lacks.",
 )
+@click.option("--save", type=click.Path(path_type=Path), metavar="DIR", help=SAVE)
 @click.option("--allow-incomplete", is_flag=True, help="Exit 0 although something was not read.")
 @click.option(
     "--format",
@@ -59,11 +64,13 @@ WHAT_IF = (
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it there.")
 @cloud_options
 def audit(
+    files: tuple[Path, ...],
     service: str,
     survive: str,
     what_if: tuple[str, ...],
     order: int,
     fail_on: FailOn,
+    save: Path | None,
     allow_incomplete: bool,
     output_format: str,
     output: Path | None,
@@ -72,15 +79,37 @@ def audit(
 ) -> int:
     """Find every single point of failure of your services, with the proof and the remedy.
 
+    Without FILES it reads the account. FILES may be what --save kept, or the output of `aws ...
+    describe-...` as JSON.
+
     Exit code 0: none, and everything was read. 10: there are some. 13: something was not read, and it
     is named.
     """
     question = Question(service, tuple(one.strip() for one in survive.split(",") if one.strip()), what_if)
-    with Watch() as watch:
-        estate = read_estate(bootstrap.open_discovery(region, profile), time.time(), watch)
+    estate = read_files(files, save, region, profile) if files else read_live(save, region, profile)
     report = audit_estate(estate, question, Terms(fail_on, allow_incomplete))
     write(report, output_format, output, with_pairs=order == 2)
     return report.exit_code
+
+
+def read_live(save: Path | None, region: str, profile: str) -> Estate:
+    """Read the account, and show how far it is."""
+    now = time.time()
+    discovery = bootstrap.open_discovery(region, profile, save=save, read_at=now)
+    with Watch() as watch:
+        return read_estate(discovery, now, watch)
+
+
+def read_files(files: tuple[Path, ...], save: Path | None, region: str, profile: str) -> Estate:
+    """Read what is in files.
+
+    Raises:
+        UsageError: an option that is for an account; a file that cannot be read.
+    """
+    for option, value in (("--save", save), ("--region", region), ("--profile", profile)):
+        if value:
+            raise UsageError(f"{option} is for an account; the files say what to read")
+    return bootstrap.read_files(files)
 
 
 def write(report: AuditReport, output_format: str, output: Path | None, *, with_pairs: bool) -> None:

@@ -154,7 +154,8 @@ def pair_of(instance_id: str, twin_id: str) -> tuple[str, PairRequest]:
 
 def audit() -> None:
     """Audit the account and print what was found, with the proofs."""
-    report = audit_account(bootstrap.open_discovery(), time.time())
+    now = time.time()
+    report = audit_account(bootstrap.open_discovery(save=None, read_at=now), now)
     say(wrap(first_upper(report.verdict)))
     for one in report.services:
         say(service_text(one))
