@@ -91,6 +91,7 @@ def test_its_arguments_are_such_as_the_call_takes(kind: Kind) -> None:
     arguments = dict(kind.fixed)
     if kind.per:
         arguments[kind.argument] = "an-id-of-some-length" if kind.batch == 1 else ["an-id-of-some-length"]
+        arguments.update((argument, "an-id-of-some-length") for argument, _ in kind.passes)
     arguments = {key: list(value) if isinstance(value, tuple) else value for key, value in arguments.items()}
     problems = (
         [
@@ -110,6 +111,8 @@ def test_its_parent_comes_before_it(kind: Kind) -> None:
     assert kind.parent == "" or kind.batch == 1
     if kind.per:
         assert KINDS[kind.per].call != kind.call
+        taken = {kind.takes or KINDS[kind.per].id, *(path for _, path in kind.passes)}
+        assert taken <= KINDS[kind.per].paths or "+" in KINDS[kind.per].id
 
 
 @EVERY_KIND

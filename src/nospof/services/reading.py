@@ -95,19 +95,44 @@ def requests_of(kind: Kind, estate: Estate) -> list[Request]:
     parents = [one for one in estate.of(kind.per) if is_wanted(kind.name, estate, one)]
     if kind.batch == 1:
         return [
-            Request(kind.call, {**fixed, kind.argument: one.id}, kind.is_global, one.label, one.id)
+            Request(
+                kind.call,
+                {**fixed, **passed_by(kind, one), kind.argument: taken_from(kind, one)},
+                kind.is_global,
+                one.label,
+                one.id,
+            )
             for one in parents
         ]
+    together: dict[tuple[str, ...], list[Item]] = {}
+    for one in parents:
+        together.setdefault(tuple(passed_by(kind, one).values()), []).append(one)
     return [
-        Request(kind.call, {**fixed, kind.argument: [one.id for one in some]}, kind.is_global, _named(some))
-        for some in _batches(parents, kind.batch)
+        Request(
+            kind.call,
+            {**fixed, **passed_by(kind, some[0]), kind.argument: [taken_from(kind, one) for one in some]},
+            kind.is_global,
+            _named(some),
+        )
+        for same in together.values()
+        for some in _batches(same, kind.batch)
     ]
+
+
+def taken_from(kind: Kind, parent: Item) -> str:
+    """Return what the call of a kind is asked with, for one parent."""
+    return parent.text(kind.takes) if kind.takes else parent.id
+
+
+def passed_by(kind: Kind, parent: Item) -> dict[str, str]:
+    """Return the further arguments that a parent gives to the call of a kind."""
+    return {argument: parent.text(path) for argument, path in kind.passes}
 
 
 def rows_of(page: Page, path: str) -> list[Any]:
     """Return the records of an answer; lists on the way are flattened."""
     found: list[Any] = [page]
-    for part in path.split("."):
+    for part in path.split(".") if path else ():
         found = [one.get(part) for one in found if isinstance(one, Mapping)]
         found = [each for one in found for each in (one if isinstance(one, (list, tuple)) else [one])]
     return [one for one in found if one is not None]

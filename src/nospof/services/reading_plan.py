@@ -77,6 +77,29 @@ def is_in_use(_estate: Estate, certificate: Item) -> bool:
     return certificate.flag("InUse", None) is not False
 
 
+KEY_USERS = (
+    "volume",
+    "database",
+    "database cluster",
+    "warehouse",
+    "cache",
+    "memory database",
+    "search domain",
+    "file system",
+    "FSx file system",
+    "secret",
+)
+"""Kinds that name the key they are encrypted with; a key that none of them names is not read."""
+
+
+def is_named_key(estate: Estate, key: Item) -> bool:
+    """Whether anything that was read is encrypted with a key."""
+    return any(estate.where(kind, KEY_PATHS.get(kind, "KmsKeyId"), *key.keys) for kind in KEY_USERS)
+
+
+KEY_PATHS = {"search domain": "EncryptionAtRestOptions.KmsKeyId"}
+
+
 WANTED: dict[str, Callable[[Estate, Item], bool]] = {
     "load balancer attribute": has_attributes_that_matter,
     "listener": has_ways_to_read,
@@ -84,6 +107,7 @@ WANTED: dict[str, Callable[[Estate, Item], bool]] = {
     "target": has_health_to_read,
     "certificate": is_in_use,
     "edge certificate": is_in_use,
+    "key": is_named_key,
 }
 """By kind: for which parents its call is made. What is not here is asked for every parent."""
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from nospof.model.kinds.balancing import BALANCING
 from nospof.model.kinds.compute import COMPUTE
+from nospof.model.kinds.containers import CONTAINERS
+from nospof.model.kinds.data import DATA
 from nospof.model.kinds.entry import ENTRY
 from nospof.model.kinds.kind import Kind
 from nospof.model.kinds.network import NETWORK
 from nospof.model.kinds.recovery import RECOVERY
+from nospof.model.kinds.trust import TRUST
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (*COMPUTE, *BALANCING, *ENTRY, *NETWORK, *RECOVERY)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (*COMPUTE, *BALANCING, *ENTRY, *NETWORK, *RECOVERY, *DATA, *CONTAINERS, *TRUST)
+}
 
 __all__ = ["KINDS", "Kind"]

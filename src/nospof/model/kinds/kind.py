@@ -23,6 +23,8 @@ class Kind:
         plural: what people call several; `name` + "s" where empty.
         per: the kind for each of whose items the call is made, "" for one call for all.
         argument: the call's argument that takes the parent's id.
+        takes: the parent's field that the argument takes instead, where that is not its id.
+        passes: further arguments, with the parent's field that each takes.
         batch: how many parents one call takes; then the argument is a list.
         parent: the field under which the reader keeps the parent's id in the record, where the answer
             does not say it.
@@ -42,6 +44,8 @@ class Kind:
     plural: str = ""
     per: str = ""
     argument: str = ""
+    takes: str = ""
+    passes: tuple[tuple[str, str], ...] = ()
     batch: int = 1
     parent: str = ""
     fixed: tuple[tuple[str, object], ...] = ()
