@@ -101,7 +101,7 @@ def _decoded(raw: bytes, file: Path) -> str:
 def _check_depth(found: Any, path: Path | str) -> None:
     """Refuse what is nested too deeply, so that nobody need fear to recurse into it."""
     level = [found]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         level = [
             part
             for whole in level
