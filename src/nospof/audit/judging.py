@@ -11,16 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
-from functools import cached_property
 from typing import Literal
 
 from nospof.audit.analysis import Analysis, analyse, failed_nodes
 from nospof.audit.builder import SOMEWHERE, Service
 from nospof.audit.cuts import blast_radius, gates_of
+from nospof.audit.evidence import Evidence
 from nospof.audit.graph import Graph, build_graph
 from nospof.audit.proofs import prove_on
 from nospof.audit.wording import days_left, down_title, event_title, share_title, state_title
-from nospof.model.findings import Confidence, Fact, Finding, Location, ProofStep, Severity
+from nospof.model.findings import Confidence, Finding, ProofStep, Severity
 from nospof.model.topology import VIEWS, Event, names_in
 
 RULES_OF_VIEW: dict[str, dict[str, str]] = {
@@ -97,6 +97,7 @@ class _Judge:
         self.rules = rules
         self.readings = read_both_ways(service)
         self.name = service.entry.service
+        self.evidence = Evidence(service)
         self.graphs: dict[tuple[str, bool], Graph] = {}
 
     def findings(self) -> list[Finding]:
@@ -155,8 +156,8 @@ class _Judge:
                 order=0,
                 time=time,
                 proof=self.proof((), _Case("serving", time, is_certain)),
-                facts=self.facts_about(off),
-                location=self.location_of(off),
+                facts=self.evidence.facts_about(off),
+                location=self.evidence.location_of(off),
             )
         ]
 
@@ -183,8 +184,8 @@ class _Judge:
             view=view,
             order=0,
             proof=self.proof((), case),
-            facts=self.facts_about(gone),
-            location=self.location_of(gone),
+            facts=self.evidence.facts_about(gone),
+            location=self.evidence.location_of(gone),
         )
 
     def what_is_off(self, nodes: Iterable[str]) -> str:
@@ -195,7 +196,7 @@ class _Judge:
 
     def of_events(self, events: Iterable[str], certain: set[str], view: str, time: Time) -> list[Finding]:
         found = []
-        for event_id, members in self.classes(events):
+        for event_id, members in self.evidence.classes(events):
             event = self.topology.event(event_id)
             case = _Case(view, time, event_id in certain)
             found.append(
@@ -212,42 +213,13 @@ class _Judge:
                     due=iso(event.starts_at) if event.starts_at else "",
                     stops=self.stops(event_id, case),
                     proof=self.proof((event_id,), case),
-                    facts=self.facts_about(members),
-                    location=self.location_of(members),
+                    facts=self.evidence.facts_about(members),
+                    location=self.evidence.location_of(members),
                     is_self_healing=event_id in self.service.heals,
                     would_settle="" if case.is_certain else self.question_about(event),
                 )
             )
         return found
-
-    def classes(self, events: Iterable[str]) -> list[tuple[str, tuple[str, ...]]]:
-        """Return each event with what fails with the same effect: a machine stands for its disks."""
-        events = list(events)
-        disks_of = {one: self.disks_of(one) for one in events if self.topology.event(one).kind == "instance"}
-        told = {disk for disks in disks_of.values() for disk in disks}
-        found = []
-        for event in sorted(events):
-            if event in told:
-                continue
-            if event in disks_of:
-                found.append((event, (event, *(disk for disk in disks_of[event] if disk in events))))
-            else:
-                found.append((event, tuple(sorted(self.struck_by.get(event, ()))) or (event,)))
-        return found
-
-    @cached_property
-    def struck_by(self) -> dict[str, list[str]]:
-        """The nodes that each event hits."""
-        found: dict[str, list[str]] = {}
-        for node in self.topology.nodes:
-            for event in dict.fromkeys((*node.faults, *node.domains, *node.possible_domains)):
-                found.setdefault(event, []).append(node.name)
-        return found
-
-    def disks_of(self, name: str) -> list[str]:
-        node = self.topology.by_name.get(name)
-        needed = names_in(node.requirement) if node else ()
-        return [each for each in needed if self.topology.by_name[each].kind == "volume"]
 
     def severity(self, event: Event, case: _Case) -> Severity:
         if case.view != "serving":
@@ -287,35 +259,14 @@ class _Judge:
         state = self.service.state_of.get(node, "")
         return f"{says}: {state}" if state and says.endswith("is down already") else says
 
-    def facts_about(self, nodes: Iterable[str]) -> tuple[Fact, ...]:
-        """Return what was read about nodes and about the targets that are them: each fact once, in order."""
-        wanted = set(nodes)
-        wanted |= {target for node in list(wanted) for target in self.targets_of.get(node, ())}
-        found = {fact for node in wanted for fact in self.service.facts_of.get(node, ())}
-        return tuple(sorted(found, key=lambda fact: (fact.call, fact.about, fact.field, fact.value)))
-
-    @cached_property
-    def targets_of(self) -> dict[str, list[str]]:
-        """The targets that each machine is."""
-        found: dict[str, list[str]] = {}
-        for node in self.topology.nodes:
-            if node.kind == "target":
-                for name in names_in(node.requirement):
-                    found.setdefault(name, []).append(node.name)
-        return found
-
-    def location_of(self, nodes: Iterable[str]) -> Location:
-        items = (self.service.item_of.get(node) for node in nodes)
-        return next((one.location for one in items if one and one.location.file), Location())
-
     # Partial outages -----------------------------------------------------------------------------
 
     def partial(self, view: str, shares: dict[str, Fraction], certain: set[str]) -> list[Finding]:
         found = []
-        for event_id, members in self.classes(shares):
+        for event_id, members in self.evidence.classes(shares):
             event, share = self.topology.event(event_id), shares[event_id]
             case = _Case(view, "configured", event_id in certain)
-            is_blind = bool(self.blind_needs.intersection(members))
+            is_blind = bool(self.evidence.blind_needs.intersection(members))
             found.append(
                 Finding(
                     rule="NSP406" if is_blind else "NSP407",
@@ -328,17 +279,12 @@ class _Judge:
                     view=view,
                     share=share,
                     stops=self.stops(event_id, case),
-                    facts=self.facts_about(members),
-                    location=self.location_of(members),
+                    facts=self.evidence.facts_about(members),
+                    location=self.evidence.location_of(members),
                     would_settle="" if case.is_certain else self.question_about(event),
                 )
             )
         return found
-
-    @cached_property
-    def blind_needs(self) -> set[str]:
-        """The nodes that something needs and its health check cannot see."""
-        return {name for node in self.topology.nodes for name in names_in(node.blind)}
 
     # Data and cold start ---------------------------------------------------------------------------
 
@@ -348,7 +294,9 @@ class _Judge:
         for state, events in sorted(self.readings.worst.loses.items()):
             if not events:
                 continue
-            members = tuple(sorted({node for event in events for node in self.struck_by.get(event, ())}))
+            members = tuple(
+                sorted({node for event in events for node in self.evidence.struck_by.get(event, ())})
+            )
             is_certain = state not in self.service.possible_states
             found.append(
                 Finding(
@@ -360,8 +308,8 @@ class _Judge:
                     confidence="certain" if is_certain else "possible",
                     members=members,
                     view="data",
-                    facts=self.facts_about(members),
-                    location=self.location_of(members),
+                    facts=self.evidence.facts_about(members),
+                    location=self.evidence.location_of(members),
                     would_settle="" if is_certain else f"is there anything that must not be lost: {state}?",
                 )
             )
@@ -382,7 +330,7 @@ class _Judge:
                 severity="medium",
                 members=tuple(waiting),
                 view="recovery",
-                facts=self.facts_about(waiting),
+                facts=self.evidence.facts_about(waiting),
             )
         ]
 
