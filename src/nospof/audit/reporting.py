@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from nospof.audit.analysis import analyse_pairs
@@ -191,7 +191,7 @@ class _Reporter:
             commands=proposal.commands,
             is_tried=True,
             is_verified=finding.fingerprint not in after_rules,
-            removes=tuple(sorted({before_rules[key] for key in before_rules.keys() - after_rules.keys()})),
+            removes=removed(finding, {one.fingerprint: one for one in found}, after_rules),
             adds=tuple(sorted({after_rules[key] for key in after_rules.keys() - before_rules.keys()})),
         )
 
@@ -199,6 +199,15 @@ class _Reporter:
         """Return the service as it would be in a changed estate, by the same name."""
         service = renamed(read_service(changed, entry or self.service.entry), self.service.entry.service)
         return in_region(service, changed.region) if "region" in self.question.survive else service
+
+
+def removed(finding: Finding, before: dict[str, Finding], after: Collection[str]) -> tuple[str, ...]:
+    """Return the rules of the findings that a remedy takes away.
+
+    Data is not made safe by a machine more: only the remedy of a finding about data may claim so.
+    """
+    gone = [one for key, one in before.items() if key not in after]
+    return tuple(sorted({one.rule for one in gone if one.view != "data" or finding.view == "data"}))
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
