@@ -24,7 +24,7 @@ from nospof.model.findings import (
 )
 from nospof.model.rules import EVERY_RULE
 
-HOSTILE = "<script>alert('\"&')</script> \x00\x1b[31m ]]> \ufffe --> `x` $(id) %0a\n\tend"
+HOSTILE = "<script>alert('\"&')</script> \x00\x1b[31m ]]> \ufffe --> `x` $(id) %0a\n\tend \\"
 """A name that tries to be markup in every format."""
 
 

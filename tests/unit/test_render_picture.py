@@ -158,3 +158,11 @@ def test_links_in_a_circle_come_to_an_end():
     nodes = (Node("a", On("b")), Node("b", On("c")), Node("c", On("b")))
     assert links_between(Topology("a", nodes), ("a",)) == ()
     assert links_between(Topology("a", nodes), ("a", "c")) == (("a", "c"),)
+
+
+def test_a_backslash_does_not_end_a_quoted_name():
+    (service,) = single_database().services
+    parts = (Part("instance", "a", 'last \\" ] evil'), Part("instance", "a", "ends with \\"))
+    dot = render_dot(replace(single_database(), services=(replace(service, parts=parts, links=()),)))
+    assert r'[label="last \\\" ] evil"]' in dot
+    assert r'[label="ends with \\"]' in dot
