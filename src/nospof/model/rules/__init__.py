@@ -32,12 +32,7 @@ EVERY_RULE: dict[str, Rule] = {
 
 NOT_BUILT = frozenset(
     {
-        "NSP103",
-        "NSP104",
-        "NSP105",
         "NSP106",
-        "NSP110",
-        "NSP111",
         "NSP205",
         "NSP206",
         "NSP207",
@@ -47,11 +42,7 @@ NOT_BUILT = frozenset(
         "NSP401",
         "NSP405",
         "NSP408",
-        "NSP505",
         "NSP604",
-        "NSP703",
-        "NSP704",
-        "NSP705",
         "NSP802",
         "NSP902",
         "NSP903",
