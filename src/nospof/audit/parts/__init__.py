@@ -4,14 +4,57 @@ from __future__ import annotations
 
 from nospof.audit.builder import Finisher, Interpreter
 from nospof.audit.parts.balancing import classic_balancer, load_balancer
+from nospof.audit.parts.containers import container_service, function, node_group, task
+from nospof.audit.parts.data import (
+    broker,
+    cache,
+    cache_cluster,
+    database,
+    database_cluster,
+    database_proxy,
+    dax_cluster,
+    directory,
+    kafka_cluster,
+    memory_database,
+    regional,
+    search_domain,
+    warehouse,
+)
+from nospof.audit.parts.files import bucket, file_system, fsx_file_system, mount_target, mounts
 from nospof.audit.parts.machines import announce, instance, scaling_group
+from nospof.audit.parts.trust import key, keys, secret
 
 INTERPRETERS: dict[str, Interpreter] = {
     "instance": instance,
     "auto scaling group": scaling_group,
     "load balancer": load_balancer,
     "classic load balancer": classic_balancer,
+    "database": database,
+    "database cluster": database_cluster,
+    "database proxy": database_proxy,
+    "warehouse": warehouse,
+    "cache": cache,
+    "cache cluster": cache_cluster,
+    "memory database": memory_database,
+    "DAX cluster": dax_cluster,
+    "broker": broker,
+    "Kafka cluster": kafka_cluster,
+    "search domain": search_domain,
+    "directory": directory,
+    "queue": regional,
+    "topic": regional,
+    "table": regional,
+    "file system": file_system,
+    "mount target": mount_target,
+    "FSx file system": fsx_file_system,
+    "bucket": bucket,
+    "container service": container_service,
+    "task": task,
+    "node group": node_group,
+    "function": function,
+    "key": key,
+    "secret": secret,
 }
-FINISHERS: tuple[Finisher, ...] = (announce,)
+FINISHERS: tuple[Finisher, ...] = (announce, mounts, keys)
 
 __all__ = ["FINISHERS", "INTERPRETERS"]

@@ -22,6 +22,7 @@ CONTAINERS = (
         "serviceArn",
         (
             "clusterArn",
+            "serviceName",
             "status",
             "desiredCount",
             "runningCount",

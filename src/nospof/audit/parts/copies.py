@@ -1,0 +1,122 @@
+"""What all stores have in common: copies that stand in zones, each with a fault of its own.
+
+A managed store that keeps several copies puts them into different zones. Where nobody could tell
+which, each copy stands in a zone of its own and shares it with no other copy; what stands beside it
+may share it all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nospof.audit.builder import Builder
+from nospof.model.estate import Item
+from nospof.model.findings import Fact
+from nospof.model.topology import AnyOf, Node, On, Requirement, Unknown
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One copy of a store.
+
+    Args:
+        name: its node and its event.
+        label: what people call it.
+        zone: where it stands; empty when nobody could tell.
+        is_apart: it shares no zone with the other copies of its store.
+        not_in: the zones of the others, as far as they are known.
+    """
+
+    name: str
+    label: str
+    zone: str = ""
+    is_apart: bool = False
+    not_in: tuple[str, ...] = ()
+
+
+def add_copy(b: Builder, item: Item, kind: str, copy: Copy, facts: Iterable[Fact] = ()) -> On:
+    """Add a copy of a store: it fails by itself and with its zone."""
+    fault = b.event(copy.name, kind, copy.label)
+    certain, possible = b.domains(copy.zone, copy.label)
+    if not copy.zone and copy.is_apart:
+        # Which zone it is, nobody could tell; only that no other copy is there.
+        others = {b.zone(one) for one in copy.not_in}
+        possible = tuple(one for one in possible[1:] if one not in others) if others else ()
+    node = Node(
+        copy.name, faults=(fault,), domains=certain, possible_domains=possible, kind=kind, label=copy.label
+    )
+    return b.add(node, item=item, facts=facts, zone=copy.zone)
+
+
+def pair(b: Builder, item: Item, kind: str, zones: Sequence[str], facts: Iterable[Fact] = ()) -> list[On]:
+    """Add a primary and a standby in two zones; return both, the primary first."""
+    name, what = b.name(item), f"{kind} {item.label}"
+    first = zones[0] if zones else ""
+    second = next((one for one in zones[1:] if one != first), "")
+    known = tuple(one for one in (first, second) if one)
+    primary = Copy(f"{name} copy 1", f"{what} (primary)", first, True, known)
+    standby = Copy(f"{name} copy 2", f"{what} (standby)", second, True, known)
+    return [add_copy(b, item, kind, one, facts) for one in (primary, standby)]
+
+
+def zones_of_subnets(b: Builder, subnets: Iterable[str]) -> list[str]:
+    """Return the zones of subnets, each once; empty where nobody could tell one of them."""
+    zones = [b.zone_of_subnet(one) for one in subnets]
+    return list(dict.fromkeys(zones)) if "" not in zones else []
+
+
+def spread(b: Builder, item: Item, kind: str, zones: Sequence[str], number: int) -> list[On]:
+    """Add copies that a service spreads evenly over the zones it was given."""
+    found = []
+    for place in range(number):
+        zone = zones[place % len(zones)] if zones else ""
+        label = f"node {place + 1} of {item.kind.singular} {item.label}"
+        found.append(add_copy(b, item, kind, Copy(f"{b.name(item)} copy {place + 1}", label, zone)))
+    return found
+
+
+def umbrella(b: Builder, item: Item, needs: Requirement, facts: Iterable[Fact] = ()) -> On:
+    """Add what clients know of a store: it has no fault of its own beside those of its copies."""
+    label = f"{item.kind.singular} {item.label}"
+    return b.add(Node(b.name(item), needs, kind=item.kind.name, label=label), item=item, facts=facts)
+
+
+def judge_state(b: Builder, item: Item, path: str, off: Iterable[str], perhaps: Iterable[str] = ()) -> None:
+    """Note that a store is off now, by what it says of itself."""
+    state = item.text(path)
+    if state.lower() in off:
+        b.is_off(b.name(item), state)
+    elif state.lower() in perhaps:
+        b.is_off(b.name(item), state, certain=False)
+
+
+def single_or_pair(
+    b: Builder,
+    item: Item,
+    kind: str,
+    zones: Sequence[str],
+    has_pair: bool | None,
+    facts: Iterable[Fact] = (),
+) -> tuple[Requirement, On]:
+    """Return what a store needs that has one copy, two, or nobody could tell; and its first copy.
+
+    Args:
+        b: the builder.
+        item: the store.
+        kind: its kind of event.
+        zones: of the first copy and of the second, as far as they are known.
+        has_pair: whether there is a second copy that takes over by itself; None when nobody could tell.
+        facts: what was read about it.
+    """
+    if has_pair is False:
+        zone = zones[0] if zones else ""
+        only = Copy(f"{b.name(item)} copy 1", f"{kind} {item.label} (one copy)", zone)
+        first = add_copy(b, item, kind, only, facts)
+        return first, first
+    first, second = pair(b, item, kind, zones, facts)
+    both: Requirement = AnyOf((first, second))
+    if has_pair is None:
+        b.ask(f"does {kind} {item.label} have a standby in another zone?")
+        return Unknown(first, both), first
+    return both, first

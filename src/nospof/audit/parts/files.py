@@ -1,0 +1,106 @@
+"""Files that several machines share: where they are stored, and the way to them in each zone.
+
+Both are judged: storage in the whole region behind one mount target is reached through one zone, and
+storage in one zone is lost to everybody whatever the ways to it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from nospof.audit.builder import Builder
+from nospof.audit.parts.copies import Copy, add_copy, single_or_pair, umbrella, zones_of_subnets
+from nospof.model.estate import CERTAIN, UNKNOWN, Item
+from nospof.model.topology import UP, Requirement, Unknown
+
+ZONAL_BUCKET = re.compile(r"--([a-z0-9]+-az\d+)--x-s3$")
+"""A directory bucket carries its zone's id in its name (S3 user guide, directory bucket naming rules)."""
+FSX = ("Windows", "Lustre", "Ontap", "OpenZFS")
+
+
+def file_system(b: Builder, item: Item) -> Requirement:
+    """EFS: in the whole region, or in one zone."""
+    zone, facts = item.at("AvailabilityZoneName"), item.facts("AvailabilityZoneName")
+    if zone is None:
+        return umbrella(b, item, UP, facts)
+    label = f"file system {item.label} (one zone)"
+    known = "" if zone is UNKNOWN else str(zone)
+    only = add_copy(b, item, "file system", Copy(f"{b.name(item)} copy 1", label, known), facts)
+    if zone is UNKNOWN:
+        b.ask(f"does file system {item.label} keep its files in one zone only?")
+        return umbrella(b, item, Unknown(only, UP), facts)
+    b.state(f"files of {item.label}", only)
+    return umbrella(b, item, only, facts)
+
+
+def mount_target(b: Builder, item: Item) -> Requirement:
+    """The way to a file system in one zone."""
+    zone = zone_of_mount(b, item)
+    label = f"mount target {item.id}{f' in {zone}' if zone else ''}"
+    found = add_copy(b, item, "mount target", Copy(b.name(item), label, zone), item.facts("FileSystemId"))
+    if item.text("LifeCycleState") in ("error", "deleting", "deleted"):
+        b.is_off(found.node, item.text("LifeCycleState"))
+    return found
+
+
+def zone_of_mount(b: Builder, item: Item) -> str:
+    """Return the zone of a mount target."""
+    return item.text("AvailabilityZoneName") or b.zone_of_subnet(item.text("SubnetId"))
+
+
+def mounts(b: Builder) -> None:
+    """Let whoever uses a file system need the mount target of its own zone.
+
+    A health check seldom reads a file, so that a lost mount goes unnoticed until somebody says otherwise.
+    """
+    for name in list(b.nodes):
+        item = b.service.item_of.get(name)
+        for use in b.estate.uses_of(item.id) if item is not None and is_user(b, name) else ():
+            system = b.estate.find("file system", use.used) if use.used_kind == "file system" else None
+            if system is None or use.view not in ("serving", "blind"):
+                continue
+            way = way_to(b, system, b.service.zone_of.get(name, ""))
+            is_seen = use.view == "serving" and use.provenance == "assumed"
+            view = "serving" if is_seen else "blind"
+            b.also_needs(name, view, way, certain=use.provenance in CERTAIN)
+
+
+def is_user(b: Builder, name: str) -> bool:
+    """Whether a node is what runs, not a relation between such."""
+    return b.nodes[name].kind in ("instance", "task", "function")
+
+
+def way_to(b: Builder, system: Item, zone: str) -> Requirement:
+    """Return the mount target by which something in a zone reaches a file system."""
+    targets = b.estate.where("mount target", "FileSystemId", *system.keys)
+    if not targets:
+        return UP if b.estate.is_whole else b.unread(f"mount targets of {system.label}")
+    near = [one for one in targets if zone and zone_of_mount(b, one) == zone]
+    chosen = (near or list(targets))[0]
+    return b.of(chosen)
+
+
+def fsx_file_system(b: Builder, item: Item) -> Requirement:
+    """FSx: a pair of file servers in two zones, or one zone."""
+    path = next((f"{one}Configuration" for one in FSX if item.at(f"{one}Configuration.DeploymentType")), "")
+    said = item.at(f"{path}.DeploymentType") if path else UNKNOWN
+    zones = zones_of_subnets(b, item.texts("SubnetIds"))
+    has_pair = None if said is UNKNOWN else str(said).startswith("MULTI_AZ")
+    facts = item.facts(f"{path}.DeploymentType", "SubnetIds") if path else item.facts("SubnetIds")
+    needs, first = single_or_pair(b, item, "file system", zones, has_pair, facts)
+    if "_HA_" in str(said):
+        # Two servers in the same zone: only their zone is shared.
+        b.change(first.node, faults=())
+    elif has_pair is False:
+        b.state(f"files of {item.label}", first)
+    return umbrella(b, item, needs, facts)
+
+
+def bucket(b: Builder, item: Item) -> Requirement:
+    """S3: in the whole region, unless the bucket's name says in which zone."""
+    found = ZONAL_BUCKET.search(item.id)
+    if not found:
+        return umbrella(b, item, UP)
+    known = b.estate.find("zone", found[1])
+    copy = Copy(f"{b.name(item)} copy 1", f"bucket {item.label} (one zone)", known.id if known else found[1])
+    return umbrella(b, item, add_copy(b, item, "file system", copy))
