@@ -171,6 +171,17 @@ ENTRY = (
         action="apigateway:GET",
     ),
     Kind(
+        "HTTP API integration",
+        "apigatewayv2:GetIntegrations",
+        "Items",
+        "IntegrationId",
+        ("IntegrationType", "IntegrationUri", "ConnectionId"),
+        per="HTTP API",
+        argument="ApiId",
+        parent="ApiId",
+        action="apigateway:GET",
+    ),
+    Kind(
         "API domain",
         "apigatewayv2:GetDomainNames",
         "Items",
