@@ -210,3 +210,21 @@ def test_a_key_pending_deletion_is_announced_for_the_database_that_needs_it() ->
     key = item("key", KeyId="k", KeyState="PendingDeletion", DeletionDate="2026-12-10T00:00:00+00:00")
     found = read(database(MultiAZ=True, SecondaryAvailabilityZone=B, KmsKeyId="k"), key, uses=DB)
     assert set(found.serving.total) == {"deletion:k"}
+
+
+def test_forced_maintenance_takes_a_single_database_down_and_no_pair() -> None:
+    detail = {"Action": "os-upgrade", "ForcedApplyDate": "2026-12-10T00:00:00+00:00"}
+    pending = item(
+        "pending maintenance", ResourceIdentifier="arn:orders", PendingMaintenanceActionDetails=[detail]
+    )
+    alone = read(database(DBInstanceArn="arn:orders", MultiAZ=False), pending, uses=DB)
+    assert "forced:orders:os-upgrade" in alone.serving.total
+    both = read(database(DBInstanceArn="arn:orders", MultiAZ=True), pending, uses=DB)
+    assert both.serving.total == ()
+
+
+def test_a_certificate_that_ends_soon_hits_only_those_who_check_it() -> None:
+    old = database(MultiAZ=True, CertificateDetails={"ValidTill": "2026-12-10T00:00:00+00:00"})
+    estate = account(*FRONT, old, uses=DB, read_at=1_796_000_000.0)
+    assert reading(estate).serving.total == ("certificate:orders",)
+    assert reading(estate, pessimistic=False).serving.total == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nospof.audit.builder import Finisher, Interpreter
+from nospof.audit.parts.announced import announce_stores, doubts
 from nospof.audit.parts.balancing import classic_balancer, load_balancer
 from nospof.audit.parts.certificates import dated
 from nospof.audit.parts.containers import container_service, function, node_group, task
@@ -73,6 +74,17 @@ INTERPRETERS: dict[str, Interpreter] = {
     "key": key,
     "secret": secret,
 }
-FINISHERS: tuple[Finisher, ...] = (announce, egress, inline, replacements, pets, dated, mounts, keys)
+FINISHERS: tuple[Finisher, ...] = (
+    announce,
+    egress,
+    inline,
+    replacements,
+    pets,
+    dated,
+    mounts,
+    keys,
+    announce_stores,
+    doubts,
+)
 
 __all__ = ["FINISHERS", "INTERPRETERS"]

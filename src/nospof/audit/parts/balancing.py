@@ -8,6 +8,7 @@ part is lost is a split, not a spare.
 from __future__ import annotations
 
 from nospof.audit.builder import Builder
+from nospof.audit.parts.containers import tasks_with_zones
 from nospof.audit.parts.machines import anonymous_name, group_of_instance, members_of_group, unread_machine
 from nospof.model.estate import Item, Record
 from nospof.model.topology import NEVER, UP, AllOf, AnyOf, Node, On, Requirement, Split, Unknown
@@ -138,8 +139,7 @@ def group(b: Builder, balancer: Item, zones: list[str], key: str) -> Requirement
             continue
         parts.append((zone, target_node(b, item, target)))
     if not targets:
-        for scaling in answering:
-            parts += members_of_group(b, scaling)
+        parts += promised_targets(b, item, answering)
     needs: Requirement = AnyOf(tuple(part for _, part in parts))
     if not parts and not b.estate.is_whole:
         needs = b.unread(f"targets of {item.label}")
@@ -150,6 +150,13 @@ def group(b: Builder, balancer: Item, zones: list[str], key: str) -> Requirement
         "TargetType", "HealthCheckPath", "HealthCheckIntervalSeconds", "UnhealthyThresholdCount"
     )
     return b.add(node, item=item, facts=facts)
+
+
+def promised_targets(b: Builder, item: Item, groups: list[Item]) -> list[tuple[str, Requirement]]:
+    """Return zone and need of each target that Auto Scaling groups and container services will register."""
+    parts = [part for scaling in groups for part in members_of_group(b, scaling)]
+    services = b.estate.where("container service", "loadBalancers.targetGroupArn", *item.keys)
+    return parts + [part for one in services for part in tasks_with_zones(b, one)]
 
 
 def scaling_groups(b: Builder, item: Item) -> list[Item]:
@@ -215,9 +222,12 @@ def machine(b: Builder, item: Item, target: Item) -> Requirement:
         return b.of(instance)
     if kind == "alb":
         return b.need("load balancer", who)
+    if found := b.estate.where("task", "attachments.details.value", who):
+        return b.of(found[0])
     if kind == "lambda":
-        if b.knows("function"):
-            return b.need("function", who)
+        # A version or an alias of a function stands behind the seven parts of its ARN.
+        if function := b.estate.find("function", ":".join(who.split(":")[:7])):
+            return b.of(function)
         b.not_read(f"the lambda target {who}")
         return b.unread(f"lambda target {who}")
     if kind == "instance" and b.estate.is_whole and not b.estate.is_unread("instance"):

@@ -39,6 +39,12 @@ def tasks_of(b: Builder, item: Item) -> list[Requirement]:
     return found
 
 
+def tasks_with_zones(b: Builder, item: Item) -> list[tuple[str, Requirement]]:
+    """Return the tasks of a service, each with its zone where that is known."""
+    found = tasks_of(b, item)
+    return [(b.service.zone_of.get(one.node, "") if isinstance(one, On) else "", one) for one in found]
+
+
 def place_of(tasks: list[Item], task: Item) -> tuple[str, int]:
     """Return a task's zone, and its place among those there: the same after it was replaced."""
     zone = task.text("availabilityZone")
