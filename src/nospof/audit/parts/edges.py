@@ -111,7 +111,7 @@ def accelerator(b: Builder, item: Item) -> Requirement:
 def listener_way(b: Builder, item: Item, listener: Item) -> Requirement:
     """Return what a listener needs: one endpoint with weight, in a group with a traffic dial above zero."""
     parts: list[Requirement] = []
-    groups = b.estate.where("endpoint group", "ListenerArn", listener.id)
+    groups = b.estate.where("endpoint group", "ListenerArn", *listener.keys)
     for group in groups:
         if group.number("TrafficDialPercentage", 100) == 0:
             continue
