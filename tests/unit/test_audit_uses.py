@@ -111,3 +111,36 @@ def test_a_standby_removes_the_database_and_its_zone() -> None:
         assert proposal is not None
         assert proposal.changes is not None
         assert points(audit_estate(proposal.changes(estate))) == set()
+
+
+def test_who_names_one_member_of_a_cluster_bypasses_its_failover() -> None:
+    members = [
+        item("database", DBInstanceIdentifier=name, AvailabilityZone=zone, DBClusterIdentifier="c")
+        for name, zone in (("m1", A), ("m2", B))
+    ]
+    cluster = item("database cluster", DBClusterIdentifier="c", Engine="aurora-mysql")
+    for kind, key, expected in (("database", "m1", ["NSP408"]), ("database cluster", "c", [])):
+        uses = tuple(Use(who, kind, key) for who in ("i-1", "i-2"))
+        estate = account(*pair(), *members, cluster, uses=uses)
+        (service,) = find_services(estate, FRONTS).found
+        assert [one.rule for one in data_checks(estate, service)] == expected
+
+
+def test_a_standby_for_a_cache_and_a_way_in_each_zone_remove_their_findings() -> None:
+    rows = [
+        {"CacheClusterId": name, "PreferredAvailabilityZone": zone} for name, zone in (("s1", A), ("s2", B))
+    ]
+    cache = item("cache", ReplicationGroupId="s", NodeGroups=[{"NodeGroupMembers": rows}])
+    files = item("file system", FileSystemId="fs-1")
+    way = item("mount target", MountTargetId="mt", FileSystemId="fs-1", AvailabilityZoneName=A)
+    uses = tuple(Use(who, "cache", "s") for who in ("i-1", "i-2"))
+    uses += tuple(Use(who, "file system", "fs-1", provenance="assumed") for who in ("i-1", "i-2"))
+    estate = account(*pair(), cache, files, way, uses=uses)
+    (service,) = find_services(estate, FRONTS).found
+    cuts = {one.event: one for one in judge(service, 0.0, {"serving": {}}) if one.is_single_point}
+    assert set(cuts) == {"cache node s1", "mount target mt", f"zone:{A}"}
+    for event in ("cache node s1", "mount target mt"):
+        proposal = remedy_for(estate, service, cuts[event])
+        assert proposal is not None
+        assert proposal.changes is not None
+        assert event not in points(audit_estate(proposal.changes(estate)))

@@ -10,10 +10,11 @@ from nospof.model.findings import Finding, Severity
 def data_checks(estate: Estate, service: Service) -> list[Finding]:
     """Return the findings about the stores of a service."""
     found: list[Finding] = []
-    stores = {one.id: one for one in service.item_of.values() if one.kind.name in BACKUP}
+    stores = {(one.kind.name, one.id): one for one in service.item_of.values() if one.kind.name in BACKUP}
     for item in stores.values():
         if item.kind.name == "database" and item.text("DBClusterIdentifier"):
-            continue  # Its cluster says it for all members.
+            found += bypassed(estate, service, item)
+            continue  # The rest its cluster says for all members.
         found += [one for check in CHECKS if (one := check(estate, service, item))]
     return found
 
@@ -56,6 +57,19 @@ def replica_only(estate: Estate, service: Service, item: Item) -> Finding | None
         return None
     says = f"{item.says} has read replicas only ({', '.join(names)}): they lag, and a person must promote one"
     return finding(service, item, "NSP305", says, "low", "MultiAZ", "ReadReplicaDBInstanceIdentifiers")
+
+
+def bypassed(estate: Estate, service: Service, item: Item) -> list[Finding]:
+    """Return the finding that clients name one member of a cluster in which others could take over."""
+    cluster = item.text("DBClusterIdentifier")
+    is_known = any(
+        one.kind.name == "database cluster" and cluster in one.keys for one in service.item_of.values()
+    )
+    others = [one for one in estate.where("database", "DBClusterIdentifier", cluster) if one.id != item.id]
+    if is_known or not others:
+        return []
+    says = f"clients connect to {item.says} itself, so that no other member of {cluster} takes over for them"
+    return [finding(service, item, "NSP408", says, "medium", "DBClusterIdentifier")]
 
 
 def finding(service: Service, item: Item, rule: str, title: str, severity: Severity, *paths: str) -> Finding:
