@@ -1,0 +1,1 @@
+"""What stands inside a machine, read by a script that is sent there."""

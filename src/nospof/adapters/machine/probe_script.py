@@ -1,0 +1,395 @@
+"""The second half of the script that looks inside a machine: what runs there, what it keeps, the answer.
+
+Command lines, environments and configurations are searched for known settings; nothing else of them
+leaves the machine. One JSON object comes out, the same for the same machine. Each section says
+"found", "none", "unreadable" or "not applicable".
+"""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import ssl
+import sys
+import time
+import zlib
+from typing import Any
+
+from nospof.adapters.machine.probe_machine import (
+    Machine,
+    NotApplicable,
+    Unreadable,
+    address_of,
+    bonds,
+    clocks,
+    devices,
+    fstab,
+    identity,
+    memory,
+    mounts,
+    owners,
+    read_regular,
+    resolvers,
+    routing,
+    settings,
+    swap,
+)
+
+# The sender cuts here: what stands above is in the first half.
+
+SCHEMA = "nospof.probe/1"
+OUTPUT_CHARACTERS = 22000  # of the 24,000 that Systems Manager keeps
+SECTION_ROWS = 200
+SWEEP_FILES = 20000
+RECENT_SECONDS = 30 * 86400.0
+LISTEN, ESTABLISHED = "0A", "01"
+# Process name: engine, flags that name its data directory, where the data is otherwise.
+ENGINES = {
+    "mysqld": ("mysql", ("--datadir",), "/var/lib/mysql"),
+    "mariadbd": ("mariadb", ("--datadir",), "/var/lib/mysql"),
+    "postgres": ("postgresql", ("-D", "--data_directory"), "/var/lib/postgresql"),
+    "redis-server": ("redis", ("--dir",), "/var/lib/redis"),
+    "valkey-server": ("valkey", ("--dir",), "/var/lib/valkey"),
+    "mongod": ("mongodb", ("--dbpath",), "/var/lib/mongodb"),
+    "etcd": ("etcd", ("--data-dir",), "/var/lib/etcd"),
+    "memcached": ("memcached", (), ""),
+    "beam.smp": ("rabbitmq", (), "/var/lib/rabbitmq"),
+}
+WORKERS = ("celery", "sidekiq", "supervisord", "queue:work", "resque", "rqworker")
+DOCUMENT_ROOTS = ("/var/www", "/srv", "/opt", "/usr/share/nginx")
+CERTIFICATES = ("/etc/letsencrypt/live", "/etc/nginx", "/etc/apache2", "/etc/httpd", "/etc/haproxy")
+MYSQL_FILES = ("/etc/mysql", "/etc/mysql/conf.d", "/etc/mysql/mariadb.conf.d", "/etc/my.cnf.d")
+
+
+# Sockets ---------------------------------------------------------------------------------------------
+
+
+def sockets(m: Machine, state: str) -> "list[tuple[str, str, str]]":
+    """Return local end, remote end and process of the TCP sockets in a state."""
+    known = owners(m)
+    found = []
+    for name in ("tcp", "tcp6"):
+        for line in (
+            read_regular(m.proc + "/net/" + name, 4 << 20).decode("ascii", "replace").splitlines()[1:]
+        ):
+            parts = line.split()
+            # Machines that are directories share one network: only what their own processes hold is theirs.
+            if len(parts) > 9 and parts[3] == state and not (m.mark and parts[9] not in known):
+                found.append((parts[1], parts[2], known.get(parts[9], "")))
+    return found
+
+
+def listening(m: Machine) -> "list[Any]":
+    """Return what listens."""
+    rows = sorted({(*address_of(here), who) for here, _, who in sockets(m, LISTEN)})
+    return [{"address": address, "port": port, "process": who} for address, port, who in rows]
+
+
+def connections(m: Machine) -> "list[Any]":
+    """Return what this machine's processes are connected to; not who is connected to them."""
+    served = {address_of(here)[1] for here, _, _ in sockets(m, LISTEN)}
+    rows = {
+        (*address_of(there), who)
+        for here, there, who in sockets(m, ESTABLISHED)
+        if address_of(here)[1] not in served
+    }
+    return [{"address": address, "port": port, "process": who} for address, port, who in sorted(rows)]
+
+
+# What keeps data -------------------------------------------------------------------------------------
+
+
+def engines(m: Machine) -> "list[Any]":
+    """Return the data engines that run, where their data is, and whom they keep in step with."""
+    found: dict[Any, Any] = {}
+    if not m.mark and not os.path.exists(m.proc + "/1/comm"):
+        raise Unreadable("processes of others are hidden: needs root")
+    for process in m.processes:
+        if process["name"] not in ENGINES:
+            continue
+        engine, flags, directory = ENGINES[str(process["name"])]
+        directory = flag_of(process["command"], flags) or directory
+        row: dict[str, Any] = {"engine": engine, "directory": directory, "role": "", "group": "", "peers": []}
+        if engine in ("mysql", "mariadb"):
+            row.update(mysql(m))
+            row["directory"] = flag_of(process["command"], flags) or row["directory"] or directory
+        elif engine == "postgresql":
+            row.update(postgresql(m, directory))
+        elif engine in ("redis", "valkey"):
+            row.update(redis(m, engine))
+        elif engine == "etcd":
+            hosts = re.findall(
+                r"https?://\[?([\w.:-]+?)\]?:\d+", flag_of(process["command"], ("--initial-cluster",))
+            )
+            row.update(group="etcd" if len(hosts) > 1 else "", peers=sorted(set(hosts)))
+        elif engine == "mongodb":
+            name = flag_of(process["command"], ("--replSet",))
+            row.update(group="replica set" if name or "replSetName" in m.read("/etc/mongod.conf") else "")
+        found.setdefault((engine, directory), row)
+    return [found[key] for key in sorted(found)]
+
+
+def flag_of(command: Any, flags: "tuple[str, ...]") -> str:
+    """Return the value of a flag on a command line: `--flag=value`, `--flag value`."""
+    words = [str(one) for one in command] if isinstance(command, list) else []
+    for at, word in enumerate(words):
+        for flag in flags:
+            if word.startswith(flag + "="):
+                return word[len(flag) + 1 :]
+            if word == flag and at + 1 < len(words):
+                return words[at + 1]
+    return ""
+
+
+def mysql(m: Machine) -> "dict[str, Any]":
+    """Return where MySQL or MariaDB keeps its data and what Galera cluster it is configured for."""
+    files = [
+        "/etc/my.cnf",
+        *(at + "/" + one for at in MYSQL_FILES for one in m.names(at) if one.endswith(".cnf")),
+    ]
+    wanted = ("wsrep_on", "wsrep_cluster_address", "datadir")
+    said = {}
+    for one in files:
+        said.update(settings(m.read(one), wanted))
+    hosts = re.match(r"gcomm://([^?]*)", said.get("wsrep_cluster_address", ""))
+    peers = sorted({one.split(":")[0].strip() for one in hosts.group(1).split(",")} - {""}) if hosts else []
+    is_on = said.get("wsrep_on", "on" if peers else "off").lower() in ("on", "1", "true")
+    return {
+        "directory": said.get("datadir", ""),
+        "group": "galera" if is_on and peers else "",
+        "peers": peers,
+    }
+
+
+def postgresql(m: Machine, directory: str) -> "dict[str, Any]":
+    """Return whether PostgreSQL follows a primary, and whether Patroni decides who is one."""
+    is_standby = os.path.exists(m.path(directory + "/standby.signal"))
+    said = settings(m.read(directory + "/postgresql.auto.conf"), ("primary_conninfo",)) if is_standby else {}
+    host = re.search(r"\bhost=([\w.:-]+)", said.get("primary_conninfo", ""))
+    is_patroni = any("patroni" in str(word) for p in m.processes for word in list(p["command"])[:2])
+    return {
+        "role": "replica" if is_standby else "",
+        "group": "patroni" if is_patroni else "",
+        "peers": [host.group(1)] if host else [],
+    }
+
+
+def redis(m: Machine, engine: str) -> "dict[str, Any]":
+    """Return whom Redis or Valkey follows."""
+    text = "".join(m.read(f"/etc/{engine}/{engine}.conf") or m.read(f"/etc/{engine}.conf"))
+    said = settings(text, ("replicaof", "slaveof")) if text else {}
+    host = "".join(list(said.values())[:1]).split()
+    return {"role": "replica" if host else "", "peers": host[:1]}
+
+
+def sessions(m: Machine) -> "list[Any]":
+    """Return where PHP keeps sessions, when it keeps them in files and there are any."""
+    found = {}
+    directories = ["/var/lib/php/sessions", "/var/lib/php/session"]
+    for at in ("/etc/php.ini", *(f"/etc/php/{one}/fpm/php.ini" for one in m.names("/etc/php"))):
+        said = settings(m.read(at), ("session.save_handler", "session.save_path"))
+        if said.get("session.save_handler", "files") == "files" and said.get("session.save_path"):
+            directories.append(said["session.save_path"].rpartition(";")[2])
+    for at in directories:
+        number = sum(one.startswith("sess_") for one in m.names(at))
+        if number:
+            found[at] = number
+    return [{"directory": at, "files": found[at]} for at in sorted(found)]
+
+
+def written(m: Machine) -> "list[Any]":
+    """Return directories below document roots with files that changed while the service ran."""
+    began = since(m)
+    found: dict[str, int] = {}
+    seen = 0
+    for root in DOCUMENT_ROOTS:
+        for at, directories, files in os.walk(m.path(root), onerror=refused):
+            directories[:] = sorted(one for one in directories if not one.startswith("."))
+            for name in sorted(files):
+                seen += 1
+                if seen > SWEEP_FILES or m.is_late():
+                    raise Unreadable(f"more than {SWEEP_FILES} files: not all were looked at")
+                with contextlib.suppress(OSError):
+                    changed = os.lstat(os.path.join(at, name)).st_mtime
+                    if changed > began:
+                        where = "/" + os.path.relpath(at, m.root)
+                        found[where] = found.get(where, 0) + 1
+    return [{"directory": at, "files": found[at]} for at in sorted(found)]
+
+
+def refused(error: OSError) -> None:
+    """Say that a directory may not be read; one that is not there, or no longer, is no matter."""
+    if isinstance(error, PermissionError):
+        raise Unreadable("no permission to list " + str(error.filename))
+
+
+def since(m: Machine) -> float:
+    """Return since when a changed file counts: the first service's start, a month ago at most."""
+    boot = re.search(r"(?m)^btime (\d+)", read_regular(m.proc + "/stat").decode("ascii", "replace"))
+    starts = []
+    for process in m.processes:
+        with contextlib.suppress(OSError, Unreadable, IndexError, ValueError):
+            line = read_regular("{}/stat".format(process["at"])).decode("utf-8", "replace")
+            starts.append(int(line.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK"))
+    began = int(boot.group(1)) + min(starts) + 60.0 if boot and starts else 0.0
+    return max(began, time.time() - RECENT_SECONDS)
+
+
+def open_files(m: Machine) -> "list[Any]":
+    """Return the files that processes hold open for writing, without logs."""
+    found, hidden = set(), 0
+    for process in m.processes:
+        try:
+            handles = os.listdir("{}/fd".format(process["at"]))
+        except OSError:
+            hidden += 1
+            continue
+        for handle in handles:
+            with contextlib.suppress(OSError, Unreadable):
+                path = os.readlink("{}/fd/{}".format(process["at"], handle))
+                flags = read_regular("{}/fdinfo/{}".format(process["at"], handle)).decode("ascii", "replace")
+                mode = re.search(r"(?m)^flags:\s*0*(\d+)", flags)
+                if m.root != "/" and path.startswith(m.root + "/"):
+                    path = path[len(m.root) :]
+                elif m.mark:
+                    continue  # not on this machine's disk
+                if mode and int(mode.group(1), 8) & 3 and keeps(path):
+                    found.add((path, str(process["name"])))
+    if hidden and not found:
+        raise Unreadable(f"the files of {hidden} processes: needs root")
+    return [{"path": path, "process": who} for path, who in sorted(found)]
+
+
+def keeps(path: str) -> bool:
+    """Whether an open file may be data."""
+    passing = ("/dev/", "/proc/", "/sys/", "/run/", "/var/run/", "/var/log/", "/tmp/", "/memfd:", "/var/tmp/")  # noqa: S108
+    return (
+        path.startswith("/")
+        and not path.startswith(passing)
+        and not path.endswith((" (deleted)", ".log", ".pid"))
+    )
+
+
+# What runs by itself ---------------------------------------------------------------------------------
+
+
+def jobs(m: Machine) -> "list[Any]":
+    """Return what runs at its own times; names only, for commands may hold secrets."""
+    skipped = (".placeholder", "0hourly")
+    found = [("cron", "/etc/cron.d/" + one) for one in m.names("/etc/cron.d") if one not in skipped]
+    for at in ("/var/spool/cron/crontabs", "/var/spool/cron"):
+        found += [("cron", at + "/" + one) for one in m.names(at) if os.path.isfile(m.path(at + "/" + one))]
+    found += [("timer", one) for one in m.names("/etc/systemd/system") if one.endswith(".timer")]
+    for process in m.processes:
+        words = " ".join(str(one) for one in list(process["command"])[:4])
+        found += [("worker", one) for one in WORKERS if one in words]
+    return [{"kind": kind, "name": name} for kind, name in sorted(set(found))]
+
+
+def units(m: Machine) -> "list[Any]":
+    """Return the machine's own services, and whether each is started again when it dies."""
+    found = []
+    for name in m.names("/etc/systemd/system"):
+        if name.endswith(".service"):
+            said = settings(m.read("/etc/systemd/system/" + name), ("Restart",))
+            found.append({"name": name, "restart": said.get("Restart", "no")})
+    return found + [{"name": one, "restart": "always"} for one in m.names("/etc/services") if m.mark]
+
+
+def certificates(m: Machine) -> "list[Any]":
+    """Return the certificates of this machine's servers and when they end."""
+    found: list[Any] = []
+    for root in CERTIFICATES:
+        for at, directories, files in os.walk(m.path(root), onerror=refused):
+            directories.sort()
+            for name in sorted(files):
+                path = os.path.join(at, name)
+                if not name.endswith((".crt", ".pem", ".cer")) or len(found) >= SECTION_ROWS or m.is_late():
+                    continue
+                with contextlib.suppress(OSError, ValueError, Unreadable, AttributeError):
+                    if b"-----BEGIN CERTIFICATE-----" not in read_regular(path):
+                        continue
+                    ends = ssl._ssl._test_decode_cert(path)["notAfter"]  # type: ignore[attr-defined]
+                    ends_at = int(ssl.cert_time_to_seconds(ends))
+                    found.append({"path": "/" + os.path.relpath(path, m.root), "ends_at": ends_at})
+    return found
+
+
+# The answer ------------------------------------------------------------------------------------------
+
+SECTIONS = (
+    ("devices", devices),
+    ("mounts", mounts),
+    ("fstab", fstab),
+    ("swap", swap),
+    ("memory", memory),
+    ("bonds", bonds),
+    ("routing", routing),
+    ("resolvers", resolvers),
+    ("clocks", clocks),
+    ("listening", listening),
+    ("connections", connections),
+    ("engines", engines),
+    ("sessions", sessions),
+    ("written", written),
+    ("files", open_files),
+    ("jobs", jobs),
+    ("units", units),
+    ("certificates", certificates),
+    ("identity", identity),
+)
+
+
+def look(root: str = "/", proc: str = "", mark: bytes = b"") -> "dict[str, Any]":
+    """Return what a look at a machine found; no section's fault is another's."""
+    m = Machine(root, proc or os.path.join(root, "proc"), mark)
+    answer: dict[str, Any] = {"schema": SCHEMA, "is_root": os.geteuid() == 0}
+    for name, read in SECTIONS:
+        try:
+            if m.is_late():
+                raise Unreadable("the time was over")  # noqa: TRY301
+            found = read(m)
+            cut = len(found) > SECTION_ROWS
+            answer[name] = {
+                "status": "unreadable" if cut else "found" if found else "none",
+                "reason": f"only the first {SECTION_ROWS} of {len(found)}" if cut else "",
+                "found": found[:SECTION_ROWS],
+            }
+        except NotApplicable as error:
+            answer[name] = {"status": "not applicable", "reason": str(error), "found": []}
+        except Unreadable as error:
+            answer[name] = {"status": "unreadable", "reason": str(error), "found": []}
+        except Exception as error:  # noqa: BLE001 - a machine may hold anything; the other sections count
+            answer[name] = {"status": "unreadable", "reason": type(error).__name__, "found": []}
+    return answer
+
+
+def packed(answer: dict[str, Any]) -> str:
+    """Return the answer in one line that fits; what has to go is said to be unreadable."""
+    while True:
+        text = json.dumps(answer, sort_keys=True, separators=(",", ":"))
+        line = SCHEMA + " " + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+        longest = max(
+            (one for one in answer.values() if isinstance(one, dict)), key=lambda one: len(str(one["found"]))
+        )
+        if len(line) <= OUTPUT_CHARACTERS or not longest["found"]:
+            return line
+        longest.update(
+            status="unreadable",
+            reason="too much to tell",
+            found=longest["found"][: len(longest["found"]) // 2],
+        )
+
+
+def main() -> None:
+    """Look at this machine; one that is a directory says so in its environment."""
+    root = os.environ.get("NOSPOF_DISK", "")
+    mark = "NOSPOF_MACHINE={}".format(os.environ.get("NOSPOF_MACHINE", "")).encode() if root else b""
+    if "--root" in sys.argv[:-1]:
+        root, mark = sys.argv[sys.argv.index("--root") + 1], b""
+    sys.stdout.write(packed(look(root or "/", "/proc" if mark else "", mark)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Machines looked into through Systems Manager: one script, fifty machines at a time, nothing left behind."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from nospof.adapters.aws.cloud import AwsCloud
+from nospof.adapters.aws.connection import chunks
+from nospof.errors import CloudError, NotFound
+from nospof.model.machine import Looked
+
+BATCH = 50
+"""SendCommand takes no more instance ids than this (SSM API Reference, SendCommand)."""
+SCHEMA = "nospof.probe/1"
+DOCUMENT = "AWS-RunShellScript"
+DELIVERY_SECONDS = 30
+EXECUTION_SECONDS = 60
+PATIENCE_SECONDS = 120.0
+ANSWER_BYTES = 4 << 20
+CUT = "# The sender cuts here"
+NO_PYTHON = "no python3"
+OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")
+
+
+def script() -> str:
+    """Return the shell script that is sent: it starts the probe, or says that there is no Python for it."""
+    here = Path(__file__).parent
+    second = (here / "probe_script.py").read_text(encoding="utf-8").partition(CUT)
+    imports = second[0].partition("from nospof")[0]
+    source = (here / "probe_machine.py").read_text(encoding="utf-8") + imports + "# " + second[2]
+    packed = base64.b64encode(zlib.compress(source.encode(), 9)).decode()
+    run = f'import base64,zlib;exec(zlib.decompress(base64.b64decode("{packed}")))'
+    return (
+        "for p in python3 /usr/libexec/platform-python /usr/bin/python3; do\n"
+        f"  command -v $p >/dev/null 2>&1 && exec $p -I -S -c '{run}'\n"
+        f"done\necho '{SCHEMA} {NO_PYTHON}'\n"
+    )
+
+
+def answer_of(output: str) -> tuple[dict[str, Any] | None, str]:
+    """Return what a machine answered, or why that is no answer. The machine is not trusted."""
+    line = next((one for one in output.splitlines() if one.startswith(SCHEMA + " ")), "")
+    said = line[len(SCHEMA) + 1 :].strip()
+    if not said:
+        return None, "the script gave no answer"
+    if said == NO_PYTHON:
+        return None, "there is no python3 on the machine"
+    try:
+        reader = zlib.decompressobj()
+        text = reader.decompress(base64.b64decode(said, validate=True), ANSWER_BYTES)
+        document = json.loads(text)
+    except (ValueError, zlib.error, RecursionError):
+        return None, "the answer was cut or is none"
+    if reader.unconsumed_tail or not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        return None, "the answer is not the probe's"
+    return document, ""
+
+
+class SsmMachines:
+    """Implements `ports.machine.Machines`.
+
+    Args:
+        cloud: a connection that has answered already.
+    """
+
+    def __init__(self, cloud: AwsCloud, poll_seconds: float = 1.0) -> None:
+        self._cloud = cloud
+        self._poll_seconds = poll_seconds
+        self._client = cloud.client("ssm", cloud.region, operation="ssm:*")
+
+    def look(self, instance_ids: Sequence[str]) -> Iterator[Looked]:
+        """See the port."""
+        for some in chunks(list(dict.fromkeys(instance_ids)), BATCH):
+            try:
+                managed = self._managed(some)
+            except CloudError as error:
+                yield from (Looked(one, operation=error.operation, problem=reason(error)) for one in some)
+                continue
+            for one in some:
+                if one not in managed:
+                    yield Looked(
+                        one, operation="ssm:DescribeInstanceInformation", problem="not managed by SSM"
+                    )
+                elif managed[one]:
+                    yield Looked(one, operation="ssm:DescribeInstanceInformation", problem=managed[one])
+            if ready := [one for one in some if managed.get(one) == ""]:
+                yield from self._run(ready)
+
+    def _managed(self, some: Sequence[str]) -> dict[str, str]:
+        """Return the machines whose agent is known, with what keeps each from being asked."""
+        found: dict[str, str] = {}
+        with self._cloud.reading("ssm:DescribeInstanceInformation"):
+            pages = self._client.get_paginator("describe_instance_information").paginate(
+                Filters=[{"Key": "InstanceIds", "Values": list(some)}]
+            )
+            for row in (row for page in pages for row in page["InstanceInformationList"]):
+                problem = "" if row.get("PingStatus") == "Online" else f"its agent is {row.get('PingStatus')}"
+                if row.get("PlatformType", "Linux") != "Linux":
+                    problem = f"{row['PlatformType']} is not looked into"
+                found[row["InstanceId"]] = problem
+        return found
+
+    def _run(self, ready: list[str]) -> Iterator[Looked]:
+        try:
+            with self._cloud.reading("ssm:SendCommand"):
+                sent = self._client.send_command(
+                    InstanceIds=ready,
+                    DocumentName=DOCUMENT,
+                    Comment="nospof looks inside; it changes nothing",
+                    TimeoutSeconds=DELIVERY_SECONDS,
+                    Parameters={"commands": [script()], "executionTimeout": [str(EXECUTION_SECONDS)]},
+                )
+        except CloudError as error:
+            yield from (Looked(one, operation=error.operation, problem=reason(error)) for one in ready)
+            return
+        command_id, ends = sent["Command"]["CommandId"], time.monotonic() + PATIENCE_SECONDS
+        waiting = ready
+        while waiting:
+            later = []
+            for one in waiting:
+                looked = self._ended(command_id, one)
+                if looked is None:
+                    later.append(one)
+                else:
+                    yield looked
+            waiting = later
+            if waiting and time.monotonic() > ends:
+                yield from (Looked(one, operation="ssm:SendCommand", problem="timed out") for one in waiting)
+                return
+            if waiting:
+                time.sleep(min(self._poll_seconds, 1.0))
+
+    def _ended(self, command_id: str, instance_id: str) -> Looked | None:
+        """Return what came of a command on one machine, or None while it is under way."""
+        operation = "ssm:GetCommandInvocation"
+        try:
+            with self._cloud.reading(operation):
+                found = self._client.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
+        except NotFound:
+            return None  # just sent: not known yet
+        except CloudError as error:
+            if error.code == "InvocationDoesNotExist":
+                return None
+            return Looked(instance_id, operation=operation, problem=reason(error))
+        if found["Status"] in OPEN:
+            return None
+        document, problem = answer_of(found.get("StandardOutputContent") or "")
+        if found["Status"] != "Success":
+            document, problem = None, f"the command ended as {found.get('StatusDetails') or found['Status']}"
+        return Looked(instance_id, document, operation="ssm:SendCommand", problem=problem)
+
+
+def reason(error: CloudError) -> str:
+    """Return why a call gave nothing, in a word or two."""
+    return "access denied" if error.is_denied else error.code or str(error)
