@@ -42,7 +42,7 @@ def test_text_fits_the_page_and_marks_the_single_points() -> None:
     cloud = one_instance()
     cloud.announce(cloud.the_instance.id)
     text = render_text(audit(cloud))
-    assert text.startswith("3 single points of failure in 1 service")
+    assert text.startswith("3 single points of failure and 3 other findings in 1 service")
     assert "✗ zone eu-central-1a" in text
     assert f"$ nospof clone {cloud.the_instance.id}" in text
     long = [line for line in text.splitlines() if len(line) > 100 and "$ " not in line]

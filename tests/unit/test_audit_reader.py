@@ -32,13 +32,13 @@ from support.audit_accounts import (
 def test_one_instance_is_a_single_point_with_its_volume_and_its_zone() -> None:
     cloud = one_instance()
     report = audit(cloud)
-    assert rules(report) == ["NSP101", "NSP201"]
+    assert rules(report) == ["NSP101", "NSP201", "NSP301", "NSP302", "NSP504"]
     machine = finding(report, "NSP101")
     disk = cloud.the_instance.attachments[0].volume_id
     assert machine.members == (cloud.the_instance.id, disk)
     assert (machine.severity, machine.confidence, machine.time) == ("critical", "certain", "configured")
     assert report.exit_code == 10
-    assert report.verdict.startswith("2 single points of failure in 1 service")
+    assert report.verdict.startswith("2 single points of failure and 3 other findings in 1 service")
 
 
 def test_the_remedy_is_tried_and_removes_what_it_says() -> None:
@@ -46,7 +46,8 @@ def test_the_remedy_is_tried_and_removes_what_it_says() -> None:
     site = cloud.the_instance.id
     remedy = finding(audit(cloud), "NSP101").remedy
     assert remedy.is_verified
-    assert remedy.removes == ("NSP101", "NSP201")
+    # Not the data's: a machine more is no copy of it.
+    assert remedy.removes == ("NSP101", "NSP201", "NSP504")
     assert remedy.adds == ()
     assert remedy.commands == (f"nospof clone {site} --zone eu-central-1b", f"nospof pair {site}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from nospof.audit.builder import Service
@@ -51,7 +52,10 @@ def machine_in(estate: Estate, source: Item, zone: str) -> tuple[Estate, Item]:
         for one in volumes
         if one
     ]
-    return estate.plus(twin, *disks), twin
+    estate = estate.plus(twin, *disks)
+    # What the source needs, its twin needs too.
+    needs = tuple(replace(one, user=twin.id) for one in estate.uses_of(source.id))
+    return replace(estate, uses=(*estate.uses, *needs)), twin
 
 
 def with_twin(estate: Estate, source: Item, zone: str) -> Estate:
@@ -145,6 +149,8 @@ def with_wider_group(estate: Estate, scaling: Item, zones: list[str]) -> Estate:
     zone = next((one for one in zones if one not in used), zones[-1])
     twin = {"InstanceId": f"{scaling.id}{TWIN}", "AvailabilityZone": zone, "LifecycleState": "InService"}
     estate = estate.changed(scaling.kind.name, scaling.id, **fields, Instances=[*rows, twin])
+    needs = tuple(replace(one, user=scaling.id) for one in estate.uses_of(str(rows[0].get("InstanceId"))))
+    estate = replace(estate, uses=(*estate.uses, *needs))
     for arn in (
         *scaling.texts("TargetGroupARNs"),
         *(one.text("Identifier") for one in scaling.rows("TrafficSources")),

@@ -7,13 +7,21 @@ from dataclasses import dataclass, replace
 
 from nospof.audit.analysis import analyse_pairs
 from nospof.audit.builder import Entry, Service
-from nospof.audit.entries import FRONTS, find_services, read_service, renamed
+from nospof.audit.checks_data import data_checks
+from nospof.audit.checks_recovery import recovery_checks
+from nospof.audit.entries import find_services, read_service, renamed
+from nospof.audit.fronts import ALL_FRONTS
 from nospof.audit.judging import RULES_OF_VIEW, judge
 from nospof.audit.linking import links_between
 from nospof.audit.mending import propose
+from nospof.audit.parts.data import RULE_OF_KIND_DATA
 from nospof.audit.parts.machines import live_events
+from nospof.audit.parts.network import RULE_OF_KIND_NETWORK
 from nospof.audit.proposal import Proposal
 from nospof.audit.quality import quality_checks
+from nospof.audit.remedies_data import remedy_for as propose_for_data
+from nospof.audit.remedies_network import remedy_for as propose_for_network
+from nospof.audit.uses import find_uses
 from nospof.audit.whatif import let_fail, suppose
 from nospof.audit.windows import day
 from nospof.errors import UsageError
@@ -39,12 +47,22 @@ SCOPES = (*SURVIVE, "region")
 SCOPE_OF_EVENT = {"zone": "zone", "rack": "rack", "region": "region"}
 """How far an event reaches; what is not listed hits one machine or one resource."""
 
+
+def merged(rules: dict[str, dict[str, str]], *more: dict[tuple[str, str], str]) -> dict[str, dict[str, str]]:
+    """Return the rules by view and kind of event, with those that the parts bring."""
+    found = {view: dict(each) for view, each in rules.items()}
+    for each in more:
+        for (view, kind), rule in each.items():
+            found.setdefault(view, {})[kind] = rule
+    return found
+
+
 Check = Callable[[Estate, Service], list[Finding]]
 Remedier = Callable[[Estate, Service, Finding], Proposal | None]
 
-CHECKS: tuple[Check, ...] = (quality_checks,)
-REMEDIERS: tuple[Remedier, ...] = (propose,)
-RULES = RULES_OF_VIEW
+CHECKS: tuple[Check, ...] = (quality_checks, recovery_checks, data_checks)
+REMEDIERS: tuple[Remedier, ...] = (propose, propose_for_network, propose_for_data)
+RULES = merged(RULES_OF_VIEW, RULE_OF_KIND_NETWORK, RULE_OF_KIND_DATA)
 
 
 @dataclass(frozen=True)
@@ -76,9 +94,10 @@ def build_report(estate: Estate, question: Question = Question()) -> AuditReport
     Raises:
         UsageError: no service goes by that name; what is supposed is not understood.
     """
-    supposed = suppose(in_order_of_ids(estate), question.what_if)
+    estate = in_order_of_ids(estate)
+    supposed = suppose(replace(estate, uses=find_uses(estate)), question.what_if)
     estate = supposed.estate
-    services = find_services(estate, FRONTS, question.service)
+    services = find_services(estate, ALL_FRONTS, question.service)
     known = [let_fail(one, supposed.fails) for one in services.found]
     if unknown := set(supposed.fails).difference(*known):
         raise UsageError(f"--what-if fail: no service that was read has anything called {min(unknown)!r}")
@@ -169,6 +188,8 @@ class _Reporter:
             if self.question.asks_about(service.topology.event(one.event))
         ]
         checks = [one for check in CHECKS for one in check(service.watched.whole, service)]
+        if service.entry.is_doubtful:
+            checks = [replace(one, confidence="possible") for one in checks]
         return [*cuts, *checks]
 
     def tried(self, estate: Estate, finding: Finding, found: tuple[Finding, ...]) -> Remedy:
