@@ -17,7 +17,7 @@ pytestmark = pytest.mark.local_cloud
 def machines(site: Site) -> SsmMachines:
     session = boto3.Session(
         aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_secret_access_key="test",  # noqa: S106 - a placeholder
         region_name="us-east-1",
     )
     return SsmMachines(AwsCloud(session, endpoint=site.cloud.url), poll_seconds=0.05)

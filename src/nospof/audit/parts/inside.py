@@ -1,0 +1,280 @@
+"""What stands inside a machine, joined to the picture: arrays, data, clusters, dated files, boot.
+
+Only a machine that was looked into is spoken of. What its look could not read stays open: it is
+named, and never taken for absent.
+"""
+
+from __future__ import annotations
+
+from nospof.audit.builder import Builder, Service
+from nospof.model.estate import Estate, Use
+from nospof.model.item import Item, Record
+from nospof.model.topology import AllOf, AnyOf, AtLeast, Node, On, Requirement, Unknown, names_in
+
+DATA_PORTS = {
+    1433: "SQL Server",
+    1521: "Oracle",
+    2379: "etcd",
+    3306: "MySQL",
+    5432: "PostgreSQL",
+    5672: "RabbitMQ",
+    6379: "Redis",
+    9092: "Kafka",
+    9200: "Elasticsearch",
+    11211: "memcached",
+    27017: "MongoDB",
+}
+KEEPS = ("engines", "sessions", "written", "files")
+"""Sections that tell of data on the machine itself."""
+VOTING = ("galera", "etcd", "patroni", "replica set")
+FORGETS = ("memcached",)
+REMOTE = ("nfs", "nfs4")
+SOON_SECONDS = 30 * 86_400
+
+
+def look_of(estate: Estate, instance_id: str) -> Item | None:
+    """Return what a look inside a machine found, if there was one."""
+    return estate.find("machine", instance_id)
+
+
+def is_inside_known(estate: Estate, instance_id: str) -> bool:
+    """Whether a look inside a machine read everything that would tell of its data."""
+    look = look_of(estate, instance_id)
+    return look is not None and all(look.text(f"{one}.status") in ("found", "none") for one in KEEPS)
+
+
+def keeps_nothing(estate: Estate, instance_id: str) -> tuple[str, ...]:
+    """Return where a look found no data, when it read everything and found none; else nothing."""
+    look = look_of(estate, instance_id)
+    if look is None or any(look.text(f"{one}.status") != "none" for one in KEEPS):
+        return ()
+    return ("database engines", "session files", "files changed below document roots", "open files")
+
+
+def left_open(estate: Estate, instance_id: str) -> tuple[str, ...]:
+    """Return a line for each section of a look that could not be read."""
+    look = look_of(estate, instance_id)
+    if look is None:
+        return ()
+    names = sorted(one.partition(".")[0] for one in look.kind.paths if one.endswith(".status"))
+    return tuple(
+        f"{name} of {instance_id}: {look.text(f'{name}.reason')}"
+        for name in names
+        if look.text(f"{name}.status") == "unreadable"
+    )
+
+
+def uses_from_probes(estate: Estate) -> tuple[Use, ...]:
+    """Return what machines were seen to need: by connections that stood, and by mounts."""
+    found = []
+    for look in estate.of("machine"):
+        for one in look.rows("connections.found"):
+            address, port = one.text("address"), int(one.number("port") or 0)
+            if port in DATA_PORTS and (used := holder_of(estate, address)) and used.id != look.id:
+                why = f"{one.text('process') or 'a process'} of {look.id} is connected to {address}:{port}"
+                found.append(Use(look.id, used.kind.name, used.id, "serving", "observed", why))
+        for one in look.rows("mounts.found"):
+            if one.text("type") in REMOTE and (used := server_of(estate, one.text("server"))):
+                why = f"{look.id} has mounted {one.text('server')} at {one.text('point')}"
+                # A health check rarely touches the mount: the balancer keeps sending.
+                found.append(Use(look.id, used.kind.name, used.id, "blind", "observed", why))
+    return tuple(dict.fromkeys(found))
+
+
+def holder_of(estate: Estate, address: str) -> Item | None:
+    """Return the machine or the cache that has a private address."""
+    if machine := estate.find("instance", address):
+        return machine
+    interface = next(
+        iter(estate.where("network interface", "PrivateIpAddresses.PrivateIpAddress", address)), None
+    )
+    if interface is None:
+        return None
+    if attached := interface.text("Attachment.InstanceId"):
+        return estate.find("instance", attached)
+    # AWS writes there whose interface it is: "ElastiCache shop-001"; RDS gives no name.
+    service, _, name = interface.text("Description").partition(" ")
+    return estate.find("cache cluster", name) if service == "ElastiCache" else None
+
+
+def server_of(estate: Estate, server: str) -> Item | None:
+    """Return the file system, mount target or machine that a mount names by address, name or id."""
+    if server.startswith("fs-"):
+        return estate.find("file system", server.partition(".")[0])
+    return estate.find("mount target", server) or estate.find("instance", server)
+
+
+def inside(b: Builder) -> None:
+    """Join what was found inside the service's machines."""
+    for name in b.machines:
+        item = b.service.item_of.get(name)
+        look = look_of(b.estate, item.id) if item is not None and item.kind.name == "instance" else None
+        if look is None:
+            continue
+        arrays = {one.text("point"): requirement_of(look, one.text("device")) for one in mounted(look)}
+        regard_arrays(b, name, arrays)
+        keep(b, name, look, arrays)
+        join_clusters(b, name, look)
+        note_boot(b, look)
+        date(b, name, look)
+        for says in left_open(b.estate, look.id):
+            b.not_read(says)
+
+
+def mounted(look: Item) -> list[Record]:
+    """Return the mounts of a machine's own disks, the longest paths first."""
+    own = [one for one in look.rows("mounts.found") if one.text("device")]
+    return sorted(own, key=lambda one: -len(one.text("point")))
+
+
+# Arrays ----------------------------------------------------------------------------------------------------
+
+
+def requirement_of(look: Item, device: str, above: tuple[str, ...] = ()) -> Requirement | None:
+    """Return what of the machine's volumes a device needs; None when nobody could tell.
+
+    Args:
+        look: what was found inside.
+        device: its name.
+        above: the devices that are made of it, so that a false answer cannot lead round in a circle.
+    """
+    found = next((one for one in look.rows("devices.found") if one.text("name") == device), None)
+    if found is None or device in above:
+        return None
+    if not found.texts("parts"):
+        return On(found.text("volume")) if found.text("volume") else None
+    failed = found.texts("failed")
+    parts = [requirement_of(look, one, (*above, device)) for one in found.texts("parts") if one not in failed]
+    known = [one for one in parts if one is not None]
+    if len(known) < len(parts):
+        return None
+    return array(found.text("level"), known, max(int(found.number("disks") or 0), len(known)))
+
+
+def array(level: str, parts: list[Requirement], disks: int) -> Requirement:
+    """Return what an array of a level needs of the parts that it still has, of so many that it should."""
+    each = tuple((1, one) for one in parts)
+    if level == "raid1":
+        return AnyOf(tuple(parts))
+    if level in ("raid4", "raid5"):
+        return AtLeast(disks - 1, each)
+    if level == "raid6":
+        return AtLeast(disks - 2, each)
+    if level == "raid10" and len(parts) == disks and disks % 2 == 0:
+        # The kernel's default, two near copies: neighbours hold the same.
+        return AllOf(tuple(AnyOf(tuple(parts[at : at + 2])) for at in range(0, disks, 2)))
+    if level in ("raid10", "unknown"):
+        return Unknown(AllOf(tuple(parts)), AnyOf(tuple(parts)))
+    return AllOf(tuple(parts))
+
+
+def volumes_in(requirement: Requirement) -> set[str]:
+    """Return the volumes that a requirement of an array speaks of."""
+    return set(names_in(requirement))
+
+
+def regard_arrays(b: Builder, name: str, arrays: dict[str, Requirement | None]) -> None:
+    """Let a machine need its arrays in place of every volume in them."""
+    known = [one for one in arrays.values() if one is not None and not isinstance(one, On)]
+    known = [one for one in known if volumes_in(one) <= b.nodes.keys()]
+    covered = {volume for one in known for volume in volumes_in(one)}
+    if covered:
+        rest = without(b.nodes[name].requirement, covered)
+        b.change(name, requirement=AllOf((rest, *dict.fromkeys(known))))
+
+
+def without(requirement: Requirement, covered: set[str]) -> Requirement:
+    """Return a requirement without the plain need of some volumes."""
+    if not isinstance(requirement, AllOf):
+        return requirement
+    parts = (one for one in requirement.parts if not (isinstance(one, On) and one.node in covered))
+    return AllOf(tuple(without(one, covered) for one in parts))
+
+
+# Data ------------------------------------------------------------------------------------------------------
+
+
+def keep(b: Builder, name: str, look: Item, arrays: dict[str, Requirement | None]) -> None:
+    """Note the data that lives on one machine only: what is kept in step elsewhere is not."""
+    for one in look.rows("engines.found"):
+        if one.text("engine") not in FORGETS and not one.text("group") and one.text("role") != "replica":
+            where = one.text("directory")
+            b.state(f"{one.text('engine')} data of {name}", copies_of(b, name, where, arrays))
+    for section, says in (("sessions", "sessions"), ("written", "files")):
+        for one in look.rows(f"{section}.found"):
+            where = one.text("directory")
+            b.state(f"{says} in {where} of {name}", copies_of(b, name, where, arrays))
+
+
+def copies_of(b: Builder, name: str, path: str, arrays: dict[str, Requirement | None]) -> Requirement:
+    """Return the copies of what is kept at a path: the disks below it, or the whole machine."""
+    for point, requirement in arrays.items():
+        if path == point or path.startswith(point.rstrip("/") + "/"):
+            if requirement is not None and volumes_in(requirement) <= b.nodes.keys():
+                return requirement
+            break
+    volumes = tuple(
+        On(one.text("Ebs.VolumeId")) for one in b.service.item_of[name].rows("BlockDeviceMappings")
+    )
+    own = tuple(one for one in volumes if one.node in b.nodes)
+    return AllOf(own) if own else On(name)
+
+
+def join_clusters(b: Builder, name: str, look: Item) -> None:
+    """Let a member of a cluster that votes need a majority of it."""
+    for one in look.rows("engines.found"):
+        if one.text("group") not in VOTING or len(one.texts("peers")) < 2:
+            continue
+        peers = sorted(one.texts("peers"))
+        cluster = f"{one.text('group')} cluster {', '.join(peers)}"
+        if cluster not in b.nodes:
+            b.add(Node(cluster, kind="cluster", label=cluster))
+            votes = tuple((1, peer_of(b, peer)) for peer in peers)
+            b.change(cluster, requirement=AtLeast(len(peers) // 2 + 1, votes))
+        b.also_needs(name, "serving", On(cluster))
+
+
+def peer_of(b: Builder, peer: str) -> Requirement:
+    """Return what depends on a member of a cluster, by its address."""
+    item = b.estate.find("instance", peer)
+    return b.of(item) if item is not None else b.unread(f"machine {peer}")
+
+
+def diverging(service: Service) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return engines that several members each run alone, and those members: their data drifts apart."""
+    found: dict[str, list[str]] = {}
+    for name in service.members:
+        item = service.item_of.get(name)
+        look = look_of(service.watched.whole, item.id) if item is not None else None
+        for one in look.rows("engines.found") if look is not None else ():
+            if one.text("engine") not in FORGETS and not (one.text("group") or one.texts("peers")):
+                found.setdefault(one.text("engine"), []).append(name)
+    return tuple((engine, tuple(found[engine])) for engine in sorted(found) if len(found[engine]) > 1)
+
+
+# Boot and dates --------------------------------------------------------------------------------------------
+
+
+def note_boot(b: Builder, look: Item) -> None:
+    """Note what may keep a machine from booting."""
+    for one in look.rows("fstab.found"):
+        if one.text("point") == "/" or one.flag("nofail"):
+            continue
+        says = f"{look.id} does not boot without {one.text('point')}: fstab has no nofail"
+        b.assume(
+            says + (", and names it as the kernel may not next time" if one.flag("by_kernel_name") else "")
+        )
+
+
+def date(b: Builder, name: str, look: Item) -> None:
+    """Let the near end of a local certificate perhaps hit its machine: nobody saw which one is shown.
+
+    What renews by itself does so a month ahead, so a later end says nothing.
+    """
+    for one in look.rows("certificates.found"):
+        ends_at = one.number("ends_at")
+        if ends_at and ends_at < b.estate.read_at + SOON_SECONDS:
+            path = one.text("path")
+            label = f"end of the certificate {path} of {look.id}"
+            event = b.event(f"certificate:{look.id}:{path}", "certificate", label, ends_at)
+            b.change(name, possible_domains=(*b.nodes[name].possible_domains, event))

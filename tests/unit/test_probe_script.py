@@ -1,0 +1,207 @@
+"""The script that looks inside a machine, on machines made up of files."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nospof.adapters.machine import probe_machine, probe_script
+from nospof.adapters.machine.probe_script import look, packed
+from nospof.adapters.machine.ssm import SCHEMA, answer_of, script
+
+
+def put(root: Path, name: str, text: str = "") -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def ebs(root: Path, name: str, volume: str) -> None:
+    put(root, f"sys/block/{name}/device/model", "Amazon Elastic Block Store\n")
+    put(root, f"sys/block/{name}/device/serial", f"vol{volume}\n")
+
+
+def process(root: Path, pid: int, name: str, *command: str, sockets: tuple[int, ...] = ()) -> None:
+    put(root, f"proc/{pid}/comm", f"{name}\n")
+    put(root, f"proc/{pid}/cmdline", "\0".join([name, *command]))
+    for at, inode in enumerate(sockets):
+        (root / f"proc/{pid}/fd").mkdir(exist_ok=True)
+        os.symlink(f"socket:[{inode}]", root / f"proc/{pid}/fd/{at}")
+
+
+def tcp(here: str, there: str, state: str, inode: int) -> str:
+    return f" 0: {here} {there} {state} 0:0 0:0 0 0 0 {inode} 1\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    process(tmp_path, 1, "systemd")
+    return tmp_path
+
+
+def found(root: Path, section: str) -> Any:
+    return look(str(root))[section]["found"]
+
+
+@pytest.mark.parametrize("level", ["raid0", "raid1", "raid5", "raid10"])
+def test_an_array_is_told_by_its_level_and_its_volumes_even_on_partitions(root: Path, level: str) -> None:
+    ebs(root, "nvme1n1", "0aa")
+    ebs(root, "nvme2n1", "0bb")
+    (root / "sys/block/nvme1n1/nvme1n1p1").mkdir()
+    put(root, "sys/block/md0/md/level", level)
+    put(root, "sys/block/md0/md/raid_disks", "2")
+    put(root, "sys/block/md0/md/degraded", "1")
+    put(root, "sys/block/md0/md/dev-nvme2n1/state", "faulty")
+    for one in ("nvme1n1p1", "nvme2n1"):
+        (root / "sys/block/md0/slaves" / one).mkdir(parents=True)
+    put(root, "proc/mounts", "/dev/md0 /data ext4 rw 0 0\nproc /proc proc rw 0 0\n")
+    array = next(one for one in found(root, "devices") if one["name"] == "md0")
+    assert (array["level"], array["parts"]) == (level, ["nvme1n1", "nvme2n1"])
+    assert (array["degraded"], array["failed"], array["disks"]) == (True, ["nvme2n1"], 2)
+    volumes = {one["name"]: one["volume"] for one in found(root, "devices")}
+    assert volumes["nvme1n1"] == "vol-0aa"
+    assert [(one["point"], one["device"]) for one in found(root, "mounts")] == [("/data", "md0")]
+
+
+def test_traps_of_fstab_are_told(root: Path) -> None:
+    put(root, "etc/fstab", "UUID=1 / ext4 defaults 0 1\n/dev/xvdf /data ext4 defaults 0 0\n#/dev/a /b c d\n")
+    assert [(one["point"], one["nofail"], one["by_kernel_name"]) for one in found(root, "fstab")] == [
+        ("/", False, False),
+        ("/data", False, True),
+    ]
+
+
+def test_who_is_connected_to_whom_with_the_process(root: Path) -> None:
+    process(root, 7, "php-fpm", sockets=(70,))
+    process(root, 8, "nginx", sockets=(80, 81))
+    lines = [
+        tcp("00000000:0050", "00000000:0000", "0A", 80),
+        tcp("0201000A:0050", "0909090A:C000", "01", 81),  # a client's: not ours to need
+        tcp("0201000A:C350", "0101000A:0CEA", "01", 70),
+    ]
+    put(root, "proc/net/tcp", "header\n" + "".join(lines))
+    assert found(root, "listening") == [{"address": "0.0.0.0", "port": 80, "process": "nginx"}]  # noqa: S104 - what a server says, not where we bind
+    assert found(root, "connections") == [{"address": "10.0.1.1", "port": 3306, "process": "php-fpm"}]
+
+
+def test_a_database_is_found_and_its_secrets_stay(root: Path) -> None:
+    process(root, 9, "mariadbd", "--datadir=/data/mysql", "--password=hunter2")
+    address = "gcomm://10.0.0.1,10.0.0.2:4567"
+    put(root, "etc/my.cnf", f"[mysqld]\nwsrep_on = ON\nwsrep_cluster_address={address}\npassword=hunter2\n")
+    (engine,) = found(root, "engines")
+    assert (engine["engine"], engine["directory"], engine["group"]) == ("mariadb", "/data/mysql", "galera")
+    assert engine["peers"] == ["10.0.0.1", "10.0.0.2"]
+    assert "hunter2" not in str(look(str(root)))
+
+
+def test_a_standby_tells_its_primary_and_not_its_password(root: Path) -> None:
+    process(root, 9, "postgres", "-D", "/pg")
+    put(root, "pg/standby.signal")
+    put(root, "pg/postgresql.auto.conf", "primary_conninfo = 'user=r password=hunter2 host=10.0.0.1'\n")
+    (engine,) = found(root, "engines")
+    assert (engine["role"], engine["peers"]) == ("replica", ["10.0.0.1"])
+    assert "hunter2" not in str(look(str(root)))
+
+
+def test_hardware_of_a_virtual_machine_is_not_applicable_and_of_metal_is_read(root: Path) -> None:
+    put(root, "sys/class/dmi/id/sys_vendor", "Amazon EC2\n")
+    put(root, "sys/class/dmi/id/product_name", "m5.large\n")
+    put(root, "sys/devices/system/edac/mc/mc0/ce_count", "3\n")
+    put(
+        root,
+        "proc/net/bonding/bond0",
+        "Slave Interface: eth0\nMII Status: up\n\nSlave Interface: eth1\nMII Status: down\n",
+    )
+    assert {look(str(root))[one]["status"] for one in ("memory", "bonds", "routing")} == {"not applicable"}
+    put(root, "sys/class/dmi/id/product_name", "m5.metal\n")
+    assert found(root, "memory") == [{"name": "mc0", "corrected": 3, "uncorrected": 0}]
+    assert found(root, "bonds") == [{"name": "bond0", "up": ["eth0"], "down": ["eth1"]}]
+
+
+def test_hidden_processes_are_unreadable_and_not_none(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    assert look(str(tmp_path))["engines"]["status"] == "unreadable"
+
+
+def test_uploads_and_sessions_are_told(root: Path) -> None:
+    put(root, "var/www/files/a.png", "x")
+    put(root, "var/lib/php/sessions/sess_1", "secret")
+    assert found(root, "written") == [{"directory": "/var/www/files", "files": 1}]
+    assert found(root, "sessions") == [{"directory": "/var/lib/php/sessions", "files": 1}]
+
+
+def test_what_is_forbidden_is_unreadable_with_the_permission(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.listdir
+
+    def listdir(path: Any) -> Any:
+        if str(path).endswith("/spool/cron"):
+            raise PermissionError(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    answer = look(str(root))
+    assert answer["jobs"]["status"] == "unreadable"
+    assert "/var/spool/cron" in answer["jobs"]["reason"]
+    assert answer["units"]["status"] == "none"
+
+
+def test_pipes_loops_rubbish_and_links_out_do_no_harm(root: Path) -> None:
+    (root / "etc/nginx").mkdir(parents=True)
+    (root / "var/www").mkdir(parents=True)
+    os.mkfifo(root / "etc/fstab")
+    os.mkfifo(root / "etc/nginx/a.crt")
+    os.symlink("/dev/zero", root / "etc/hostname")
+    os.symlink("resolv.conf", root / "etc/resolv.conf")
+    os.symlink(root / "var/www", root / "var/www/loop")
+    os.symlink("/etc/passwd", root / "etc/machine-id")
+    put(root, "proc/mounts", "\udcff\x00 broken".encode("utf-8", "surrogateescape").decode("latin-1") * 9)
+    with (root / "etc/my.cnf").open("wb") as huge:
+        huge.truncate(1 << 40)
+    process(root, 9, "mysqld")
+    answer = look(str(root))
+    assert [
+        name for name in ("fstab", "resolvers", "certificates", "identity") if answer[name]["found"]
+    ] == []
+    assert found(root, "engines")[0]["engine"] == "mysql"
+
+
+def test_the_same_machine_gives_the_same_bytes_that_fit(root: Path) -> None:
+    for number in range(150):
+        put(root, f"etc/cron.d/{os.urandom(90).hex()}{number}")
+        put(root, f"etc/systemd/system/{os.urandom(90).hex()}.service")
+    line = packed(look(str(root)))
+    assert line == packed(look(str(root)))
+    assert len(line) <= probe_script.OUTPUT_CHARACTERS
+    document, problem = answer_of(line)
+    assert problem == ""
+    assert document is not None
+    assert "unreadable" in {document["jobs"]["status"], document["units"]["status"]}
+
+
+def test_what_is_sent_is_of_python_3_6_and_answers_alone(root: Path) -> None:
+    for module in (probe_machine, probe_script):
+        ast.parse(Path(module.__file__).read_text(), feature_version=(3, 6))
+        assert "from __future__" not in Path(module.__file__).read_text()  # not in 3.6
+    done = subprocess.run(["/bin/sh", "-c", script()], capture_output=True, text=True, timeout=60, check=True)
+    document, problem = answer_of(done.stdout)
+    assert (problem, document and document["schema"]) == ("", SCHEMA), sys.version
+    bare = subprocess.run(
+        ["/bin/sh", "-c", script().replace("python3", "nopython3").replace("/usr/", "/nowhere/")],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert answer_of(bare.stdout.replace("nopython3", "python3"))[1] == "there is no python3 on the machine"
+
+
+@pytest.mark.parametrize("said", ["", f"{SCHEMA} !!", f"{SCHEMA} eJw=", f"{SCHEMA} aGFsbG8=", "hello"])
+def test_an_answer_that_is_none_is_told_so(said: str) -> None:
+    document, problem = answer_of(said)
+    assert document is None
+    assert problem
