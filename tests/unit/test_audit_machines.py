@@ -43,7 +43,7 @@ def test_a_group_of_two_in_two_zones_has_no_single_point() -> None:
     report = audit(*FRONT, scaling("web", {"i-1": A, "i-2": B}), *machines)
     assert points(report) == set()
     assert report.exit_code == 0
-    assert any("replaces them from their image" in one for one in report.services[0].assumptions)
+    assert any("they are replaced from their image" in one for one in report.services[0].assumptions)
 
 
 def test_members_replaced_overnight_leave_every_fingerprint_as_it_was() -> None:

@@ -172,7 +172,8 @@ class _Checks:
             is_entered = entry.kind == "instance" and item.id == entry.id
             if not public or not (is_entered or self.is_named(item)) or self.is_kept(item, public):
                 continue
-            title = f"{item.says} has no Elastic IP: after a stop it has another address than {public}"
+            who = f"{item.says[:1].upper()}{item.says[1:]}"
+            title = f"{who} has no Elastic IP: after a stop it has another address than {public}"
             yield self.finding("NSP504", f"address:{item.id}", title, item, "PublicIpAddress")
 
     def is_named(self, item: Item) -> bool:

@@ -34,7 +34,7 @@ RULES_OF_VIEW: dict[str, dict[str, str]] = {
         "region": "NSP208",
     },
     "egress": {"zone": "NSP601", "instance": "NSP601"},
-    "recovery": {"zone": "NSP503"},
+    "recovery": {"zone": "NSP503", "broken": "NSP501"},
     "admin": {"instance": "NSP603", "zone": "NSP603"},
 }
 """Which rule speaks of an event in a view; what a view does not list is as in serving."""
@@ -174,7 +174,7 @@ class _Judge:
         case = _Case(view, "configured", is_certain)
         why = self.what_is_off(gone) or "see the proof"
         return Finding(
-            rule="NSP501" if view == "recovery" else self.rule(view, "broken"),
+            rule=self.rule_of_broken(view, gone),
             service=self.name,
             title=f"{self.name} is broken already in one respect ({view}): {why}",
             event=f"broken:{view}",
@@ -187,6 +187,12 @@ class _Judge:
             facts=self.evidence.facts_about(gone),
             location=self.evidence.location_of(gone),
         )
+
+    def rule_of_broken(self, view: str, gone: Iterable[str]) -> str:
+        kinds = {self.topology.by_name[node].kind for node in gone}
+        if view == "recovery" and "key" in kinds:
+            return "NSP505"
+        return self.rule(view, "broken")
 
     def what_is_off(self, nodes: Iterable[str]) -> str:
         states = self.service.state_of

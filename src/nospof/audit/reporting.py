@@ -31,16 +31,34 @@ from nospof.model.findings import SEVERITIES, AuditReport, Finding, Part, Remedy
 from nospof.model.kinds import KINDS
 from nospof.model.topology import Event, Node, On
 
-TIER_OF_KIND = {
-    "service": "entry",
-    "record": "entry",
-    "load balancer": "entry",
-    "balancer zone": "balancer",
-    "target group": "group",
-    "instance": "instance",
-    "volume": "volume",
-    "unread": "unread",
+TIERS: dict[str, tuple[str, ...]] = {
+    "entry": ("service", "record", "distribution", "accelerator", "API", "address", "load balancer"),
+    "balancer": ("balancer zone",),
+    "group": ("target group",),
+    "instance": ("instance", "task", "function zone"),
+    "data": (
+        "database",
+        "database cluster",
+        "database proxy",
+        "warehouse",
+        "cache",
+        "cache cluster",
+        "memory database",
+        "DAX cluster",
+        "broker",
+        "Kafka cluster",
+        "search domain",
+        "file system",
+        "mount target",
+        "FSx file system",
+        "bucket",
+        "directory",
+    ),
+    "egress": ("NAT gateway", "NAT instance", "endpoint"),
+    "volume": ("volume",),
+    "unread": ("unread",),
 }
+TIER_OF_KIND = {kind: tier for tier, kinds in TIERS.items() for kind in kinds}
 SURVIVE = ("host", "rack", "zone")
 """What a service is asked to survive where nobody says otherwise."""
 SCOPES = (*SURVIVE, "region")
@@ -61,7 +79,8 @@ Check = Callable[[Estate, Service], list[Finding]]
 Remedier = Callable[[Estate, Service, Finding], Proposal | None]
 
 CHECKS: tuple[Check, ...] = (quality_checks, recovery_checks, data_checks)
-REMEDIERS: tuple[Remedier, ...] = (propose, propose_for_network, propose_for_data)
+REMEDIERS: tuple[Remedier, ...] = (propose_for_network, propose_for_data, propose)
+"""Asked in this order; the first remedy that works on the model is told, else the first of all."""
 RULES = merged(RULES_OF_VIEW, RULE_OF_KIND_NETWORK, RULE_OF_KIND_DATA)
 
 
@@ -194,26 +213,32 @@ class _Reporter:
 
     def tried(self, estate: Estate, finding: Finding, found: tuple[Finding, ...]) -> Remedy:
         """Return the remedy of a finding with what a second audit, with it in place, says."""
-        proposal = next(
-            (
-                each
-                for remedier in REMEDIERS
-                if (each := remedier(estate, self.service, finding)) and each.says
-            ),
-            Proposal(""),
-        )
+        remedies = []
+        for remedier in (propose,) if finding.time == "now" or not finding.order else REMEDIERS:
+            proposal = remedier(estate, self.service, finding)
+            if proposal is None or not proposal.says:
+                continue
+            remedies.append(self.tried_one(estate, proposal, finding, found))
+            if remedies[-1].is_verified:
+                return remedies[-1]
+        return remedies[0] if remedies else Remedy("")
+
+    def tried_one(
+        self, estate: Estate, proposal: Proposal, finding: Finding, found: tuple[Finding, ...]
+    ) -> Remedy:
+        """Return one remedy with what a second audit, with it in place, says."""
         if proposal.changes is None:
             return Remedy(proposal.says, proposal.commands)
         after = self.findings_of(self.again(proposal.changes(estate), proposal.entry))
-        before_rules = {one.fingerprint: one.rule for one in found}
         after_rules = {one.fingerprint: one.rule for one in after}
+        before = {one.fingerprint: one for one in found}
         return Remedy(
             says=proposal.says,
             commands=proposal.commands,
             is_tried=True,
             is_verified=finding.fingerprint not in after_rules,
-            removes=removed(finding, {one.fingerprint: one for one in found}, after_rules),
-            adds=tuple(sorted({after_rules[key] for key in after_rules.keys() - before_rules.keys()})),
+            removes=removed(finding, before, after_rules),
+            adds=tuple(sorted({after_rules[key] for key in after_rules.keys() - before.keys()})),
         )
 
     def again(self, changed: Estate, entry: Entry | None) -> Service:
@@ -266,7 +291,7 @@ def state_inside(service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
         says.append(f"{who} keep nothing that changes: declared by the tag {TAG_STATE}=none, not read")
     if replaceable:
         who = ", ".join(replaceable)
-        says.append(f"{who} keep nothing that changes: an Auto Scaling group replaces them from their image")
+        says.append(f"{who} keep nothing that changes: they are replaced from their image")
     if not others:
         return tuple(says), ()
     inside = f"inside the instances of {service.entry.service} (databases, sessions, uploads)"

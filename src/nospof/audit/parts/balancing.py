@@ -66,8 +66,12 @@ def ways(b: Builder, item: Item, zones: list[str]) -> Requirement:
     groups = groups_of(b, item)
     listeners = b.estate.where("listener", "LoadBalancerArn", *item.keys)
     if b.estate.is_unread("listener") and not listeners:
-        attached = [group(b, item, zones, one) for one in groups]
-        return AllOf((b.unread(f"listeners of {item.label}"), *attached))
+        attached = tuple(group(b, item, zones, one) for one in groups)
+        # Whether clients need all of the groups or one of them stands in the listeners.
+        each: Requirement = AllOf(attached)
+        if len(attached) > 1:
+            each = Unknown(each, Split(tuple((1, one) for one in attached)))
+        return AllOf((b.unread(f"listeners of {item.label}"), each))
     found: list[Requirement] = []
     named: set[str] = set()
     for listener in listeners:
