@@ -40,7 +40,7 @@ class Known:
     def harm(self) -> tuple[float, ...]:
         """What grows with how bad it is."""
         certain = 1 if self.confidence == "certain" else 0
-        return -SEVERITIES.index(self.severity), self.share, -self.order, certain  # type: ignore[arg-type]
+        return -SEVERITIES.index(self.severity), self.share, -self.order, certain
 
 
 @dataclass(frozen=True)
