@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 
 from nospof.errors import UsageError
 from nospof.model.estate import Estate
+from nospof.model.settings import Settings
 from nospof.ports.discovery import Discovery
 from nospof.ports.world import Reporter, World
 from nospof.procedures.guarantee import Claim
@@ -27,6 +29,7 @@ from nospof.runtime.journal import Journal
 
 if TYPE_CHECKING:
     from nospof.adapters.endpoint_faults import EndpointFaults
+    from nospof.audit.baseline import Baseline
     from nospof.runtime.durable import DurableRuntime, Listener
 
     class Watcher(Reporter, Listener, Protocol):
@@ -77,17 +80,66 @@ def open_discovery(region: str = "", profile: str = "", *, save: Path | None, re
     return discovery if save is None else SavingDiscovery(discovery, save, read_at)
 
 
-def read_files(paths: tuple[Path, ...]) -> Estate:
-    """Read what was saved of an account.
+def probe(estate: Estate, region: str, profile: str, watcher: Reporter) -> Estate:
+    """Look inside the machines that run, through Systems Manager, and add what was found.
 
     Raises:
-        UsageError: nothing there, or something else than was expected.
+        UsageError: no region, no such profile.
+        CloudError: no credentials, or the endpoint does not answer.
+    """
+    from nospof.adapters.aws import connect
+    from nospof.adapters.machine.ssm import SsmMachines
+    from nospof.services.probing import probe_machines
+
+    running = [one.id for one in estate.of("instance") if one.text("State.Name") == "running"]
+    machines = SsmMachines(connect(region=region, profile=profile), poll_seconds())
+    items, unread = probe_machines(machines, running, watcher)
+    return replace(estate.plus(*items), unread=(*estate.unread, *unread))
+
+
+def read_files(paths: tuple[Path, ...], parameters: Path | None) -> Estate:
+    """Read files, whatever they are: recognised by what stands in them.
+
+    Args:
+        paths: what was named.
+        parameters: the parameters of a CloudFormation template, or None.
+
+    Raises:
+        UsageError: nothing there, not a format that is known, or something wrong in it.
     """
     from nospof.adapters.saved.opening import open_saved
+    from nospof.adapters.sources import read_description
     from nospof.services.reading import read_estate
 
+    described = read_description(paths, parameters)
+    if described is not None:
+        return described
     discovery = open_saved(paths)
     return read_estate(discovery, discovery.read_at or time.time())
+
+
+def read_settings(path: Path | None) -> Settings:
+    """Return the settings: of the file that is named, else of ./nospof.yaml, else none.
+
+    Raises:
+        UsageError: it cannot be read, or says something that is not understood.
+    """
+    from nospof.adapters import settings
+
+    file = settings.settings_file(path, Path())
+    return settings.read_settings(file) if file else Settings()
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Return the baseline that an earlier report makes.
+
+    Raises:
+        UsageError: it cannot be read, or is no report as JSON.
+    """
+    from nospof.adapters.saved.files import read_json
+    from nospof.audit.baseline import baseline_of
+
+    return baseline_of(read_json(path), str(path))
 
 
 def open_faults() -> EndpointFaults:

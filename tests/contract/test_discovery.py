@@ -14,7 +14,7 @@ from nospof.adapters.saved.account import SavingDiscovery
 from nospof.adapters.saved.opening import open_saved
 from nospof.errors import CloudError
 from nospof.model.estate import Estate
-from nospof.model.kinds import KINDS
+from nospof.model.kinds import ASKED
 from nospof.services.reading import read_estate
 from support.ec2_words import launch, running
 from support.local_cloud import REGION, RunningCloud
@@ -171,4 +171,4 @@ def test_all_kinds_have_been_asked_for(discovery: AwsDiscovery, monkeypatch: pyt
         discovery, "pages", lambda call, *args, **kwargs: (asked.add(call), answer(call, *args, **kwargs))[1]
     )
     read_estate(discovery, time.time())
-    assert {one.call for one in KINDS.values() if not one.per} <= asked
+    assert {one.call for one in ASKED.values() if not one.per} <= asked

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from nospof.model.kinds import KINDS
+from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
 
 PAPER = Path(__file__).parents[2] / "docs" / "permissions.md"
@@ -17,7 +17,7 @@ FENCED = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 def expected() -> dict[str, str]:
     """Return what each permission tells, by permission."""
     told: dict[str, dict[str, None]] = {}
-    for kind in KINDS.values():
+    for kind in ASKED.values():
         told.setdefault(kind.action or kind.call, {})[kind.plural] = None
     for addition in ADDITIONS:
         told.setdefault(addition.action, {})[addition.what] = None

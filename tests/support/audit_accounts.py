@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nospof.adapters.memory.cloud import MemoryCloud
-from nospof.audit.reporting import Question
 from nospof.model.cloud import (
     TAG_STATE,
     HealthCheck,
@@ -15,7 +14,7 @@ from nospof.model.cloud import (
 from nospof.model.estate import Estate, Item, item_of
 from nospof.model.findings import AuditReport, Finding
 from nospof.model.kinds import KINDS
-from nospof.services.audit import audit_estate
+from nospof.services.audit import Terms, audit_estate
 from nospof.services.reading import read_estate
 from support.memory_discovery import MemoryDiscovery
 
@@ -59,7 +58,7 @@ def read(cloud: MemoryCloud, *denied: str) -> Estate:
 
 
 def audit(cloud: MemoryCloud, service: str = "", *, denied: tuple[str, ...] = ()) -> AuditReport:
-    return audit_estate(read(cloud, *denied), Question(service=service))
+    return audit_estate(read(cloud, *denied), Terms(service=service))
 
 
 def target(group: str, who: str, state: str = "healthy", port: int = 80) -> Item:

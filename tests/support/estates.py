@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from nospof.audit.reporting import Question
 from nospof.model.estate import Estate, Item, estate_of, item_of
 from nospof.model.findings import AuditReport
 from nospof.model.kinds import KINDS
-from nospof.services.audit import audit_estate
+from nospof.services.audit import Terms, audit_estate
 
 ZONES = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
 A, B, C = ZONES
@@ -99,7 +98,7 @@ def described(*items: Item, **about: Any) -> Estate:
 
 
 def audit(*items: Item, service: str = "") -> AuditReport:
-    return audit_estate(account(*items), Question(service=service))
+    return audit_estate(account(*items), Terms(service=service))
 
 
 def points(report: AuditReport, confidence: str = "certain") -> set[str]:

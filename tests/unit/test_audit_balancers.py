@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from nospof.audit.reporting import Question
 from nospof.model.cloud import HealthCheck
 from nospof.model.estate import Estate, item_of
 from nospof.model.kinds import KINDS
-from nospof.services.audit import audit_estate
+from nospof.services.audit import Terms, audit_estate
 from support.audit_accounts import ZONES, Pair, audit, finding, read, rules, target, with_targets
 
 
@@ -115,7 +114,7 @@ def test_members_of_a_placement_group_may_share_a_rack() -> None:
 def test_targets_of_other_kinds_are_named_as_not_read() -> None:
     pair = Pair()
     estate = read(pair.cloud).changed("target group", pair.group.arn, TargetType="lambda")
-    question = Question(service="www")
+    question = Terms(service="www")
     report = audit_estate(with_targets(estate, target(pair.group.arn, "arn:aws:lambda:fn")), question)
     assert report.exit_code == 13
     assert any("lambda" in one for one in report.services[0].not_read)

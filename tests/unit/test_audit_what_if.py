@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from nospof.audit.reporting import Question
 from nospof.errors import UsageError
 from nospof.model.findings import AuditReport
 from nospof.services.audit import Terms, audit_estate
@@ -14,7 +13,7 @@ PAIR = account(balancer(), group(), instance("i-1", A), instance("i-2", B), targ
 
 
 def suppose(*sentences: str, survive: tuple[str, ...] = ("host", "rack", "zone")) -> AuditReport:
-    return audit_estate(PAIR, Question(survive=survive, what_if=sentences))
+    return audit_estate(PAIR, Terms(survive=survive, what_if=sentences))
 
 
 def test_the_pair_itself_has_no_single_point() -> None:
@@ -74,8 +73,8 @@ def test_a_sentence_that_cannot_be_carried_out_is_refused(sentence: str, says: s
 
 def test_only_what_is_asked_about_is_found() -> None:
     alone = account(balancer(), group(), instance("i-1", A), target("i-1"))
-    assert points(audit_estate(alone, Question(survive=("host",)))) == {"i-1"}
-    assert points(audit_estate(alone, Question(survive=("zone",)))) == {f"zone:{A}"}
+    assert points(audit_estate(alone, Terms(survive=("host",)))) == {"i-1"}
+    assert points(audit_estate(alone, Terms(survive=("zone",)))) == {f"zone:{A}"}
 
 
 def test_a_region_is_a_single_point_where_it_is_asked_about() -> None:
@@ -95,10 +94,10 @@ def test_an_unknown_scope_is_refused() -> None:
 def test_findings_below_what_is_asked_do_not_make_the_exit_code() -> None:
     slow = PAIR.changed("target group", "arn:group:www", HealthCheckIntervalSeconds=60)
     assert audit_estate(slow).exit_code == 10
-    assert audit_estate(slow, terms=Terms(fail_on="high")).exit_code == 0
+    assert audit_estate(slow, Terms(fail_on="high")).exit_code == 0
 
 
 def test_what_was_not_read_is_13_unless_it_is_allowed() -> None:
     silent = PAIR.changed("instance", "i-1", Tags=[])
     assert audit_estate(silent).exit_code == 13
-    assert audit_estate(silent, terms=Terms(allows_incomplete=True)).exit_code == 0
+    assert audit_estate(silent, Terms(allows_incomplete=True)).exit_code == 0

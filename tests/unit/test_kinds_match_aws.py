@@ -11,10 +11,10 @@ from botocore import xform_name
 from botocore.model import Shape
 from botocore.validate import ParamValidator
 
-from nospof.model.kinds import KINDS, Kind
+from nospof.model.kinds import ASKED, Kind
 from nospof.model.kinds.additions import ADDITIONS, Addition
 
-EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+EVERY_KIND = pytest.mark.parametrize("kind", ASKED.values(), ids=lambda kind: kind.name)
 EVERY_ADDITION = pytest.mark.parametrize("addition", ADDITIONS, ids=lambda one: one.what)
 
 
@@ -110,9 +110,9 @@ def test_its_parent_comes_before_it(kind: Kind) -> None:
     assert bool(kind.per) == bool(kind.argument)
     assert kind.parent == "" or kind.batch == 1
     if kind.per:
-        assert KINDS[kind.per].call != kind.call
-        taken = {kind.takes or KINDS[kind.per].id, *(path for _, path in kind.passes)}
-        assert taken <= KINDS[kind.per].paths or "+" in KINDS[kind.per].id
+        assert ASKED[kind.per].call != kind.call
+        taken = {kind.takes or ASKED[kind.per].id, *(path for _, path in kind.passes)}
+        assert taken <= ASKED[kind.per].paths or "+" in ASKED[kind.per].id
 
 
 @EVERY_KIND
@@ -149,7 +149,7 @@ def test_an_addition_is_a_call_of_aws_that_tells_its_field(addition: Addition) -
     rows = walked(model.output_shape, addition.rows)
     assert walked(rows, addition.key) is not None
     assert walked(rows, addition.field) is not None
-    assert KINDS[addition.kind].per == ""
+    assert ASKED[addition.kind].per == ""
     assert addition.action.partition(":")[0] == prefix_of(addition.call)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nospof.errors import CloudError
 from nospof.model.cloud import LoadBalancerRequest
 from nospof.model.estate import Estate
-from nospof.model.kinds import KINDS
+from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
 from nospof.services.reading import read_estate, rows_of, waves
 from nospof.services.reading_plan import FEW, WANTED
@@ -40,19 +40,19 @@ def instances(*ids: str) -> dict[str, Any]:
 
 def test_every_kind_is_asked_for_once_or_for_each_parent() -> None:
     _, discovery = read({})
-    lists = [one.call for one in KINDS.values() if not one.per]
+    lists = [one.call for one in ASKED.values() if not one.per]
     assert sorted(call for call, _ in discovery.asked) == sorted(lists)
 
 
 def test_every_kind_is_read_after_its_parent() -> None:
     order = [kind.name for wave in waves() for kind in wave]
-    assert sorted(order) == sorted(KINDS)
-    assert all(order.index(one.per) < order.index(one.name) for one in KINDS.values() if one.per)
+    assert sorted(order) == sorted(ASKED)
+    assert all(order.index(one.per) < order.index(one.name) for one in ASKED.values() if one.per)
 
 
 def test_what_is_left_out_or_added_is_of_kinds_there_are() -> None:
-    assert WANTED.keys() <= {one.name for one in KINDS.values() if one.per}
-    assert all(KINDS[one.kind].per == "" for one in ADDITIONS)
+    assert WANTED.keys() <= {one.name for one in ASKED.values() if one.per}
+    assert all(ASKED[one.kind].per == "" for one in ADDITIONS)
 
 
 def test_who_is_asking_must_be_known() -> None:
@@ -138,7 +138,7 @@ def test_a_large_account_is_not_asked_for_what_is_known_and_says_so() -> None:
 
 def test_a_thousand_balancers_cost_two_calls_in_a_hundred_of_them() -> None:
     _, discovery = read(many(1000))
-    lists = sum(not one.per for one in KINDS.values())
+    lists = sum(not one.per for one in ASKED.values())
     assert len(discovery.asked) == lists + 1000 / 20
 
 

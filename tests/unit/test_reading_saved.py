@@ -18,7 +18,7 @@ from nospof.adapters.saved.files import MAX_DEPTH, read_json, read_text
 from nospof.adapters.saved.opening import open_saved
 from nospof.errors import UsageError
 from nospof.model.estate import Estate
-from nospof.model.kinds import KINDS
+from nospof.model.kinds import ASKED
 from nospof.services.reading import read_estate
 from support.audit_accounts import Pair
 from support.memory_discovery import MemoryDiscovery
@@ -44,7 +44,7 @@ def replayed(directory: Path) -> Estate:
 # What nospof has saved --------------------------------------------------------------------------------
 
 
-CALLS = sorted({one.call for one in KINDS.values()})
+CALLS = sorted({one.call for one in ASKED.values()})
 
 
 @settings(max_examples=15, deadline=None)
@@ -148,7 +148,7 @@ def test_files_are_told_apart_by_what_is_in_them_and_the_rest_is_unread(tmp_path
         "auto scaling group": 2,
     }
     given_ = {"load balancer", "target group", "auto scaling group"}
-    lists = {one.plural for one in KINDS.values() if not one.per and one.name not in given_}
+    lists = {one.plural for one in ASKED.values() if not one.per and one.name not in given_}
     assert lists <= {one.kind for one in estate.unread}
     assert {one.reason for one in estate.unread} == {"not among the files given"}
     assert not estate.is_unread(*given_)

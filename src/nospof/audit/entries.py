@@ -49,19 +49,25 @@ class Services:
     not_serving: tuple[str, ...]
 
 
-def find_services(estate: Estate, fronts: tuple[Front, ...], wanted: str = "") -> Services:
+def find_services(
+    estate: Estate, fronts: tuple[Front, ...], wanted: str = "", roots: tuple[Entry, ...] = ()
+) -> Services:
     """Return the services; where two have the same name, each gets its entry's behind it.
 
     Args:
         estate: what was read.
         fronts: the kinds that clients may enter by, outermost first.
         wanted: a service's name, or the name or id of its entry; empty for all.
+        roots: entries that people name themselves; what belongs to them is no other service.
 
     Raises:
         UsageError: no service goes by that name.
     """
-    found: list[Service] = []
+    told = [read_service(estate, root) for root in roots]
     reached: set[tuple[str, str]] = set()
+    for service in told:
+        reached |= reached_by(estate, service)
+    found: list[Service] = []
     for front in fronts:
         for item in estate.of(front.kind):
             if (front.kind, item.id) in reached or not front.is_entry(estate, item):
@@ -70,6 +76,7 @@ def find_services(estate: Estate, fronts: tuple[Front, ...], wanted: str = "") -
             found.append(renamed(service, front.name(estate, item, service)))
             reached |= reached_by(estate, service) - {(front.kind, item.id)}
     found = [one for one in found if (one.entry.kind, one.entry.id) not in reached]
+    found += told
     lone, idle = lone_machines(estate, reached, is_only=not found)
     found += lone
     unique = told_apart(found)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
 from nospof import bootstrap
-from nospof.audit.reporting import Question
 from nospof.cli.options import cloud_options
 from nospof.cli.progress import Watch
 from nospof.cli.render import RENDERERS
@@ -23,18 +22,18 @@ WHAT_IF = (
     "Suppose a change or a failure, such as 'fail zone:eu-west-1a', 'twin i-0ab1 in eu-west-1b', "
     "'set database orders MultiAZ=true', 'remove i-0ab1'. May be given several times."
 )
-
 SAVE = "Keep every answer of AWS in a new directory; audit it again with: nospof audit DIR."
+FILE = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=FILE)
 @click.option("--service", default="", help="Only this service; else every one that is found.")
+@click.option("--parameters", type=FILE, metavar="FILE", help="Parameters of a CloudFormation template.")
+@click.option("--settings", type=FILE, metavar="FILE", help="What you know and accept; else ./nospof.yaml.")
+@click.option("--survive", default="", help="What a service must survive.  [default: host,rack,zone]")
 @click.option(
-    "--survive",
-    default="host,rack,zone",
-    show_default=True,
-    help="What a service must survive; region may be added.",
+    "--slo", type=click.FloatRange(0, 100), help="An objective in percent, held against the model."
 )
 @click.option("--what-if", multiple=True, metavar="SENTENCE", help=WHAT_IF)
 @click.option(
@@ -45,14 +44,18 @@ SAVE = "Keep every answer of AWS in a new directory; audit it again with: nospof
     help="2: list the pairs of failures that stop a service, too.",
 )
 @click.option(
+    "--baseline", type=FILE, metavar="FILE", help="An earlier report as JSON: mark what is new."
+)
+@click.option(
     "--fail-on",
     type=click.Choice(get_args(FailOn)),
     default="low",
     show_default=True,
     help="The least severity that makes exit code 10; new: what the baseline lacks.",
 )
-@click.option("--save", type=click.Path(path_type=Path), metavar="DIR", help=SAVE)
 @click.option("--allow-incomplete", is_flag=True, help="Exit 0 although something was not read.")
+@click.option("--probe", is_flag=True, help="Look inside the instances too, through Systems Manager.")
+@click.option("--save", type=FILE, metavar="DIR", help=SAVE)
 @click.option(
     "--format",
     "output_format",
@@ -61,55 +64,69 @@ SAVE = "Keep every answer of AWS in a new directory; audit it again with: nospof
     show_default=True,
     help="How the report is written.",
 )
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Write it there.")
+@click.option("--output", type=FILE, metavar="FILE", help="Write the report there.")
 @cloud_options
-def audit(
-    files: tuple[Path, ...],
-    service: str,
-    survive: str,
-    what_if: tuple[str, ...],
-    order: int,
-    fail_on: FailOn,
-    save: Path | None,
-    allow_incomplete: bool,
-    output_format: str,
-    output: Path | None,
-    region: str,
-    profile: str,
-) -> int:
+def audit(files: tuple[Path, ...], order: int, output_format: str, output: Path | None, **asked: Any) -> int:
     """Find every single point of failure of your services, with the proof and the remedy.
 
-    Without FILES it reads the account. FILES may be what --save kept, or the output of `aws ...
-    describe-...` as JSON.
+    Without FILES it reads the account. FILES may be a Terraform plan or state as JSON, a CloudFormation
+    template, an AWS Config snapshot, the output of `aws ... describe-...`, or what --save kept.
 
     Exit code 0: none, and everything was read. 10: there are some. 13: something was not read, and it
     is named.
     """
-    question = Question(service, tuple(one.strip() for one in survive.split(",") if one.strip()), what_if)
-    estate = read_files(files, save, region, profile) if files else read_live(save, region, profile)
-    report = audit_estate(estate, question, Terms(fail_on, allow_incomplete))
+    terms = terms_of(asked)
+    now = time.time()
+    estate = read_files(files, asked) if files else read_live(asked, now)
+    report = audit_estate(estate, terms, now=now)
     write(report, output_format, output, with_pairs=order == 2)
     return report.exit_code
 
 
-def read_live(save: Path | None, region: str, profile: str) -> Estate:
-    """Read the account, and show how far it is."""
-    now = time.time()
-    discovery = bootstrap.open_discovery(region, profile, save=save, read_at=now)
+def terms_of(asked: dict[str, Any]) -> Terms:
+    """Return what is asked, with the settings and the baseline read.
+
+    Raises:
+        UsageError: a file of these that cannot be read or understood.
+    """
+    survive = tuple(one.strip() for one in asked["survive"].split(",") if one.strip())
+    return Terms(
+        service=asked["service"],
+        survive=survive,
+        what_if=asked["what_if"],
+        slo=asked["slo"],
+        settings=bootstrap.read_settings(asked["settings"]),
+        baseline=bootstrap.read_baseline(asked["baseline"]) if asked["baseline"] else None,
+        fail_on=asked["fail_on"],
+        allows_incomplete=asked["allow_incomplete"],
+    )
+
+
+def read_live(asked: dict[str, Any], now: float) -> Estate:
+    """Read the account, and show how far it is.
+
+    Raises:
+        UsageError: an option that is for files.
+    """
+    if asked["parameters"]:
+        raise UsageError("--parameters is for a CloudFormation template; name the template too")
+    region, profile = asked["region"], asked["profile"]
+    discovery = bootstrap.open_discovery(region, profile, save=asked["save"], read_at=now)
     with Watch() as watch:
-        return read_estate(discovery, now, watch)
+        estate = read_estate(discovery, now, watch)
+        return bootstrap.probe(estate, region, profile, watch) if asked["probe"] else estate
 
 
-def read_files(files: tuple[Path, ...], save: Path | None, region: str, profile: str) -> Estate:
+def read_files(files: tuple[Path, ...], asked: dict[str, Any]) -> Estate:
     """Read what is in files.
 
     Raises:
         UsageError: an option that is for an account; a file that cannot be read.
     """
-    for option, value in (("--save", save), ("--region", region), ("--profile", profile)):
-        if value:
-            raise UsageError(f"{option} is for an account; the files say what to read")
-    return bootstrap.read_files(files)
+    for name in ("save", "probe", "region", "profile"):
+        if asked[name]:
+            raise UsageError(f"--{name} is for an account; the files say what to read")
+    return bootstrap.read_files(files, asked["parameters"])
 
 
 def write(report: AuditReport, output_format: str, output: Path | None, *, with_pairs: bool) -> None:

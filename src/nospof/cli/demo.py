@@ -24,7 +24,8 @@ from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeR
 from nospof.ports.world import World
 from nospof.services import demo as service
 from nospof.services import procedures
-from nospof.services.audit import audit_account
+from nospof.services.audit import audit_estate
+from nospof.services.reading import read_estate
 
 T = TypeVar("T")
 
@@ -155,7 +156,7 @@ def pair_of(instance_id: str, twin_id: str) -> tuple[str, PairRequest]:
 def audit() -> None:
     """Audit the account and print what was found, with the proofs."""
     now = time.time()
-    report = audit_account(bootstrap.open_discovery(save=None, read_at=now), now)
+    report = audit_estate(read_estate(bootstrap.open_discovery(save=None, read_at=now), now))
     say(wrap(first_upper(report.verdict)))
     for one in report.services:
         say(service_text(one))

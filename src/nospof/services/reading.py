@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from nospof.errors import CloudError
 from nospof.model.estate import Estate, Item, item_of
 from nospof.model.findings import Unread
-from nospof.model.kinds import KINDS, Kind
+from nospof.model.kinds import ASKED, Kind
 from nospof.model.kinds.additions import ADDITIONS, Addition
 from nospof.ports.discovery import Discovery, Page
 from nospof.services.reading_plan import assumptions, is_wanted, merged
@@ -71,17 +71,17 @@ def read_estate(discovery: Discovery, read_at: float, watcher: Watcher | None = 
             estate = _read_wave(wave, ADDITIONS if depth == 1 else (), estate, asking)
     finally:
         pool.shutdown(cancel_futures=True)
-    items = {name: estate.items[name] for name in KINDS if estate.items.get(name)}
+    items = {name: estate.items[name] for name in ASKED if estate.items.get(name)}
     return replace(estate, items=items, assumptions=assumptions(estate))
 
 
 def waves() -> list[list[Kind]]:
     """Return the kinds in the order they are read: those that need no parent, their children, and so on."""
     found: list[list[Kind]] = []
-    for kind in KINDS.values():
+    for kind in ASKED.values():
         depth, parent = 0, kind.per
         while parent:
-            depth, parent = depth + 1, KINDS[parent].per
+            depth, parent = depth + 1, ASKED[parent].per
         found.extend([] for _ in range(depth + 1 - len(found)))
         found[depth].append(kind)
     return [wave for wave in found if wave]

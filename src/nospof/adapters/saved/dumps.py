@@ -19,7 +19,7 @@ from nospof.adapters.saved.files import read_json
 from nospof.adapters.values import plain
 from nospof.errors import CloudError, UsageError
 from nospof.model.cloud import Identity
-from nospof.model.kinds import KINDS
+from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
 from nospof.ports.discovery import Page
 
@@ -65,7 +65,7 @@ FORMS = (
             one.argument,
             one.parent or one.argument,
         )
-        for one in KINDS.values()
+        for one in ASKED.values()
     ),
     *(Form(one.call, one.rows, (one.key,)) for one in ADDITIONS),
 )
@@ -191,7 +191,7 @@ def _owned(dump: Dump, all_of_them: Sequence[Dump]) -> Dump:
     rows = rows_in(dump.page, form.rows)
     if not form.per or (rows and all(_parents_in(form, row) for row in rows)):
         return dump
-    per = KINDS[form.per]
+    per = ASKED[form.per]
     parents = [
         str(row.get(per.id, ""))
         for one in all_of_them

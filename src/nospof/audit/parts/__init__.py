@@ -25,6 +25,7 @@ from nospof.audit.parts.data import (
 from nospof.audit.parts.edges import accelerator, address, api, api_domain, distribution
 from nospof.audit.parts.entry import health_check, record_set
 from nospof.audit.parts.files import bucket, file_system, fsx_file_system, mount_target, mounts
+from nospof.audit.parts.inside import inside
 from nospof.audit.parts.lines import virtual_interface, vpn_connection
 from nospof.audit.parts.machines import announce, instance, scaling_group
 from nospof.audit.parts.network import egress, inline, nat_gateway, vpc_endpoint
@@ -84,6 +85,7 @@ FINISHERS: tuple[Finisher, ...] = (
     mounts,
     keys,
     announce_stores,
+    inside,
     doubts,
 )
 

@@ -7,14 +7,17 @@ from nospof.model.kinds.compute import COMPUTE
 from nospof.model.kinds.containers import CONTAINERS
 from nospof.model.kinds.data import DATA
 from nospof.model.kinds.entry import ENTRY
+from nospof.model.kinds.inside import INSIDE
 from nospof.model.kinds.kind import Kind
 from nospof.model.kinds.network import NETWORK
 from nospof.model.kinds.recovery import RECOVERY
 from nospof.model.kinds.trust import TRUST
 
-KINDS: dict[str, Kind] = {
+ASKED: dict[str, Kind] = {
     kind.name: kind
     for kind in (*COMPUTE, *BALANCING, *ENTRY, *NETWORK, *RECOVERY, *DATA, *CONTAINERS, *TRUST)
 }
+"""Those that a call of AWS describes."""
+KINDS: dict[str, Kind] = {**ASKED, **{kind.name: kind for kind in INSIDE}}
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["ASKED", "KINDS", "Kind"]

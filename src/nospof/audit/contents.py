@@ -1,0 +1,52 @@
+"""What is known of the inside of a service's machines, and what follows for its data."""
+
+from __future__ import annotations
+
+from nospof.audit.builder import Service
+from nospof.audit.parts.inside import diverging, is_inside_known, keeps_nothing, left_open
+from nospof.model.cloud import TAG_STATE
+from nospof.model.estate import Estate
+from nospof.model.findings import Finding
+
+
+def state_inside(service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what is taken for true of the members' insides, and what was not read of the others."""
+    estate = service.watched.whole
+    items = {one: service.item_of[one] for one in service.members if one in service.item_of}
+    looked = [one for one, item in items.items() if is_inside_known(estate, item.id)]
+    rest = [one for one in service.members if one not in looked]
+    declared = [one for one in rest if one in items and items[one].tags.get(TAG_STATE) == "none"]
+    replaceable = [one for one in rest if one in service.heals and one not in declared]
+    others = [one for one in rest if one not in declared and one not in replaceable]
+    says = []
+    if empty := [one for one in looked if keeps_nothing(estate, items[one].id)]:
+        where = ", ".join(keeps_nothing(estate, items[empty[0]].id))
+        says.append(f"{', '.join(empty)} keep nothing that changes: a look inside found none ({where})")
+    if declared:
+        who = ", ".join(declared)
+        says.append(f"{who} keep nothing that changes: declared by the tag {TAG_STATE}=none, not read")
+    if replaceable:
+        who = ", ".join(replaceable)
+        says.append(f"{who} keep nothing that changes: they are replaced from their image")
+    not_read = [line for item in items.values() for line in left_open(estate, item.id)]
+    if others:
+        inside = f"inside the instances of {service.entry.service} (databases, sessions, uploads)"
+        not_read.append(f"{inside}: {', '.join(others)}; nospof audit --probe looks there")
+    return tuple(says), tuple(not_read)
+
+
+def content_checks(_estate: Estate, service: Service) -> list[Finding]:
+    """Return a finding for each engine that several members run alone: their data drifts apart."""
+    return [
+        Finding(
+            rule="NSP301",
+            service=service.entry.service,
+            title=f"{' and '.join(members)} each run a {engine} of their own: "
+            "what one writes the others lack",
+            event=f"diverges:{engine}",
+            severity="critical",
+            members=members,
+            view="data",
+        )
+        for engine, members in diverging(service)
+    ]
