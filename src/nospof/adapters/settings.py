@@ -14,8 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
-# types-PyYAML is not installed; what is used of it is a parser of nodes, checked below.
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from nospof.adapters.saved.files import read_text
 from nospof.errors import UsageError
@@ -31,7 +30,7 @@ WISH_KEYS = ("entry", "scope", "slo", "needs_egress")
 NUMBER = re.compile(r"[-+]?\d[\d_]*(\.\d*)?([eE][-+]?\d+)?|[-+]?\.\d+")
 
 Node: TypeAlias = Any
-"""A node of PyYAML, which has no types here; `isinstance` says what it is before it is used."""
+"""A node of PyYAML; `isinstance` says what it is before it is used."""
 Made = TypeVar("Made")
 
 
@@ -87,7 +86,7 @@ def compose(text: str, file: str) -> Node | None:
     try:
         for event in yaml.parse(text, yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                line = event.start_mark.line + 1
+                line = event.start_mark.line + 1 if event.start_mark else 1
                 raise UsageError(f"{file}:{line}: anchors and aliases (& and *) are not read; write it out")
         root: Node | None = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
