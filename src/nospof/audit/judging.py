@@ -69,15 +69,18 @@ def read_both_ways(service: Service) -> Readings:
     return Readings(worst, best, worst_now, analyse(topology, pessimistic=False, now=True))
 
 
-def judge(service: Service, read_at: float, rules: dict[str, dict[str, str]]) -> list[Finding]:
+def judge(
+    service: Service, readings: Readings, read_at: float, rules: dict[str, dict[str, str]]
+) -> list[Finding]:
     """Return the findings that are cuts: down, single points of failure, partial outages, lost data.
 
     Args:
         service: what was read.
+        readings: its four readings.
         read_at: when, seconds since the epoch; what is announced is judged from there.
         rules: rule ids by view and kind of event.
     """
-    return _Judge(service, read_at, rules).findings()
+    return _Judge(service, readings, read_at, rules).findings()
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,14 @@ class _Case:
 
 
 class _Judge:
-    def __init__(self, service: Service, read_at: float, rules: dict[str, dict[str, str]]) -> None:
+    def __init__(
+        self, service: Service, readings: Readings, read_at: float, rules: dict[str, dict[str, str]]
+    ) -> None:
         self.service = service
         self.topology = service.topology
         self.read_at = read_at
         self.rules = rules
-        self.readings = read_both_ways(service)
+        self.readings = readings
         self.name = service.entry.service
         self.evidence = Evidence(service)
         self.graphs: dict[tuple[str, bool], Graph] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from nospof.audit.analysis import analyse, analyse_pairs
+from nospof.audit.analysis import analyse_pairs
 from nospof.audit.assumed import named
 from nospof.audit.availability import availability_of, questions_by_stake, slo_says, with_minutes
 from nospof.audit.builder import Entry, Service
@@ -16,7 +16,7 @@ from nospof.audit.cuts import PairProduct
 from nospof.audit.drawing import links_of, parts_of
 from nospof.audit.entries import find_services, read_service, renamed
 from nospof.audit.fronts import ALL_FRONTS
-from nospof.audit.judging import RULES_OF_VIEW, judge
+from nospof.audit.judging import RULES_OF_VIEW, Readings, judge, read_both_ways
 from nospof.audit.mending import propose
 from nospof.audit.parts.data import RULE_OF_KIND_DATA
 from nospof.audit.parts.inside import uses_from_probes
@@ -117,7 +117,8 @@ class _Reporter:
 
     def report(self) -> ServiceReport:
         service = self.service
-        found = with_minutes(self.findings_of(service), service, self.question.rates)
+        readings = read_both_ways(service)
+        found = with_minutes(self.findings_of(service, readings), service, self.question.rates)
         estate = service.estate
         mended = tuple(replace(one, remedy=self.tried(estate, one, found)) for one in found)
         declared, not_read = state_inside(service)
@@ -134,9 +135,9 @@ class _Reporter:
             assumptions=(*declared, *service.assumptions),
             questions=tuple(dict.fromkeys((*questions_by_stake(mended), *service.questions))),
         )
-        return self.with_availability(report)
+        return self.with_availability(report, readings)
 
-    def with_availability(self, report: ServiceReport) -> ServiceReport:
+    def with_availability(self, report: ServiceReport, readings: Readings) -> ServiceReport:
         """Return the report with its cuts of order 2 and what the service can be expected to give."""
         products: list[PairProduct] | None = None
         try:
@@ -144,18 +145,18 @@ class _Reporter:
             report = with_pairs(report, products)
         except UsageError as error:
             report = replace(report, pairs_refused=str(error))
-        worst = analyse(self.service.topology)
-        expected = availability_of(self.service, worst, products, report.findings, self.question.rates)
+        rates = self.question.rates
+        expected = availability_of(self.service, readings.worst, products, report.findings, rates)
         notes = report.notes
         if self.question.slo is not None:
             notes = (*notes, slo_says(self.question.slo, expected.model))
         return replace(report, availability=expected, notes=notes)
 
-    def findings_of(self, service: Service) -> list[Finding]:
+    def findings_of(self, service: Service, readings: Readings) -> list[Finding]:
         """Return all findings of a service that the question is about."""
         cuts = [
             one
-            for one in judge(service, self.read_at, RULES)
+            for one in judge(service, readings, self.read_at, RULES)
             if self.question.asks_about(service.topology.event(one.event))
         ]
         checks = [one for check in CHECKS for one in check(service.watched.whole, service)]
@@ -181,7 +182,8 @@ class _Reporter:
         """Return one remedy with what a second audit, with it in place, says."""
         if proposal.changes is None:
             return Remedy(proposal.says, proposal.commands)
-        after = self.findings_of(self.again(proposal.changes(estate), proposal.entry))
+        service = self.again(proposal.changes(estate), proposal.entry)
+        after = self.findings_of(service, read_both_ways(service))
         after_rules = {one.fingerprint: one.rule for one in after}
         before = {one.fingerprint: one for one in found}
         return Remedy(
