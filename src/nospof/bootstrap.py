@@ -21,6 +21,7 @@ from nospof.errors import UsageError
 from nospof.model.estate import Estate
 from nospof.model.settings import Settings
 from nospof.ports.discovery import Discovery
+from nospof.ports.machine import Machines
 from nospof.ports.world import Reporter, World
 from nospof.procedures.guarantee import Claim
 from nospof.runtime import home as run_home
@@ -80,19 +81,33 @@ def open_discovery(region: str = "", profile: str = "", *, save: Path | None, re
     return discovery if save is None else SavingDiscovery(discovery, save, read_at)
 
 
-def probe(estate: Estate, region: str, profile: str, watcher: Reporter) -> Estate:
+def probe(estate: Estate, region: str, profile: str, watcher: Reporter, save: Path | None = None) -> Estate:
     """Look inside the machines that run, through Systems Manager, and add what was found.
 
+    Args:
+        estate: the account that was read.
+        region: as for `open_discovery`.
+        profile: as for `open_discovery`.
+        watcher: is told how far it is.
+        save: the directory that the account was saved to, or None.
+
     Raises:
-        UsageError: no region, no such profile.
+        UsageError: no region, no such profile; nothing can be saved there.
         CloudError: no credentials, or the endpoint does not answer.
     """
     from nospof.adapters.aws import connect
     from nospof.adapters.machine.ssm import SsmMachines
+    from nospof.adapters.saved.probes import SavingMachines
+
+    machines: Machines = SsmMachines(connect(region=region, profile=profile), poll_seconds())
+    return look_inside(SavingMachines(machines, save) if save else machines, estate, watcher)
+
+
+def look_inside(machines: Machines, estate: Estate, watcher: Reporter | None = None) -> Estate:
+    """Return the estate with what was found inside its machines that run."""
     from nospof.services.probing import probe_machines
 
     running = [one.id for one in estate.of("instance") if one.text("State.Name") == "running"]
-    machines = SsmMachines(connect(region=region, profile=profile), poll_seconds())
     items, unread = probe_machines(machines, running, watcher)
     return replace(estate.plus(*items), unread=(*estate.unread, *unread))
 
@@ -108,6 +123,7 @@ def read_files(paths: tuple[Path, ...], parameters: Path | None) -> Estate:
         UsageError: nothing there, not a format that is known, or something wrong in it.
     """
     from nospof.adapters.saved.opening import open_saved
+    from nospof.adapters.saved.probes import SavedMachines, has_probes
     from nospof.adapters.sources import read_description
     from nospof.services.reading import read_estate
 
@@ -115,7 +131,8 @@ def read_files(paths: tuple[Path, ...], parameters: Path | None) -> Estate:
     if described is not None:
         return described
     discovery = open_saved(paths)
-    return read_estate(discovery, discovery.read_at or time.time())
+    estate = read_estate(discovery, discovery.read_at or time.time())
+    return look_inside(SavedMachines(paths[0]), estate) if has_probes(paths[0]) else estate
 
 
 def read_settings(path: Path | None) -> Settings:

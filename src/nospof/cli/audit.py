@@ -113,7 +113,7 @@ def read_live(asked: dict[str, Any], now: float) -> Estate:
     discovery = bootstrap.open_discovery(region, profile, save=asked["save"], read_at=now)
     with Watch() as watch:
         estate = read_estate(discovery, now, watch)
-        return bootstrap.probe(estate, region, profile, watch) if asked["probe"] else estate
+        return bootstrap.probe(estate, region, profile, watch, asked["save"]) if asked["probe"] else estate
 
 
 def read_files(files: tuple[Path, ...], asked: dict[str, Any]) -> Estate:

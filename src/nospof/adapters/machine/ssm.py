@@ -23,6 +23,7 @@ DELIVERY_SECONDS = 30
 EXECUTION_SECONDS = 60
 PATIENCE_SECONDS = 120.0
 ANSWER_BYTES = 4 << 20
+ANSWER_DEPTH = 8
 CUT = "# The sender cuts here"
 NO_PYTHON = "no python3"
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")
@@ -54,12 +55,29 @@ def answer_of(output: str) -> tuple[dict[str, Any] | None, str]:
     try:
         reader = zlib.decompressobj()
         text = reader.decompress(base64.b64decode(said, validate=True), ANSWER_BYTES)
-        document = json.loads(text)
+        document = cleaned(json.loads(text))
     except (ValueError, zlib.error, RecursionError):
         return None, "the answer was cut or is none"
     if reader.unconsumed_tail or not isinstance(document, dict) or document.get("schema") != SCHEMA:
         return None, "the answer is not the probe's"
     return document, ""
+
+
+def cleaned(value: Any, depth: int = 0) -> Any:
+    """Return a part of an answer as it may be kept and shown: no control characters, no halves of characters.
+
+    Raises:
+        ValueError: the probe never answers such a thing: too deep, a number that nobody can count to.
+    """
+    if depth > ANSWER_DEPTH or (isinstance(value, int | float) and not abs(value) < 2**63):
+        raise ValueError("not the probe's")
+    if isinstance(value, str):
+        return "".join(one if one.isprintable() else "\ufffd" for one in value)
+    if isinstance(value, list):
+        return [cleaned(one, depth + 1) for one in value]
+    if isinstance(value, dict):
+        return {cleaned(key, depth + 1): cleaned(one, depth + 1) for key, one in value.items()}
+    return value
 
 
 class SsmMachines:
