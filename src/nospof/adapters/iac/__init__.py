@@ -1,0 +1,1 @@
+"""Readers of infrastructure as code: a description becomes the estate it promises."""
