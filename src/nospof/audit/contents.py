@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nospof.audit.builder import Service
-from nospof.audit.parts.inside import diverging, is_inside_known, keeps_nothing, left_open
+from nospof.audit.parts.inside import (
+    diverging,
+    is_inside_known,
+    keeps_nothing,
+    left_open,
+    look_of,
+    vanishing,
+)
+from nospof.audit.parts.surroundings import boot_traps
 from nospof.model.cloud import TAG_STATE
 from nospof.model.estate import Estate
 from nospof.model.findings import Finding
@@ -16,7 +26,9 @@ def state_inside(service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
     looked = [one for one, item in items.items() if is_inside_known(estate, item.id)]
     rest = [one for one in service.members if one not in looked]
     declared = [one for one in rest if one in items and items[one].tags.get(TAG_STATE) == "none"]
-    replaceable = [one for one in rest if one in service.heals and one not in declared]
+    # What an alarm recovers keeps its disks; what goes by a group's name and not by its own is made anew.
+    anonymous = [one for one in rest if one not in items or items[one].id != one]
+    replaceable = [one for one in anonymous if one in service.heals and one not in declared]
     others = [one for one in rest if one not in declared and one not in replaceable]
     says = []
     if empty := [one for one in looked if keeps_nothing(estate, items[one].id)]:
@@ -36,6 +48,11 @@ def state_inside(service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def content_checks(_estate: Estate, service: Service) -> list[Finding]:
+    """Return the findings about what stands inside machines that are no cuts."""
+    return [*drifting(service), *from_looks(service)]
+
+
+def drifting(service: Service) -> list[Finding]:
     """Return a finding for each engine that several members run alone: their data drifts apart."""
     return [
         Finding(
@@ -50,3 +67,28 @@ def content_checks(_estate: Estate, service: Service) -> list[Finding]:
         )
         for engine, members in diverging(service)
     ]
+
+
+def from_looks(service: Service) -> list[Finding]:
+    """Return a finding for data on disks that a stop empties, and for what keeps a machine from booting."""
+    found = []
+    for member in service.members:
+        item = service.item_of.get(member)
+        look = look_of(service.watched.whole, item.id) if item is not None else None
+        if look is None:
+            continue
+        for says, disk in vanishing(look):
+            title = f"The {says} of {member} can be lost with a stop: {disk} is an instance store"
+            event = f"vanishes:{says} of {member}"
+            found.append(about("NSP304", service, member, title, event))
+        for point, why in boot_traps(look):
+            title = f"{member} does not boot again: fstab wants {point} without nofail, and {why}"
+            one = about("NSP509", service, member, title, f"boot:{member}:{point}")
+            found.append(replace(one, view="recovery", severity="medium"))
+    return found
+
+
+def about(rule: str, service: Service, member: str, title: str, event: str) -> Finding:
+    """Return a finding about the data of one member."""
+    name = service.entry.service
+    return Finding(rule, name, title, event, "high", members=(member,), view="data")

@@ -64,10 +64,11 @@ def listing(title: str, lines: tuple[str, ...]) -> list[str]:
 
 def origin(report: AuditReport) -> str:
     """Return what was read and when, in one line."""
-    when = datetime.fromtimestamp(report.read_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    moment = datetime.fromtimestamp(report.read_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    when = f"read {moment}" if report.read_at else ""
     account = f"account {report.account}" if report.account else report.source
     source = f" ({report.source})" if report.account and report.source != "AWS" else ""
-    where = ", ".join(filter(None, (f"{account}{source}", report.region, f"read {when}")))
+    where = ", ".join(filter(None, (f"{account}{source}", report.region, when)))
     return f"{first_upper(where)}."
 
 

@@ -309,7 +309,7 @@ class AuditReport:
 
     def _found(self) -> str:
         if not self.services:
-            return f"nothing that serves was found in {self.region}"
+            return f"nothing that serves was found{f' in {self.region}' if self.region else ''}"
         where = counted(len(self.services), "service")
         singles = [one for one in self.findings if one.is_single_point]
         possible = sum(one.confidence == "possible" for one in singles)
