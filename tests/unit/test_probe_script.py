@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -205,3 +206,60 @@ def test_an_answer_that_is_none_is_told_so(said: str) -> None:
     document, problem = answer_of(said)
     assert document is None
     assert problem
+
+
+# When a file counts as changed ------------------------------------------------------------------------
+
+
+def aged(path: Path, days: float) -> None:
+    then = time.time() - days * 86_400
+    os.utime(path, (then, then))
+
+
+def test_a_file_of_last_week_counts_however_short_ago_the_machine_booted(root: Path) -> None:
+    put(root, "proc/stat", f"btime {int(time.time())}\n")
+    put(root, "var/www/upload.png")
+    aged(root / "var/www/upload.png", 7)
+    assert found(root, "written") == [{"directory": "/var/www", "files": 1}]
+    aged(root / "var/www/upload.png", 40)
+    assert found(root, "written") == []
+
+
+def test_what_came_with_the_image_does_not_count_and_the_answer_says_since_when(root: Path) -> None:
+    put(root, "srv/www/index.html")
+    aged(root / "srv/www/index.html", 1)
+    assert found(root, "written")  # nobody could tell when the machine was made
+    put(root, "etc/machine-id", "0123\n")
+    answer = look(str(root))["written"]
+    assert answer["status"] == "none"
+    assert answer["since"] == int((root / "etc/machine-id").stat().st_ctime)
+
+
+def test_the_end_of_the_first_start_is_when_a_machine_was_made(root: Path) -> None:
+    put(root, "etc/machine-id", "0123\n")
+    put(root, "var/lib/cloud/instance/sem/config_scripts_user")
+    aged(root / "var/lib/cloud/instance/sem/config_scripts_user", 3)
+    for name, days in (("installed", 4.0), ("uploaded", 2.0)):
+        put(root, f"srv/{name}/file")
+        aged(root / f"srv/{name}/file", days)
+    assert found(root, "written") == [{"directory": "/srv/uploaded", "files": 1}]
+
+
+def test_a_machine_made_in_the_future_has_a_wrong_clock_and_everything_counts(root: Path) -> None:
+    put(root, "var/lib/cloud/instance/sem/config_scripts_user")
+    aged(root / "var/lib/cloud/instance/sem/config_scripts_user", -9)
+    put(root, "srv/a")
+    assert found(root, "written")
+
+
+def test_directories_that_others_lend_are_not_entered(root: Path) -> None:
+    put(
+        root,
+        "proc/mounts",
+        "10.0.0.9:/up /srv/up nfs4 rw 0 0\n10.0.0.9:/s /var/lib/php/sessions nfs4 rw 0 0\n",
+    )
+    put(root, "srv/up/a.png")
+    put(root, "srv/own/a.png")
+    put(root, "var/lib/php/sessions/sess_1")
+    assert found(root, "written") == [{"directory": "/srv/own", "files": 1}]
+    assert found(root, "sessions") == []

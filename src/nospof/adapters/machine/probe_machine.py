@@ -16,6 +16,8 @@ from typing import Any
 
 SECONDS = 10.0
 FILE_BYTES = 256 * 1024
+WAITS_NOT = {"nofail", "noauto", "x-systemd.automount"}
+FIRST_START = "/var/lib/cloud/instance/sem"
 PSEUDO = (
     "proc",
     "sysfs",
@@ -220,6 +222,11 @@ def mounts(m: Machine) -> "list[Any]":
     return found
 
 
+def lent(m: Machine) -> "tuple[str, ...]":
+    """Return the directories that other machines lend: asking them may block, and they are not ours."""
+    return tuple(str(one["point"]) for one in mounts(m) if one["server"] or one["export"])
+
+
 def efs_behind_tunnel(m: Machine) -> str:
     """Return the file system that is mounted through Amazon's TLS tunnel, whose address says nothing."""
     ids = sorted(set(re.findall(r"fs-[0-9a-f]+", " ".join(m.names("/var/run/efs") + m.names("/run/efs")))))
@@ -236,7 +243,7 @@ def fstab(m: Machine) -> "list[Any]":
                 {
                     "point": parts[1],
                     "type": parts[2],
-                    "nofail": "nofail" in parts[3].split(",") or "noauto" in parts[3].split(","),
+                    "nofail": bool(WAITS_NOT & set(parts[3].split(","))),
                     "by_kernel_name": bool(re.match(r"/dev/(sd|xvd|vd|nvme)", parts[0])),
                 }
             )
@@ -339,6 +346,24 @@ def identity(m: Machine) -> "list[Any]":
     ]
     name = m.read("/etc/hostname").strip()
     return rows + ([{"name": "hostname " + name, "hash": ""}] if name else [])
+
+
+def made(m: Machine) -> float:
+    """Return when the machine was made; 0 when nobody could tell: then what its image brought counts too.
+
+    cloud-init notes the end of a new instance's first start. Otherwise it is when the oldest part of
+    the machine's identity was written to this disk.
+    """
+    first = [FIRST_START + "/" + one for one in m.names(FIRST_START) if "scripts_user" in one]
+    own = ["/etc/machine-id", *("/etc/ssh/" + one for one in m.names("/etc/ssh") if one.endswith("_key.pub"))]
+    moments = []
+    for names, field in ((first, "st_mtime"), (own, "st_ctime")):
+        for one in names:
+            with contextlib.suppress(OSError):
+                moments.append(getattr(os.lstat(m.path(one)), field))
+        if moments:
+            break
+    return min(moments) if moments and min(moments) <= time.time() else 0.0
 
 
 # Sockets ------------------------------------------------------------------------------------------

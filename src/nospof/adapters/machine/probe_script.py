@@ -26,6 +26,8 @@ from nospof.adapters.machine.probe_machine import (
     devices,
     fstab,
     identity,
+    lent,
+    made,
     memory,
     mounts,
     owners,
@@ -70,9 +72,8 @@ def sockets(m: Machine, state: str) -> "list[tuple[str, str, str]]":
     known = owners(m)
     found = []
     for name in ("tcp", "tcp6"):
-        for line in (
-            read_regular(m.proc + "/net/" + name, 4 << 20).decode("ascii", "replace").splitlines()[1:]
-        ):
+        text = read_regular(m.proc + "/net/" + name, 4 << 20).decode("ascii", "replace")
+        for line in text.splitlines()[1:]:
             parts = line.split()
             # Machines that are directories share one network: only what their own processes hold is theirs.
             if len(parts) > 9 and parts[3] == state and not (m.mark and parts[9] not in known):
@@ -191,7 +192,8 @@ def sessions(m: Machine) -> "list[Any]":
         said = settings(m.read(at), ("session.save_handler", "session.save_path"))
         if said.get("session.save_handler", "files") == "files" and said.get("session.save_path"):
             directories.append(said["session.save_path"].rpartition(";")[2])
-    for at in directories:
+    others = tuple(one + "/" for one in lent(m))
+    for at in (one for one in directories if not (one + "/").startswith(others)):
         number = sum(one.startswith("sess_") for one in m.names(at))
         if number:
             found[at] = number
@@ -199,13 +201,15 @@ def sessions(m: Machine) -> "list[Any]":
 
 
 def written(m: Machine) -> "list[Any]":
-    """Return directories below document roots with files that changed while the service ran."""
-    began = since(m)
+    """Return directories below document roots with files that changed since the machine was made."""
+    began, others = since(m), {m.path(one) for one in lent(m)}
     found: dict[str, int] = {}
     seen = 0
-    for root in DOCUMENT_ROOTS:
+    for root in (one for one in DOCUMENT_ROOTS if m.path(one) not in others):
         for at, directories, files in os.walk(m.path(root), onerror=refused):
-            directories[:] = sorted(one for one in directories if not one.startswith("."))
+            directories[:] = sorted(
+                one for one in directories if one[0] != "." and os.path.join(at, one) not in others
+            )
             for name in sorted(files):
                 seen += 1
                 if seen > SWEEP_FILES or m.is_late():
@@ -225,15 +229,13 @@ def refused(error: OSError) -> None:
 
 
 def since(m: Machine) -> float:
-    """Return since when a changed file counts: the first service's start, a month ago at most."""
-    boot = re.search(r"(?m)^btime (\d+)", read_regular(m.proc + "/stat").decode("ascii", "replace"))
-    starts = []
-    for process in m.processes:
-        with contextlib.suppress(OSError, Unreadable, IndexError, ValueError):
-            line = read_regular("{}/stat".format(process["at"])).decode("utf-8", "replace")
-            starts.append(int(line.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK"))
-    began = int(boot.group(1)) + min(starts) + 60.0 if boot and starts else 0.0
-    return max(began, time.time() - RECENT_SECONDS)
+    """Return since when a changed file counts: a month ago, or the making of a younger machine.
+
+    How long ago it booted is no matter: an upload of last week counts a minute after a boot too.
+    """
+    # A whole day, so that two looks at one machine give the same bytes.
+    month = (time.time() - RECENT_SECONDS) // 86400 * 86400
+    return max(month, made(m))
 
 
 def open_files(m: Machine) -> "list[Any]":
@@ -356,6 +358,8 @@ def look(root: str = "/", proc: str = "", mark: bytes = b"") -> "dict[str, Any]"
                 "reason": f"only the first {SECTION_ROWS} of {len(found)}" if cut else "",
                 "found": found[:SECTION_ROWS],
             }
+            if name == "written":
+                answer[name]["since"] = int(since(m))
         except NotApplicable as error:
             answer[name] = {"status": "not applicable", "reason": str(error), "found": []}
         except Unreadable as error:

@@ -7,6 +7,14 @@ named, and never taken for absent.
 from __future__ import annotations
 
 from nospof.audit.builder import Builder, Service
+from nospof.audit.parts.surroundings import (
+    ask_names,
+    date,
+    note_boot,
+    regard_hardware,
+    store_under,
+)
+from nospof.audit.windows import day
 from nospof.model.estate import Estate, Use
 from nospof.model.item import Item, Record
 from nospof.model.topology import AllOf, AnyOf, AtLeast, Node, On, Requirement, Unknown, names_in
@@ -29,7 +37,7 @@ KEEPS = ("engines", "sessions", "written", "files")
 VOTING = ("galera", "etcd", "patroni", "replica set")
 FORGETS = ("memcached",)
 REMOTE = ("nfs", "nfs4")
-SOON_SECONDS = 30 * 86_400
+FILES_SHOWN = 3
 
 
 def look_of(estate: Estate, instance_id: str) -> Item | None:
@@ -48,7 +56,9 @@ def keeps_nothing(estate: Estate, instance_id: str) -> tuple[str, ...]:
     look = look_of(estate, instance_id)
     if look is None or any(look.text(f"{one}.status") != "none" for one in KEEPS):
         return ()
-    return ("database engines", "session files", "files changed below document roots", "open files")
+    since = look.number("written.since") or 0.0
+    when = f" since {day(since)}" if 0 < since <= estate.read_at else ""
+    return ("database engines", "session files", f"files changed below document roots{when}", "open files")
 
 
 def left_open(estate: Estate, instance_id: str) -> tuple[str, ...]:
@@ -115,6 +125,8 @@ def inside(b: Builder) -> None:
         regard_arrays(b, name, arrays)
         keep(b, name, look, arrays)
         join_clusters(b, name, look)
+        ask_names(b, name, look)
+        regard_hardware(b, name, look)
         note_boot(b, look)
         date(b, name, look)
         for says in left_open(b.estate, look.id):
@@ -194,25 +206,72 @@ def without(requirement: Requirement, covered: set[str]) -> Requirement:
 # Data ------------------------------------------------------------------------------------------------------
 
 
-def keep(b: Builder, name: str, look: Item, arrays: dict[str, Requirement | None]) -> None:
-    """Note the data that lives on one machine only: what is kept in step elsewhere is not."""
-    for one in look.rows("engines.found"):
-        if one.text("engine") not in FORGETS and not one.text("group") and one.text("role") != "replica":
-            where = one.text("directory")
-            b.state(f"{one.text('engine')} data of {name}", copies_of(b, name, where, arrays))
+def kept(look: Item) -> tuple[tuple[str, str], ...]:
+    """Return the data that lives on one machine only, and the directory: what others have in step is not.
+
+    What lies in a directory of another machine is that machine's.
+    """
+    found = [
+        (f"{one.text('engine')} data", one.text("directory"))
+        for one in look.rows("engines.found")
+        if one.text("engine") not in FORGETS and not one.text("group") and one.text("role") != "replica"
+    ]
     for section, says in (("sessions", "sessions"), ("written", "files")):
-        for one in look.rows(f"{section}.found"):
-            where = one.text("directory")
-            b.state(f"{says} in {where} of {name}", copies_of(b, name, where, arrays))
+        found += [
+            (f"{says} in {one.text('directory')}", one.text("directory"))
+            for one in look.rows(f"{section}.found")
+        ]
+    return tuple(one for one in found if not is_elsewhere(look, one[1]))
 
 
-def copies_of(b: Builder, name: str, path: str, arrays: dict[str, Requirement | None]) -> Requirement:
+def vanishing(look: Item) -> tuple[tuple[str, str], ...]:
+    """Return the data that is on an instance store, and the disk: a stop empties it."""
+    found = []
+    for says, path in kept(look):
+        mount = mount_of(look, path)
+        if mount is not None and (store := store_under(look, mount.text("device"))):
+            found.append((says, store))
+    return tuple(found)
+
+
+def mount_of(look: Item, path: str) -> Record | None:
+    """Return the mount that a path is in: the one with the longest point."""
+    below = [one for one in look.rows("mounts.found") if is_below(path, one.text("point"))]
+    return max(below, key=lambda one: len(one.text("point")), default=None)
+
+
+def is_below(path: str, point: str) -> bool:
+    """Whether a path is a directory or something in it."""
+    return bool(point) and (path == point or path.startswith(point.rstrip("/") + "/"))
+
+
+def is_elsewhere(look: Item, path: str) -> bool:
+    """Whether a path is in a directory that another machine lends."""
+    mount = mount_of(look, path)
+    return mount is not None and bool(mount.text("server"))
+
+
+def keep(b: Builder, name: str, look: Item, arrays: dict[str, Requirement | None]) -> None:
+    """Note the data that lives on one machine only."""
+    gone = dict(vanishing(look))
+    for says, path in kept(look):
+        # An instance store goes with its machine.
+        copies = On(name) if says in gone else copies_of(b, name, path, look, arrays)
+        b.state(f"{says} of {name}", copies)
+    if (rows := look.rows("files.found")) and not kept(look):
+        shown = ", ".join(f"{one.text('path')} ({one.text('process')})" for one in rows[:FILES_SHOWN])
+        more = f" and {len(rows) - FILES_SHOWN} more" if len(rows) > FILES_SHOWN else ""
+        b.ask(f"must anything in these open files of {name} not be lost: {shown}{more}?")
+
+
+def copies_of(
+    b: Builder, name: str, path: str, look: Item, arrays: dict[str, Requirement | None]
+) -> Requirement:
     """Return the copies of what is kept at a path: the disks below it, or the whole machine."""
-    for point, requirement in arrays.items():
-        if path == point or path.startswith(point.rstrip("/") + "/"):
-            if requirement is not None and volumes_in(requirement) <= b.nodes.keys():
-                return requirement
-            break
+    mount = mount_of(look, path)
+    requirement = arrays.get(mount.text("point")) if mount is not None else None
+    if requirement is not None and volumes_in(requirement) <= b.nodes.keys():
+        return requirement
     volumes = tuple(
         On(one.text("Ebs.VolumeId")) for one in b.service.item_of[name].rows("BlockDeviceMappings")
     )
@@ -250,31 +309,3 @@ def diverging(service: Service) -> tuple[tuple[str, tuple[str, ...]], ...]:
             if one.text("engine") not in FORGETS and not (one.text("group") or one.texts("peers")):
                 found.setdefault(one.text("engine"), []).append(name)
     return tuple((engine, tuple(found[engine])) for engine in sorted(found) if len(found[engine]) > 1)
-
-
-# Boot and dates --------------------------------------------------------------------------------------------
-
-
-def note_boot(b: Builder, look: Item) -> None:
-    """Note what may keep a machine from booting."""
-    for one in look.rows("fstab.found"):
-        if one.text("point") == "/" or one.flag("nofail"):
-            continue
-        says = f"{look.id} does not boot without {one.text('point')}: fstab has no nofail"
-        b.assume(
-            says + (", and names it as the kernel may not next time" if one.flag("by_kernel_name") else "")
-        )
-
-
-def date(b: Builder, name: str, look: Item) -> None:
-    """Let the near end of a local certificate perhaps hit its machine: nobody saw which one is shown.
-
-    What renews by itself does so a month ahead, so a later end says nothing.
-    """
-    for one in look.rows("certificates.found"):
-        ends_at = one.number("ends_at")
-        if ends_at and ends_at < b.estate.read_at + SOON_SECONDS:
-            path = one.text("path")
-            label = f"end of the certificate {path} of {look.id}"
-            event = b.event(f"certificate:{look.id}:{path}", "certificate", label, ends_at)
-            b.change(name, possible_domains=(*b.nodes[name].possible_domains, event))

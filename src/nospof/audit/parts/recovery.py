@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nospof.audit.builder import Builder
+from nospof.audit.parts.inside import keeps_nothing
 from nospof.audit.parts.routing import scaling_of
 from nospof.model.cloud import TAG_STATE
 from nospof.model.estate import Estate, Item, Record
@@ -110,7 +111,7 @@ def pets(b: Builder) -> None:
     if len(b.machines) != 1 or not lone:
         return
     item = b.service.item_of[lone[0]]
-    if item.tags.get(TAG_STATE) == "none":
+    if item.tags.get(TAG_STATE) == "none" or keeps_nothing(b.estate, item.id):
         return
     for disk in names_in(b.nodes[lone[0]].requirement):
         if b.nodes[disk].kind == "volume":

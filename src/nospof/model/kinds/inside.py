@@ -46,6 +46,7 @@ INSIDE = (
             "schema",
             "is_root",
             *(f"{name}.{one}" for name in SECTIONS for one in ("status", "reason")),
+            "written.since",
             *(f"{name}.found.{one}" for name, fields in SECTIONS.items() for one in fields),
         ),
         action="ssm:SendCommand",

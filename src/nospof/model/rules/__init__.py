@@ -36,7 +36,6 @@ NOT_BUILT = frozenset(
         "NSP205",
         "NSP206",
         "NSP207",
-        "NSP304",
         "NSP401",
         "NSP405",
         "NSP604",

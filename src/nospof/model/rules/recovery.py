@@ -105,4 +105,20 @@ RECOVERY = (
         remedy="Resume the processes.",
         related=("NSP404", "NSP501"),
     ),
+    Rule(
+        "NSP509",
+        "recovery/boot-trap",
+        title="A machine would not boot again.",
+        why=(
+            "A disk that fstab asks for without `nofail` and that is not there stops the boot in emergency "
+            "mode, where nobody can log in over the network. It shows at the first stop, which may be the "
+            "cloud's own maintenance."
+        ),
+        looks_at=(
+            "The mounts that fstab wants at boot beside what is mounted now and what is on disks that a stop "
+            "empties, where somebody looked inside."
+        ),
+        remedy="Add `nofail` to the line, or take it out, and reboot once while another member serves.",
+        related=("NSP304", "NSP504"),
+    ),
 )
