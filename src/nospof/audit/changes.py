@@ -148,6 +148,9 @@ def with_wider_group(estate: Estate, scaling: Item, zones: list[str]) -> Estate:
     used = {row.get("AvailabilityZone") for row in rows}
     zone = next((one for one in zones if one not in used), zones[-1])
     twin = {"InstanceId": f"{scaling.id}{TWIN}", "AvailabilityZone": zone, "LifecycleState": "InService"}
+    if (first := estate.find("instance", str(rows[0].get("InstanceId")))) is not None:
+        estate, machine = machine_in(estate, first, zone)
+        twin["InstanceId"] = machine.id
     estate = estate.changed(scaling.kind.name, scaling.id, **fields, Instances=[*rows, twin])
     needs = tuple(replace(one, user=scaling.id) for one in estate.uses_of(str(rows[0].get("InstanceId"))))
     estate = replace(estate, uses=(*estate.uses, *needs))

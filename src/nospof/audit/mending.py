@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nospof.audit.builder import Entry, Service
 from nospof.audit.changes import (
     all_in_service,
@@ -15,13 +17,14 @@ from nospof.audit.changes import (
 )
 from nospof.audit.proposal import Proposal
 from nospof.audit.quality import groups_of
+from nospof.audit.remedies_containers import second_place
 from nospof.model.cloud import TAG_STATE, HealthCheck
 from nospof.model.estate import Estate, Item
 from nospof.model.findings import Finding
 
 CHECK = HealthCheck()
 """The health check that `pair` sets."""
-MACHINES = ("instance", "volume", "zone", "host", "rack")
+MACHINES = ("instance", "volume", "task", "zone", "host", "rack")
 """What a second machine elsewhere is the remedy for."""
 
 
@@ -55,7 +58,10 @@ def propose(estate: Estate, service: Service, finding: Finding) -> Proposal:
 
 def second_machine(estate: Estate, service: Service) -> Proposal:
     """Propose a twin of a member in another zone, behind the service's balancer or a new one."""
+    if (elsewhere := second_place(estate, service)) is not None:
+        return elsewhere
     machines = [service.item_of[one] for one in service.members if one in service.item_of]
+    machines = [one for one in machines if one.kind.name in ("instance", "auto scaling group")]
     if not machines:
         return Proposal("add a machine in another zone")
     source = machines[0]
@@ -68,7 +74,8 @@ def second_machine(estate: Estate, service: Service) -> Proposal:
         return Proposal(f"add a second machine; no other zone of {estate.region or 'the region'} was read")
     name = service.entry.service
     is_live = estate.is_whole
-    if balancer is None and not estate.where("classic load balancer", "Instances.InstanceId", source.id):
+    classic = estate.where("classic load balancer", "Instances.InstanceId", source.id)
+    if balancer is None and not classic:
         stateless = " --stateless" if source.tags.get(TAG_STATE) == "none" else ""
         commands = (f"nospof clone {source.id} --zone {zone}", f"nospof pair {source.id}{stateless}")
         says = f"clone {source.label} into {zone} and put both behind a load balancer"
@@ -80,15 +87,47 @@ def second_machine(estate: Estate, service: Service) -> Proposal:
         )
     says = f"clone {source.label} into {zone} and register the twin"
     steps = [f"nospof clone {source.id} --zone {zone}", *map(register_command, groups_of(service))]
+    for one in classic:
+        steps += classic_commands(estate, one, zone)
     if balancer is not None and zone not in zones_of_balancer(estate, balancer):
         says += f", with {zone} enabled on {balancer.label}"
-        steps.insert(0, zone_command(balancer, zone))
+        steps.insert(0, zone_command(estate, balancer, zone))
     return Proposal(says, tuple(steps) if is_live else (), lambda old: with_twin(old, source, zone))
 
 
 def register_command(group: Item) -> str:
     """Return the command that puts the twin into a group."""
     return f"aws elbv2 register-targets --target-group-arn {group.id} --targets Id=<the twin>"
+
+
+def classic_commands(estate: Estate, balancer: Item, zone: str) -> list[str]:
+    """Return the commands that put the twin behind a classic balancer, with its zone enabled."""
+    name = f"--load-balancer-name {balancer.id}"
+    found = [f"aws elb register-instances-with-load-balancer {name} --instances <the twin>"]
+    if zone in balancer.texts("AvailabilityZones"):
+        return found
+    if balancer.texts("Subnets"):
+        vpc = network_of(estate, balancer.texts("Subnets"))
+        added = f"--subnets {subnet_in(estate, vpc, zone)}"
+        return [f"aws elb attach-load-balancer-to-subnets {name} {added}", *found]
+    added = f"--availability-zones {zone}"
+    return [f"aws elb enable-availability-zones-for-load-balancer {name} {added}", *found]
+
+
+def network_of(estate: Estate, subnets: Sequence[str]) -> str:
+    """Return the network that subnets belong to, or nothing."""
+    found = [item.text("VpcId") for one in subnets if (item := estate.find("subnet", one))]
+    return next(iter(found), "")
+
+
+def subnet_in(estate: Estate, network: str, zone: str) -> str:
+    """Return the subnet of a network in a zone; words for the reader where there is none, or more."""
+    found = [
+        one.id
+        for one in estate.of("subnet")
+        if network and (one.text("VpcId"), one.text("AvailabilityZone")) == (network, zone)
+    ]
+    return found[0] if len(found) == 1 else f"<one in {zone}>"
 
 
 def group_of_instance_in(estate: Estate, instance_id: str) -> Item | None:
@@ -105,15 +144,31 @@ def wider_group(estate: Estate, service: Service, scaling: Item) -> Proposal:
         zones = [*zones, free] if free else zones
     if len(zones) < 2:
         return Proposal(f"let {scaling.id} keep two members in two zones; no other zone was read")
+    least, most = scaling.number("MinSize") or 0, scaling.number("MaxSize")
+    wanted = max(2, int(scaling.number("DesiredCapacity") or 0))
     command = (
         f"aws autoscaling update-auto-scaling-group --auto-scaling-group-name {scaling.id} "
-        f"--min-size 2 --desired-capacity 2 --vpc-zone-identifier <subnets in {' and '.join(zones[:2])}>"
+        f"--min-size {max(2, int(least))} {'--max-size 2 ' if most is not None and most < 2 else ''}"
+        f"--desired-capacity {wanted}{subnets_option(estate, scaling, zones)}"
     )
     return Proposal(
         f"let {scaling.id} keep two members, in {' and '.join(zones[:2])}",
         (command,) if estate.is_whole else (),
         lambda old: with_wider_group(old, scaling, zones),
     )
+
+
+def subnets_option(estate: Estate, scaling: Item, zones: list[str]) -> str:
+    """Return the option that gives a group subnets in both zones; nothing where it has them."""
+    listed = [one.strip() for one in scaling.text("VPCZoneIdentifier").split(",") if one.strip()]
+    have = {zone_of_row(estate, one) for one in listed}
+    if len(have - {""}) > 1:
+        return ""
+    if not have or "" in have:
+        return f" --vpc-zone-identifier <subnets in {' and '.join(zones[:2])}, with a comma between>"
+    network = network_of(estate, listed)
+    more = [subnet_in(estate, network, one) for one in zones[:2] if one not in have]
+    return f" --vpc-zone-identifier {','.join((*listed, *more))}"
 
 
 def zones_of_scaling(estate: Estate, scaling: Item) -> list[str]:
@@ -147,10 +202,12 @@ def other_zone(estate: Estate, service: Service, balancer: Item | None) -> str:
     return next(iter([zone for zone in free if zone in enabled] or free), "")
 
 
-def zone_command(balancer: Item, zone: str) -> str:
-    """Return the command that enables a zone."""
-    subnets = f"<the present ones> <one in {zone}>"
-    return f"aws elbv2 set-subnets --load-balancer-arn {balancer.id} --subnets {subnets}"
+def zone_command(estate: Estate, balancer: Item, zone: str) -> str:
+    """Return the command that enables a zone: it names all subnets, those that there are too."""
+    present = [row.text("SubnetId") for row in balancer.rows("AvailabilityZones")]
+    kept = " ".join(present) if all(present) else "<the present ones>"
+    added = subnet_in(estate, balancer.text("VpcId") or network_of(estate, present), zone)
+    return f"aws elbv2 set-subnets --load-balancer-arn {balancer.id} --subnets {kept} {added}"
 
 
 def enable_zone(estate: Estate, service: Service, instance_id: str) -> Proposal:
@@ -161,7 +218,9 @@ def enable_zone(estate: Estate, service: Service, instance_id: str) -> Proposal:
     if balancer is None or not zone:
         return Proposal("enable on the balancer the zones that its targets are in")
     says = f"enable zone {zone} on {balancer.label}: a target is there already"
-    return Proposal(says, (zone_command(balancer, zone),), lambda old: with_zone(old, balancer.id, zone))
+    return Proposal(
+        says, (zone_command(estate, balancer, zone),), lambda old: with_zone(old, balancer.id, zone)
+    )
 
 
 def bring_back(service: Service) -> Proposal:
