@@ -87,6 +87,8 @@ def test_the_last_card_of_a_bond_is_a_single_point_now_and_of_two_none_is() -> N
 
     assert cards(["eth0", "eth1"], []) == []
     assert cards(["eth0"], ["eth1"]) == [("network card eth0 of web1", "now")]
+    of_one = findings(bonds=[{"name": "bond0", "up": ["eth0"], "down": ["eth1"]}])
+    assert {one.confidence for one in of_one if "card" in one.event} == {"certain"}
 
 
 def test_memory_that_erred_may_be_off_and_memory_that_was_corrected_is_asked_about() -> None:

@@ -58,7 +58,7 @@ def answer_of(output: str) -> tuple[dict[str, Any] | None, str]:
         document = cleaned(json.loads(text))
     except (ValueError, zlib.error, RecursionError):
         return None, "the answer was cut or is none"
-    if reader.unconsumed_tail or not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    if not reader.eof or not isinstance(document, dict) or document.get("schema") != SCHEMA:
         return None, "the answer is not the probe's"
     return document, ""
 
