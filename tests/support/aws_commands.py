@@ -14,6 +14,8 @@ from botocore.model import OperationModel, Shape
 
 PLACEHOLDER = re.compile(r"<([^<>]+)>")
 """What the reader of a command must put in."""
+COMMA = re.compile(r",(?![^{<]*[}>])")
+"""A comma of a structure, not one inside braces or in words for the reader."""
 OF_THE_PROGRAM = {"region", "query", "output"}
 """Options that every command takes."""
 
@@ -136,8 +138,10 @@ def value_of(shape: Any, words: list[str], where: str) -> Any:
     (word,) = words
     if shape.type_name == "structure":
         return word if PLACEHOLDER.fullmatch(word) else shorthand(shape, word, where)
+    if shape.type_name == "boolean":
+        return word == "true"
     if shape.type_name in ("integer", "long"):
-        return int(word)
+        return word if PLACEHOLDER.fullmatch(word) else int(word)
     allowed = getattr(shape, "enum", ())
     if allowed and word not in allowed and not PLACEHOLDER.fullmatch(word):
         raise WrongCommand(f"{where} does not take {word}")
@@ -148,7 +152,7 @@ def shorthand(shape: Any, word: str, where: str) -> dict[str, Any]:
     """Return the structure that shorthand spells: Key=value,Key=value."""
     found: dict[str, Any] = {}
     last = ""
-    for part in word.split(","):
+    for part in COMMA.split(word):
         key, sign, value = part.partition("=")
         if not sign and last and shape.members[last].type_name == "list":
             found[last] += value_of(shape.members[last], [part], where)
@@ -157,10 +161,7 @@ def shorthand(shape: Any, word: str, where: str) -> dict[str, Any]:
             raise WrongCommand(f"{where} has no {key}")
         last = key
         inner: Shape = shape.members[key]
-        if inner.type_name == "boolean":
-            found[key] = value == "true"
-        else:
-            found[key] = value_of(inner, [value], where)
+        found[key] = value_of(inner, [value.strip("{}")], where)
     for key in shape.required_members:
         if key not in found:
             raise WrongCommand(f"{where} lacks {key}")

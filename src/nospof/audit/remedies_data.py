@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nospof.audit.builder import Service
+from nospof.audit.checks_data import BACKUP
 from nospof.audit.proposal import Proposal
+from nospof.audit.remedies_stores import APART, usable_key
 from nospof.model.estate import Estate, Item, item_of
 from nospof.model.findings import Finding
 from nospof.model.kinds import KINDS
@@ -15,31 +19,56 @@ def remedy_for(estate: Estate, service: Service, finding: Finding) -> Proposal |
     items += [
         one for one in service.item_of.values() if one.id in finding.members and one.kind.name in SETTINGS
     ]
-    if finding.rule in ("NSP302", "NSP306") and items:
-        return setting(items[0], finding.rule)
+    if finding.rule in ("NSP302", "NSP306"):
+        return setting(items[0], finding.rule) if items else None
+    if finding.rule in ("NSP505", "NSP703"):
+        return usable_key(service)
+    if finding.view not in ("serving", "data"):
+        return None
+    if finding.rule == "NSP301":
+        lost = [one for one in items if one.kind.name in ("database", *APART)]
+        return another_copy(estate, service, lost[0]) if lost else None
     kind = service.topology.event(finding.event).kind
     store = next((one for one in items if one.kind.name in STORES), None)
-    if store is None or finding.view != "serving":
-        return None
-    if kind == "zone":
-        if set(service.members) <= set(finding.members):
-            return None  # The machines come first: they all stand there.
-        kind = store.kind.name
-    if kind == "database" and store.kind.name == "database":
+    if store is None or (kind == "zone" and set(service.members) <= set(finding.members)):
+        return None  # Where all machines stand in the zone, they come first.
+    return another_copy(estate, service, store) if kind in KINDS_OF_EVENTS else None
+
+
+def another_copy(estate: Estate, service: Service, store: Item) -> Proposal | None:
+    """Propose a second copy of a store, in another zone."""
+    if store.kind.name == "database":
         return second_database(estate, store)
-    if kind == "cache" and store.kind.name == "cache":
-        return takes_over(store)
-    if kind == "mount target" and store.kind.name == "mount target":
+    if store.kind.name == "cache":
+        return takes_over(estate, store)
+    if store.kind.name == "mount target":
         return second_way(estate, service, store)
-    return None
+    return APART[store.kind.name](estate, store)
 
 
-STORES = ("database", "cache", "mount target")
+STORES = ("database", "cache", "mount target", *APART)
+KINDS_OF_EVENTS = (
+    "zone",
+    "database",
+    "cache",
+    "mount target",
+    "warehouse",
+    "broker",
+    "search",
+    "file system",
+)
 SETTINGS = {
-    "database": ("modify-db-instance --db-instance-identifier", "--apply-immediately"),
-    "database cluster": ("modify-db-cluster --db-cluster-identifier", "--apply-immediately"),
+    "database": ("rds modify-db-instance --db-instance-identifier", " --apply-immediately"),
+    "database cluster": ("rds modify-db-cluster --db-cluster-identifier", " --apply-immediately"),
+    "warehouse": ("redshift modify-cluster --cluster-identifier", ""),
 }
 """The command that changes a store."""
+
+
+OPTION_OF = {
+    "BackupRetentionPeriod": "backup-retention-period",
+    "AutomatedSnapshotRetentionPeriod": "automated-snapshot-retention-period",
+}
 
 
 def setting(item: Item, rule: str) -> Proposal | None:
@@ -47,16 +76,17 @@ def setting(item: Item, rule: str) -> Proposal | None:
     if item.kind.name not in SETTINGS:
         return None
     verb, suffix = SETTINGS[item.kind.name]
-    command = f"aws rds {verb} {item.id}"
+    command = f"aws {verb} {item.id}"
     if rule == "NSP302":
+        path = BACKUP[item.kind.name]
         return Proposal(
             f"keep the backups of {item.label} for seven days",
-            (f"{command} --backup-retention-period 7 {suffix}",),
-            lambda old: old.changed(item.kind.name, item.id, BackupRetentionPeriod=7),
+            (f"{command} --{OPTION_OF[path]} 7{suffix}",),
+            lambda old: old.changed(item.kind.name, item.id, **{path: 7}),
         )
     return Proposal(
         f"refuse to delete {item.label} until somebody switches that off",
-        (f"{command} --deletion-protection {suffix}",),
+        (f"{command} --deletion-protection{suffix}",),
         lambda old: old.changed(item.kind.name, item.id, DeletionProtection=True),
     )
 
@@ -82,8 +112,8 @@ def second_database(estate: Estate, item: Item) -> Proposal:
     }
     command = (
         f"aws rds create-db-instance --db-instance-identifier {item.id}-2 "
-        f"--db-cluster-identifier {cluster} --engine {item.text('Engine')} "
-        f"--db-instance-class <as {item.id}> --availability-zone {zone}"
+        f"--db-cluster-identifier {cluster} --engine {item.text('Engine') or f'<as {item.id}>'} "
+        f"--db-instance-class <as {item.id}> --availability-zone {zone or '<another one>'}"
     )
     return Proposal(
         f"add a member to {cluster} in {zone or 'another zone'}, and connect to the cluster's endpoint",
@@ -92,16 +122,37 @@ def second_database(estate: Estate, item: Item) -> Proposal:
     )
 
 
-def takes_over(item: Item) -> Proposal:
-    """Propose that a replica takes over by itself."""
+def takes_over(estate: Estate, item: Item) -> Proposal:
+    """Propose that a replica takes over by itself, with a replica first where a shard has none."""
     command = (
         f"aws elasticache modify-replication-group --replication-group-id {item.id} "
         "--automatic-failover-enabled --multi-az-enabled --apply-immediately"
     )
+    fields: dict[str, Any] = {"AutomaticFailover": "enabled", "MultiAZ": "enabled"}
+    shards = item.rows("NodeGroups")
+    if all(len(row.rows("NodeGroupMembers")) > 1 for row in shards):
+        return Proposal(
+            f"let a replica of {item.label} take over by itself (it needs one in another zone)",
+            (command,),
+            lambda old: old.changed("cache", item.id, **fields),
+        )
+    more = (
+        f"aws elasticache increase-replica-count --replication-group-id {item.id} "
+        "--new-replica-count 1 --apply-immediately"
+    )
+    groups = []
+    for row in shards:
+        nodes = [dict(one.fields) for one in row.rows("NodeGroupMembers")]
+        for one in nodes if len(nodes) == 1 else ():
+            zone = other_zone(estate, str(one.get("PreferredAvailabilityZone") or ""))
+            fresh = {"CacheClusterId": f"{one.get('CacheClusterId')}-2", "CurrentRole": "replica"}
+            nodes.append({**fresh, "PreferredAvailabilityZone": zone})
+            break
+        groups.append({**row.fields, "NodeGroupMembers": nodes})
     return Proposal(
-        f"let a replica of {item.label} take over by itself (it needs one in another zone)",
-        (command,),
-        lambda old: old.changed("cache", item.id, AutomaticFailover="enabled", MultiAZ="enabled"),
+        f"give each shard of {item.label} a replica in another zone, and let it take over by itself",
+        (more, command),
+        lambda old: old.changed("cache", item.id, NodeGroups=groups, **fields),
     )
 
 
