@@ -185,3 +185,13 @@ def test_the_report_says_since_when_nothing_has_changed() -> None:
     service = Builder(estate, Entry("shop", "instance", "web1"), INTERPRETERS, FINISHERS).build()
     (says,) = state_inside(service)[0]
     assert "since 1970-01-12 13:46 UTC" in says
+
+
+@pytest.mark.parametrize(("days", "told"), [(5, True), (-2, True), (45, False)])
+def test_a_certificate_of_the_machines_own_that_ends_soon_is_dated(days: int, told: bool) -> None:
+    rows = [{"path": "/etc/nginx/tls.pem", "ends_at": 2_000_000_000 + days * 86_400}]
+    estate = replace(account(MACHINE, SUBNET, look("web1", certificates=rows)), read_at=2_000_000_000)
+    found = [one for one in build_report(estate, Question()).findings if "tls.pem" in one.event]
+    assert [(one.rule, one.confidence, bool(one.due)) for one in found] == [
+        ("NSP701", "possible", True)
+    ] * told
