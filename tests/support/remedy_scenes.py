@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nospof.model.estate import UNKNOWN, Estate, Item, Use
+from nospof.model.estate import Estate, Item, Use
 from support.estates import A, B, account, balancer, group, instance, item, scaling, target
 
 SOON = "2026-12-10T00:00:00+00:00"
@@ -92,6 +92,12 @@ def groups() -> dict[str, Estate]:
     }
 
 
+def classic(**fields: Any) -> Item:
+    """Return a classic balancer with one machine."""
+    base = {"LoadBalancerName": "old", "DNSName": "old", "Instances": [{"InstanceId": "i-1"}]}
+    return item("classic load balancer", **base, **fields)
+
+
 def machines() -> dict[str, Estate]:
     """Return what can be wrong with machines and what stands before them."""
     event = {"Code": "system-reboot", "NotBefore": SOON, "InstanceEventId": "e-1", "Description": "reboot"}
@@ -156,14 +162,15 @@ def machines() -> dict[str, Estate]:
             instance("i-2", A, **placed),
         ),
         "a classic balancer with one": scene(
-            item(
-                "classic load balancer",
-                LoadBalancerName="old",
-                DNSName="old",
-                AvailabilityZones=[A, B],
-                Instances=[{"InstanceId": "i-1"}],
-            ),
+            classic(AvailabilityZones=[A, B]),
             instance("i-1", A),
+        ),
+        "a classic balancer in a zone": scene(classic(AvailabilityZones=[A]), instance("i-1", A)),
+        "a classic balancer in a subnet": scene(
+            classic(AvailabilityZones=[A], Subnets=["subnet-a"]), instance("i-1", A), *SUBNETS
+        ),
+        "an impaired spare": scene(
+            *FRONT, item("instance status", InstanceId="i-2", SystemStatus={"Status": "impaired"})
         ),
         "one task": scene(
             balancer(),
@@ -290,6 +297,17 @@ def networks() -> dict[str, Estate]:
     return {
         "one gateway": scene(*front, gateway, table(NatGatewayId="nat-1")),
         "a route that leads nowhere": scene(*front, table(NatGatewayId="nat-9", State="blackhole")),
+        "a line that is down": scene(
+            *front,
+            item(
+                "VPN connection",
+                VpnConnectionId="vpn-1",
+                State="deleted",
+                CustomerGatewayId="cgw-1",
+                VpnGatewayId="vgw-1",
+            ),
+            table(GatewayId="vgw-1"),
+        ),
         "an endpoint with one leg": scene(*front, leg),
         "a certificate that ends": scene(
             *front, secure, item("certificate", **ended, Type="IMPORTED", NotAfter=SOON)
@@ -305,4 +323,3 @@ def networks() -> dict[str, Estate]:
 
 
 SCENES: dict[str, Estate] = {**machines(), **groups(), **stores(), **networks()}
-UNREAD = UNKNOWN

@@ -27,14 +27,26 @@ BACKUP = {
 """The field with the days that backups are kept."""
 
 
-def no_backup(_estate: Estate, service: Service, item: Item) -> Finding | None:
+def no_backup(estate: Estate, service: Service, item: Item) -> Finding | None:
     """Return the finding that a store keeps no backup."""
     path = BACKUP[item.kind.name]
     is_replica = item.kind.name == "database" and item.text("ReadReplicaSourceDBInstanceIdentifier")
-    if is_replica or item.at(path) is None or item.number(path) != 0:
+    if is_replica or item.at(path) is None or item.number(path) != 0 or is_backed_up(estate, item):
         return None
     says = f"{item.says} keeps no backup: what is deleted by mistake is gone"
     return finding(service, item, "NSP302", says, "medium", path)
+
+
+def is_backed_up(estate: Estate, item: Item) -> bool:
+    """Whether AWS Backup has a copy, which keeps its own without the store's days."""
+    if any(estate.find("protected resource", one) for one in item.keys):
+        return True
+    # A warehouse tells the name of its namespace only, AWS Backup that of the cluster.
+    ending = f":cluster:{item.id}"
+    return any(
+        one.id.endswith(ending) and one.text("ResourceType") == "Redshift"
+        for one in (estate.of("protected resource") if item.kind.name == "warehouse" else ())
+    )
 
 
 def unprotected(_estate: Estate, service: Service, item: Item) -> Finding | None:

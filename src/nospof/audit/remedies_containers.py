@@ -50,7 +50,9 @@ def with_second_task(estate: Estate, item: Item, task: Item | None, zone: str) -
     if task is None:
         return estate
     attached = task.fields.get("attachments") or ()
-    addresses = [str(row["value"]) for one in attached for row in one.get("details") or () if row.get("value")]
+    addresses = [
+        str(row["value"]) for one in attached for row in one.get("details") or () if row.get("value")
+    ]
     details = [{"name": "privateIPv4Address", "value": f"{one}{TWIN}"} for one in addresses]
     fields: dict[str, Any] = {
         **task.fields,

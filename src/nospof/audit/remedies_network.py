@@ -8,7 +8,7 @@ from typing import Any
 from nospof.audit.builder import Service
 from nospof.audit.parts.entry import records_of_name, targets_of
 from nospof.audit.proposal import Proposal
-from nospof.model.estate import Estate, Item, item_of
+from nospof.model.estate import Estate, Item, Record, item_of
 from nospof.model.findings import Finding
 from nospof.model.kinds import KINDS
 
@@ -56,16 +56,18 @@ def own_way_out(estate: Estate, service: Service, finding: Finding) -> Proposal 
     if not gateways:
         if any(service.topology.by_name[one].kind == "NAT instance" for one in service.item_of):
             return Proposal("replace the NAT instance with a NAT gateway of the regional mode")
-        return None
+        return more_legs(estate, service, finding)
     commands = []
     for item in gateways:
         commands.append(
             f"aws ec2 create-nat-gateway --availability-mode regional --vpc-id {item.text('VpcId')}"
         )
         commands += [
-            f"aws ec2 replace-route --route-table-id {table.id} --destination-cidr-block 0.0.0.0/0 "
+            f"aws ec2 replace-route --route-table-id {table.id} {destination(row)} "
             "--nat-gateway-id <the new one>"
             for table in estate.where("route table", "Routes.NatGatewayId", item.id)
+            for row in table.rows("Routes")
+            if row.text("NatGatewayId") == item.id
         ]
 
     def changes(old: Estate) -> Estate:
@@ -78,13 +80,28 @@ def own_way_out(estate: Estate, service: Service, finding: Finding) -> Proposal 
     return Proposal(says, only_live(estate, *dict.fromkeys(commands)), changes)
 
 
+def legs_of(estate: Estate, endpoint: Item) -> set[str]:
+    """Return the events of the zones that an endpoint has legs in."""
+    return {f"zone:{zone_of(estate, one)}" for one in endpoint.texts("SubnetIds")}
+
+
+def destination(route: Record) -> str:
+    """Return the option that names where a route leads."""
+    if block := route.text("DestinationIpv6CidrBlock"):
+        return f"--destination-ipv6-cidr-block {block}"
+    if prefixes := route.text("DestinationPrefixListId"):
+        return f"--destination-prefix-list-id {prefixes}"
+    return f"--destination-cidr-block {route.text('DestinationCidrBlock') or '0.0.0.0/0'}"
+
+
 def more_legs(estate: Estate, service: Service, finding: Finding) -> Proposal | None:
     """Propose a leg of an endpoint in another zone."""
     item = next(
         (
             one
             for one in service.item_of.values()
-            if one.kind.name == "VPC endpoint" and one.id == finding.event
+            if one.kind.name == "VPC endpoint"
+            and (one.id == finding.event or legs_of(estate, one) == {finding.event})
         ),
         None,
     )
@@ -200,7 +217,7 @@ def checked_records(estate: Estate, service: Service, finding: Finding) -> Propo
         addresses = values if len(records) == 1 else [one for each in records for one in targets_of(each)]
         commands = [
             "aws route53 create-health-check --caller-reference <anything new> --health-check-config "
-            f"Type=HTTP,IPAddress={one},ResourcePath=/,RequestInterval=10,FailureThreshold=3"
+            f"Type=HTTP,{checked(one)},ResourcePath=/,RequestInterval=10,FailureThreshold=3"
             for one in addresses
         ]
         zone = item.text("HostedZoneId")
@@ -214,6 +231,12 @@ def checked_records(estate: Estate, service: Service, finding: Finding) -> Propo
             lambda old, item=item: with_checks(old, item),  # type: ignore[misc]
         )
     return None
+
+
+def checked(host: str) -> str:
+    """Return what a health check asks: an address, or a name."""
+    is_address = ":" in host or host.replace(".", "").isdigit()
+    return f"{'IPAddress' if is_address else 'FullyQualifiedDomainName'}={host}"
 
 
 def with_checks(estate: Estate, item: Item) -> Estate:

@@ -167,7 +167,8 @@ class _Reporter:
     def tried(self, estate: Estate, finding: Finding, found: tuple[Finding, ...]) -> Remedy:
         """Return the remedy of a finding with what a second audit, with it in place, says."""
         remedies = []
-        for remedier in (propose,) if finding.time == "now" or not finding.order else REMEDIERS:
+        is_down = finding.time == "now" or (not finding.order and finding.view == "serving")
+        for remedier in (propose,) if is_down else REMEDIERS:
             proposal = remedier(estate, self.service, finding)
             if proposal is None or not proposal.says:
                 continue

@@ -34,6 +34,7 @@ RULE_OF_KIND_DATA: dict[tuple[str, str], str] = {
     ("serving", "function"): "NSP112",
     ("serving", "key deletion"): "NSP703",
     ("recovery", "key deletion"): "NSP703",
+    ("serving", "key"): "NSP505",
     ("recovery", "key"): "NSP505",
     ("serving", "forced maintenance"): "NSP704",
     ("serving", "database certificate"): "NSP705",
@@ -41,7 +42,14 @@ RULE_OF_KIND_DATA: dict[tuple[str, str], str] = {
 """Which rule speaks of a kind of event in a view."""
 
 OFF = frozenset({"stopped", "stopping", "failed", "storage-full", "deleting", "incompatible-network"})
-OFF_TOO = frozenset({"inaccessible-encryption-credentials", "restore-error", "paused"})
+OFF_TOO = frozenset(
+    {
+        "inaccessible-encryption-credentials",
+        "inaccessible-encryption-credentials-recoverable",
+        "restore-error",
+        "paused",
+    }
+)
 PERHAPS_OFF = frozenset({"creating", "starting", "rebooting"})
 
 

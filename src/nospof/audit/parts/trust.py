@@ -11,6 +11,8 @@ from nospof.model.estate import Item
 from nospof.model.topology import NEVER, UP, Node, Requirement
 
 UNUSABLE = ("Disabled", "PendingDeletion", "PendingImport", "Unavailable", "PendingReplicaDeletion")
+STOPS_WITHOUT = ("database", "database cluster")
+"""RDS stops what it cannot open: the state inaccessible-encryption-credentials (RDS user guide)."""
 KEY_PATHS = {"search domain": "EncryptionAtRestOptions.KmsKeyId"}
 
 
@@ -44,6 +46,10 @@ def keys(b: Builder) -> None:
             continue
         is_disk = item.kind.name == "volume"
         b.also_needs(name, "recovery", b.of(used))
+        if used.text("KeyState") != "PendingDeletion" and item.kind.name in STOPS_WITHOUT:
+            says = f"key {used.label} ({used.text('KeyState')}), without which AWS stops {item.label}"
+            event = b.event(f"key:{used.id}", "key", says)
+            b.change(name, domains=(*b.nodes[name].domains, event))
         day = used.moment("DeletionDate")
         if used.text("KeyState") == "PendingDeletion" and day and not is_disk:
             says = f"deletion of key {used.label}"
