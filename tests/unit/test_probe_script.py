@@ -263,3 +263,9 @@ def test_directories_that_others_lend_are_not_entered(root: Path) -> None:
     put(root, "var/lib/php/sessions/sess_1")
     assert found(root, "written") == [{"directory": "/srv/own", "files": 1}]
     assert found(root, "sessions") == []
+
+
+def test_hidden_directories_count_and_what_is_made_again_does_not(root: Path) -> None:
+    for name in (".uploads", ".git", "__pycache__"):
+        put(root, f"srv/{name}/file")
+    assert found(root, "written") == [{"directory": "/srv/.uploads", "files": 1}]

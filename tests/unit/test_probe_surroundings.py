@@ -94,7 +94,7 @@ def test_the_last_card_of_a_bond_is_a_single_point_now_and_of_two_none_is() -> N
 def test_memory_that_erred_may_be_off_and_memory_that_was_corrected_is_asked_about() -> None:
     service = read(memory=[{"name": "mc0", "corrected": 3, "uncorrected": 1}])
     assert service.topology.maybe_failed_now == {"web1"}
-    assert "could not be corrected (mc0: 1)" in service.state_of["web1"]
+    assert "could not correct errors (mc0: 1)" in service.state_of["web1"]
     assert [one for one in service.questions if "mc0 has corrected 3 so far" in one]
     sound = read(memory=[{"name": "mc0", "corrected": 0, "uncorrected": 0}])
     assert (sound.topology.maybe_failed_now, sound.questions) == (frozenset(), [])
@@ -119,6 +119,7 @@ def test_data_on_an_instance_store_goes_with_its_machine(device: str) -> None:
     (found,) = checks(service)
     assert (found.rule, found.view, found.members) == ("NSP304", "data", ("web1",))
     assert "nvme1n1 is an instance store" in found.title
+    assert [(one.call, one.about, one.value) for one in found.facts] == [("nospof:probe", "web1", "nvme1n1")]
     assert {one.name: one.copies for one in service.topology.states}["mysql data of web1"] == On("web1")
 
 

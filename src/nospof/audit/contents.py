@@ -15,8 +15,8 @@ from nospof.audit.parts.inside import (
 )
 from nospof.audit.parts.surroundings import boot_traps
 from nospof.model.cloud import TAG_STATE
-from nospof.model.estate import Estate
-from nospof.model.findings import Finding
+from nospof.model.estate import Estate, Item
+from nospof.model.findings import Fact, Finding
 
 
 def state_inside(service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -54,41 +54,54 @@ def content_checks(_estate: Estate, service: Service) -> list[Finding]:
 
 def drifting(service: Service) -> list[Finding]:
     """Return a finding for each engine that several members run alone: their data drifts apart."""
-    return [
-        Finding(
-            rule="NSP301",
-            service=service.entry.service,
-            title=f"{' and '.join(members)} each run a {engine} of their own: "
-            "what one writes the others lack",
-            event=f"diverges:{engine}",
-            severity="critical",
-            members=members,
-            view="data",
+    found = []
+    for engine, members in diverging(service):
+        title = f"{' and '.join(members)} each run a {engine} of their own: what one writes the others lack"
+        looks = [look for one in members if (look := look_in(service, one)) is not None]
+        facts = tuple(seen(look, "engines.found.engine", engine) for look in looks)
+        name = service.entry.service
+        found.append(
+            Finding(
+                "NSP301",
+                name,
+                title,
+                f"diverges:{engine}",
+                "critical",
+                members=members,
+                view="data",
+                facts=facts,
+            )
         )
-        for engine, members in diverging(service)
-    ]
+    return found
 
 
 def from_looks(service: Service) -> list[Finding]:
     """Return a finding for data on disks that a stop empties, and for what keeps a machine from booting."""
     found = []
     for member in service.members:
-        item = service.item_of.get(member)
-        look = look_of(service.watched.whole, item.id) if item is not None else None
+        look = look_in(service, member)
         if look is None:
             continue
+        about = Finding("", service.entry.service, "", "", "high", members=(member,))
         for says, disk in vanishing(look):
-            title = f"The {says} of {member} can be lost with a stop: {disk} is an instance store"
             event = f"vanishes:{says} of {member}"
-            found.append(about("NSP304", service, member, title, event))
+            title = f"The {says} of {member} can be lost with a stop: {disk} is an instance store"
+            fact = seen(look, "devices.found.instance_store", disk)
+            found.append(replace(about, rule="NSP304", event=event, title=title, view="data", facts=(fact,)))
         for point, why in boot_traps(look):
             title = f"{member} does not boot again: fstab wants {point} without nofail, and {why}"
-            one = about("NSP509", service, member, title, f"boot:{member}:{point}")
-            found.append(replace(one, view="recovery", severity="medium"))
+            fact = seen(look, "fstab.found.point", point)
+            trap = replace(about, rule="NSP509", event=f"boot:{member}:{point}", title=title, facts=(fact,))
+            found.append(replace(trap, severity="medium", view="recovery"))
     return found
 
 
-def about(rule: str, service: Service, member: str, title: str, event: str) -> Finding:
-    """Return a finding about the data of one member."""
-    name = service.entry.service
-    return Finding(rule, name, title, event, "high", members=(member,), view="data")
+def look_in(service: Service, member: str) -> Item | None:
+    """Return what a look inside a member found, if there was one."""
+    item = service.item_of.get(member)
+    return look_of(service.watched.whole, item.id) if item is not None else None
+
+
+def seen(look: Item, field: str, value: str) -> Fact:
+    """Return what a look found as evidence."""
+    return Fact(look.call, look.id, field, value)

@@ -60,6 +60,7 @@ ENGINES = {
 }
 WORKERS = ("celery", "sidekiq", "supervisord", "queue:work", "resque", "rqworker")
 DOCUMENT_ROOTS = ("/var/www", "/srv", "/opt", "/usr/share/nginx")
+MADE_AGAIN = (".git", ".hg", ".svn", ".cache", "__pycache__")
 CERTIFICATES = ("/etc/letsencrypt/live", "/etc/nginx", "/etc/apache2", "/etc/httpd", "/etc/haproxy")
 MYSQL_FILES = ("/etc/mysql", "/etc/mysql/conf.d", "/etc/mysql/mariadb.conf.d", "/etc/my.cnf.d")
 
@@ -208,7 +209,7 @@ def written(m: Machine) -> "list[Any]":
     for root in (one for one in DOCUMENT_ROOTS if m.path(one) not in others):
         for at, directories, files in os.walk(m.path(root), onerror=refused):
             directories[:] = sorted(
-                one for one in directories if one[0] != "." and os.path.join(at, one) not in others
+                one for one in directories if one not in MADE_AGAIN and os.path.join(at, one) not in others
             )
             for name in sorted(files):
                 seen += 1

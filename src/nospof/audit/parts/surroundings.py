@@ -90,14 +90,14 @@ def regard_hardware(b: Builder, name: str, look: Item) -> None:
             b.ask(f"do the memory errors of {look.id} rise? {says}")
     if broken and name not in b.service.state_of:
         where = ", ".join(f"{one.text('name')}: {one.number('uncorrected'):.0f}" for one in broken)
-        b.is_off(name, f"its memory has errors that could not be corrected ({where})", certain=False)
+        b.is_off(name, f"in doubt: its memory could not correct errors ({where})", certain=False)
 
 
 def card(b: Builder, name: str, bond: str, label: str, *, is_up: bool) -> On:
     """Add a network card of a machine."""
     node = f"network card {label} of {name}"
     if not is_up:
-        b.is_off(node, f"has no link in {bond}")
+        b.is_off(node, f"without a link in {bond}")
     fault = b.event(node, "network card", node)
     return b.add(Node(node, faults=(fault,), kind="network card", label=node))
 
