@@ -196,3 +196,13 @@ def test_a_certificate_of_the_machines_own_that_ends_soon_is_dated(days: int, to
     assert [(one.rule, one.confidence, bool(one.due)) for one in found] == [
         ("NSP701", "possible", True)
     ] * told
+
+
+@pytest.mark.parametrize("moment", [-(2**62), 2**62, "never", None])
+def test_moments_that_are_none_are_told_by_nobody(moment: Any) -> None:
+    found = look("web1", certificates=[{"path": "/etc/nginx/tls.pem", "ends_at": moment}])
+    fields = {**found.fields, "written": {"status": "none", "found": [], "since": moment}}
+    estate = replace(account(MACHINE, SUBNET, item_of(INSIDE[0], fields)), read_at=2_000_000_000)
+    (service,) = build_report(estate, Question()).services
+    assert not [one for one in service.findings if "tls.pem" in one.event]
+    assert [one for one in service.assumptions if "document roots, open files" in one]
