@@ -79,6 +79,8 @@ def find_services(
     found += told
     lone, idle = lone_machines(estate, reached, is_only=not found)
     found += lone
+    belong = reached.union(*(reached_by(estate, one) for one in found))
+    idle += unused_stores(estate, belong)
     unique = told_apart(found)
     chosen = [one for one in unique if not wanted or wanted in names_of(estate, one)]
     if wanted and not chosen:
@@ -87,6 +89,26 @@ def find_services(
         raise UsageError(f"no service goes by {wanted!r} in {where}; found: {known}")
     ordered = sorted(chosen, key=lambda one: (one.entry.service, one.entry.id))
     return Services(tuple(ordered), tuple(sorted(idle)))
+
+
+STORES = ("database", "database cluster", "cache", "cache cluster", "memory database", "file system")
+"""Kinds that a service may need without anything that was read saying so."""
+
+
+def unused_stores(estate: Estate, belong: set[tuple[str, str]]) -> list[str]:
+    """Return a line for each store that no service is known to need, so that an omission can be seen."""
+    return [
+        f"{item.says}: nothing that was read says who needs it; if a service does, say so in nospof.yaml"
+        for kind in STORES
+        for item in estate.of(kind)
+        if (kind, item.id) not in belong and not is_member(item)
+    ]
+
+
+def is_member(item: Item) -> bool:
+    """Whether a store is a part of another one, which stands for it."""
+    paths = ("DBClusterIdentifier", "ReplicationGroupId")
+    return any(path in item.kind.paths and item.text(path) for path in paths)
 
 
 def reached_by(estate: Estate, service: Service) -> set[tuple[str, str]]:
