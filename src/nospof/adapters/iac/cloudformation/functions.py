@@ -166,9 +166,12 @@ class Evaluator:
         for found in PLACE.finditer(value):
             name = found[1].strip()
             raw = names.get(name, {"Fn::GetAtt" if "." in name else "Ref": name})
-            parts += [value[end : found.start()], self.value(raw, (*at, name) if name in names else at)]
+            parts += [
+                literal(value[end : found.start()]),
+                self.value(raw, (*at, name) if name in names else at),
+            ]
             end = found.end()
-        return joined("", [*parts, value[end:].replace("${!", "${")])
+        return joined("", [*parts, literal(value[end:])])
 
     def _no_such(self, name: str, at: tuple[str, ...]) -> NoReturn:
         near = difflib.get_close_matches(name, [*self.parameters.values, *self.resources], 1)
@@ -339,6 +342,11 @@ def references(raw: Any) -> Iterator[tuple[str, str]]:
                 waiting += own.values()
             else:
                 waiting += one.values()
+
+
+def literal(text: str) -> str:
+    """Return the plain part of a Sub: "${!" stands for "${" itself."""
+    return text.replace("${!", "${")
 
 
 def joined(between: str, parts: list[Any]) -> Any:

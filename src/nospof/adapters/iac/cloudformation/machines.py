@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nospof.adapters.iac.cloudformation.functions import references
-from nospof.adapters.iac.cloudformation.resources import Misshapen, Resource, Stack, as_list
+from nospof.adapters.iac.cloudformation.resources import Misshapen, Resource, Stack, as_list, chosen
 from nospof.model.estate import UNKNOWN
 
 Made = tuple[str, str, dict[str, Any]]
@@ -51,7 +51,7 @@ def instance(stack: Stack, one: Resource) -> Iterator[Made]:
         if known is not None:
             row.setdefault("SubnetId", known.properties.get("SubnetId", UNKNOWN))
     fields["NetworkInterfaces"] = interfaces
-    subnet = one.properties.get("SubnetId") or next((row.get("SubnetId") for row in interfaces), None)
+    subnet = chosen(one.properties.get("SubnetId"), *(row.get("SubnetId") for row in interfaces))
     zone = one.properties.get("AvailabilityZone") if subnet is None else stack.zone_of_subnet(subnet)
     fields["SubnetId"] = subnet
     fields["Placement"] = {
@@ -100,7 +100,7 @@ def scaling_group(_stack: Stack, one: Resource) -> Iterator[Made]:
 
 def launch_template(_stack: Stack, one: Resource) -> Iterator[Made]:
     """A launch template and the one version that the stack makes of it."""
-    about = {"LaunchTemplateName": one.properties.get("LaunchTemplateName") or one.id}
+    about = {"LaunchTemplateName": chosen(one.properties.get("LaunchTemplateName"), one.id)}
     yield (
         "launch template",
         one.id,
@@ -118,11 +118,11 @@ def load_balancer(stack: Stack, one: Resource) -> Iterator[Made]:
     for row in rows:
         subnet = row.get("SubnetId")
         address = row.get("AllocationId")
-        addresses = [{"AllocationId": address}] if address else []
+        addresses = [{"AllocationId": address}] if chosen(address) is not None else []
         zone = zone_under_balancer(stack, subnet)
         zones.append({"SubnetId": subnet, "ZoneName": zone, "LoadBalancerAddresses": addresses})
     fields = {"Type": "application", "Scheme": "internet-facing", **one.properties}
-    fields["LoadBalancerName"] = one.properties.get("Name") or one.id
+    fields["LoadBalancerName"] = chosen(one.properties.get("Name"), one.id)
     fields["AvailabilityZones"] = zones if rows else UNKNOWN
     yield "load balancer", one.id, fields
     for row in one.rows("LoadBalancerAttributes"):
@@ -163,10 +163,10 @@ def listener_rule(_stack: Stack, one: Resource) -> Iterator[Made]:
 def target_group(stack: Stack, one: Resource) -> Iterator[Made]:
     """A target group, and the targets that stand in it."""
     defaults = {"TargetType": "instance", "HealthCheckIntervalSeconds": 30, "UnhealthyThresholdCount": 2}
-    fields = {**defaults, **one.properties, "TargetGroupName": one.properties.get("Name") or one.id}
+    fields = {**defaults, **one.properties, "TargetGroupName": chosen(one.properties.get("Name"), one.id)}
     yield "target group", one.id, fields
     for place, row in enumerate(one.rows("Targets")):
-        port = row.get("Port") or one.properties.get("Port")
+        port = chosen(row.get("Port"), one.properties.get("Port"))
         target = {"Id": row.get("Id"), "Port": port, "AvailabilityZone": row.get("AvailabilityZone")}
         if target["Id"] is UNKNOWN:
             target["Id"] = f"target {place} of {one.id}"
@@ -183,7 +183,7 @@ def classic_balancer(_stack: Stack, one: Resource) -> Iterator[Made]:
         fields[name] = one.texts(name)
     fields["Instances"] = [{"InstanceId": each} for each in one.texts("Instances")]
     fields["ListenerDescriptions"] = [{"Listener": row} for row in one.rows("Listeners")]
-    fields["Scheme"] = one.properties.get("Scheme") or "internet-facing"
+    fields["Scheme"] = chosen(one.properties.get("Scheme"), "internet-facing")
     yield "classic load balancer", one.id, fields
 
 
@@ -205,7 +205,7 @@ def container_service(_stack: Stack, one: Resource) -> Iterator[Made]:
         one.id,
         {
             "clusterArn": get("Cluster"),
-            "serviceName": get("ServiceName") or one.id,
+            "serviceName": chosen(get("ServiceName"), one.id),
             "desiredCount": get("DesiredCount", 1),
             "launchType": get("LaunchType", "EC2"),
             "schedulingStrategy": get("SchedulingStrategy", "REPLICA"),

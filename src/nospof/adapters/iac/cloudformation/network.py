@@ -7,7 +7,7 @@ from typing import Any
 
 from nospof.adapters.iac.cloudformation.loading import words
 from nospof.adapters.iac.cloudformation.machines import Made
-from nospof.adapters.iac.cloudformation.resources import Resource, Stack, as_list
+from nospof.adapters.iac.cloudformation.resources import Resource, Stack, as_list, chosen
 from nospof.model.estate import UNKNOWN
 
 LINKS = words("GatewayId NatGatewayId InstanceId NetworkInterfaceId TransitGatewayId VpcPeeringConnectionId")
@@ -25,7 +25,9 @@ def address(stack: Stack, one: Resource) -> Iterator[Made]:
     for link in stack.of("EC2::EIPAssociation"):
         get = link.properties.get
         if one.id in (get("EIP"), get("AllocationId"), get("PublicIp")):
-            fields |= {name: get(name) for name in ("InstanceId", "NetworkInterfaceId") if get(name)}
+            fields |= {
+                name: get(name) for name in ("InstanceId", "NetworkInterfaceId") if name in link.properties
+            }
             fields["AssociationId"] = link.id
     yield "address", one.id, fields
 
@@ -87,8 +89,13 @@ def security_group(stack: Stack, one: Resource) -> Iterator[Made]:
     for rule in rules:
         source = rule.get("SourceSecurityGroupId")
         row = {name: rule.get(name) for name in ("IpProtocol", "FromPort", "ToPort")}
-        permissions.append({**row, "UserIdGroupPairs": [{"GroupId": source}] if source else []})
-    about = {"VpcId": one.properties.get("VpcId"), "GroupName": one.properties.get("GroupName") or one.id}
+        permissions.append(
+            {**row, "UserIdGroupPairs": [{"GroupId": source}] if chosen(source) is not None else []}
+        )
+    about = {
+        "VpcId": one.properties.get("VpcId"),
+        "GroupName": chosen(one.properties.get("GroupName"), one.id),
+    }
     yield "security group", one.id, {**about, "IpPermissions": permissions}
 
 
@@ -120,7 +127,7 @@ def record(stack: Stack, one: Resource, key: str, written: Mapping[str, Any]) ->
     listed: Any = UNKNOWN
     if values is not UNKNOWN:
         listed = [{"Value": value} for value in as_list(one, "ResourceRecords", values)]
-    zone = written.get("HostedZoneId") or written.get("HostedZoneName")
+    zone = chosen(written.get("HostedZoneId"), written.get("HostedZoneName"))
     return {**written, "Name": name, "ResourceRecords": listed, "HostedZoneId": zone}
 
 

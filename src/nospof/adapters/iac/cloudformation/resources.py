@@ -66,12 +66,17 @@ class Misshapen(ValueError):
 
 LISTS_OF_ROWS = frozenset(
     words(
-        "Actions BlockDeviceMappings Conditions DefaultActions Dimensions LoadBalancerAttributes "
-        "LoadBalancers Listeners NetworkInterfaces RecordSets SecurityGroupIngress SubnetMappings Tags Targets Volumes "
-        "Items Origins CacheBehaviors Ebs TrafficSources ContainerDefinitions"
+        "Actions BlockDeviceMappings CacheBehaviors Conditions ContainerDefinitions DefaultActions "
+        "Dimensions Ebs Items Listeners LoadBalancerAttributes LoadBalancers NetworkInterfaces Origins "
+        "RecordSets SecurityGroupIngress SubnetMappings Tags Targets TrafficSources Volumes"
     )
 )
 """Properties that are lists of mappings, wherever they stand."""
+
+
+def chosen(*values: Any) -> Any:
+    """Return the first value that is there; one that is not known is there."""
+    return next((one for one in values if one is UNKNOWN or one not in (None, "")), None)
 
 
 def as_list(resource: Resource, name: str, value: Any) -> list[Any]:
