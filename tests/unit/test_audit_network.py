@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nospof.audit.entries import find_services
 from nospof.audit.fronts import ALL_FRONTS
-from nospof.audit.judging import judge
+from nospof.audit.judging import judge, read_both_ways
 from nospof.audit.parts.network import RULE_OF_KIND_NETWORK
 from nospof.audit.remedies_network import remedy_for
 from nospof.model.estate import Item
@@ -17,7 +17,8 @@ for (view, kind), rule in RULE_OF_KIND_NETWORK.items():
 
 
 def findings(*items: Item) -> list[Finding]:
-    return judge(only(*items), 1_000_000_000.0, RULES)
+    service = only(*items)
+    return judge(service, read_both_ways(service), 1_000_000_000.0, RULES)
 
 
 def test_one_nat_gateway_for_two_zones_is_a_cut_of_egress_and_not_of_serving() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from nospof.audit.checks_data import data_checks
 from nospof.audit.entries import FRONTS, find_services
-from nospof.audit.judging import judge
+from nospof.audit.judging import judge, read_both_ways
 from nospof.audit.remedies_data import remedy_for
 from nospof.audit.uses import find_uses, settled, with_uses
 from nospof.model.estate import Item, Use
@@ -104,7 +104,9 @@ def test_a_standby_removes_the_database_and_its_zone() -> None:
     uses = tuple(Use(who, "database", "orders") for who in ("i-1", "i-2"))
     estate = account(*pair(), DB, uses=uses)
     (service,) = find_services(estate, FRONTS).found
-    cuts = [one for one in judge(service, 0.0, {"serving": {}}) if one.is_single_point]
+    cuts = [
+        one for one in judge(service, read_both_ways(service), 0.0, {"serving": {}}) if one.is_single_point
+    ]
     assert len(cuts) == 2
     for cut in cuts:
         proposal = remedy_for(estate, service, cut)
@@ -137,7 +139,11 @@ def test_a_standby_for_a_cache_and_a_way_in_each_zone_remove_their_findings() ->
     uses += tuple(Use(who, "file system", "fs-1", provenance="assumed") for who in ("i-1", "i-2"))
     estate = account(*pair(), cache, files, way, uses=uses)
     (service,) = find_services(estate, FRONTS).found
-    cuts = {one.event: one for one in judge(service, 0.0, {"serving": {}}) if one.is_single_point}
+    cuts = {
+        one.event: one
+        for one in judge(service, read_both_ways(service), 0.0, {"serving": {}})
+        if one.is_single_point
+    }
     assert set(cuts) == {"cache node s1", "mount target mt", f"zone:{A}"}
     for event in ("cache node s1", "mount target mt"):
         proposal = remedy_for(estate, service, cuts[event])
