@@ -7,7 +7,12 @@ import pytest
 from nospof.model.estate import Estate
 from nospof.model.findings import AuditReport
 from nospof.services.audit import audit_estate
-from support.cloudformation_templates import FIXTURES, read_fixture, read_resources
+from support.cloudformation_templates import (
+    FIXTURES,
+    read_fixture,
+    read_resources,
+    read_text_as_template,
+)
 
 
 def said(estate: Estate) -> list[tuple[str, str]]:
@@ -75,9 +80,52 @@ def test_a_pair_behind_a_balancer_over_given_subnets_is_no_single_point() -> Non
 
 def test_both_machines_of_a_pair_in_the_same_given_subnet_share_a_zone() -> None:
     text = (FIXTURES / "pair-behind-a-balancer.yaml").read_text().replace("!Select [1,", "!Select [0,")
-    from support.cloudformation_templates import read_text_as_template
-
     assert "NSP201" in rules(read_text_as_template(text))
+
+
+def test_names_edges_tasks_functions_and_stores_are_wired_together() -> None:
+    estate = read_fixture("many-kinds.yaml")
+    report = audit_estate(estate)
+    found = {one.name: {each.rule for each in one.findings} for one in report.services}
+    assert estate.unread == ()
+    assert set(found) == {"api.example.com", "calls", "near", "www.example.com"}
+    # A function in one subnet, tasks in two; each zone has its own mount target.
+    assert "NSP201" in found["calls"]
+    assert not {rule for rule in found["api.example.com"] if rule.startswith(("NSP1", "NSP2"))}
+    assert {(one.user, one.used, one.view) for one in estate.uses} == {
+        ("Group", "Old", "serving"),
+        ("Mailer", "Rows", "serving"),
+        ("Tasks", "Aurora", "serving"),
+        ("Tasks", "Orders", "degraded"),
+        ("Tasks", "Sessions", "serving"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "service", "rule"),
+    [
+        ("DesiredCount: 2", "DesiredCount: 1", "api.example.com", "NSP101"),
+        ("ReplicasPerNodeGroup: 1", "ReplicasPerNodeGroup: 0", "api.example.com", "NSP104"),
+        ("AutomaticFailoverEnabled: true", "AutomaticFailoverEnabled: false", "api.example.com", "NSP104"),
+        ("AvailabilityZone: eu-west-1b, VpcId", "AvailabilityZone: eu-west-1a, VpcId", "near", "NSP201"),
+        ("MinSize: 2", "MinSize: 1", "near", "NSP101"),
+        ("MultiAZ: true", "MultiAZ: false", "near", "NSP103"),
+    ],
+)
+def test_taking_one_spare_away_is_found(before: str, after: str, service: str, rule: str) -> None:
+    text = (FIXTURES / "many-kinds.yaml").read_text()
+    assert text.count(before) == 1
+    report = audit_estate(read_text_as_template(text.replace(before, after)))
+    (found,) = (one for one in report.services if one.name == service)
+    assert rule in {one.rule for one in found.findings}
+
+
+def test_a_target_that_is_not_known_leaves_the_verdict_open() -> None:
+    text = (FIXTURES / "pair-behind-a-balancer.yaml").read_text()
+    changed = text.replace("{Id: !Ref Second}", "{'Fn::Transform': {Name: AWS::Include}}")
+    assert changed != text
+    estate = read_text_as_template(changed)
+    assert [one.about for one in estate.unread] == ["Pool"]
 
 
 def test_what_is_not_understood_makes_the_verdict_incomplete() -> None:

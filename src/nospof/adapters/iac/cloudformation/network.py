@@ -141,7 +141,7 @@ def health_check(_stack: Stack, one: Resource) -> Iterator[Made]:
     yield "health check", one.id, {"HealthCheckConfig": one.part("HealthCheckConfig")}
 
 
-def distribution(_stack: Stack, one: Resource) -> Iterator[Made]:
+def distribution(stack: Stack, one: Resource) -> Iterator[Made]:
     """A CloudFront distribution: lists are called Items in its API."""
     config = dict(one.part("DistributionConfig"))
     certificate = config.get("ViewerCertificate")
@@ -151,9 +151,17 @@ def distribution(_stack: Stack, one: Resource) -> Iterator[Made]:
     config["Aliases"] = {"Items": as_list(one, "Aliases", config.get("Aliases"))}
     for name in ("Origins", "CacheBehaviors"):
         config[name] = {"Items": [listed(row) for row in as_list(one, name, config.get(name))]}
+    config["Origins"] = {"Items": [origin(stack, row) for row in config["Origins"]["Items"]]}
     if isinstance(config.get("DefaultCacheBehavior"), dict):
         config["DefaultCacheBehavior"] = listed(config["DefaultCacheBehavior"])
     yield "distribution", one.id, config
+
+
+def origin(stack: Stack, row: Any) -> Any:
+    """Return an origin; a bucket goes by the host name that S3 gives it."""
+    found = stack.find(row.get("DomainName")) if isinstance(row, dict) else None
+    is_bucket = found is not None and found.type == "AWS::S3::Bucket"
+    return {**row, "DomainName": f"{row['DomainName']}.s3.amazonaws.com"} if is_bucket else row
 
 
 def listed(behaviour: Any) -> Any:
@@ -161,6 +169,12 @@ def listed(behaviour: Any) -> Any:
     if not isinstance(behaviour, dict) or not isinstance(behaviour.get("AllowedMethods"), list):
         return behaviour
     return {**behaviour, "AllowedMethods": {"Items": behaviour["AllowedMethods"]}}
+
+
+def endpoint_group(_stack: Stack, one: Resource) -> Iterator[Made]:
+    """The endpoints of an accelerator in a region."""
+    rows = one.rows("EndpointConfigurations")
+    yield "endpoint group", one.id, {**one.properties, "EndpointDescriptions": rows}
 
 
 def certificate(_stack: Stack, one: Resource) -> Iterator[Made]:
@@ -195,4 +209,5 @@ NETWORK = {
     "Route53::HealthCheck": health_check,
     "CloudFront::Distribution": distribution,
     "CertificateManager::Certificate": certificate,
+    "GlobalAccelerator::EndpointGroup": endpoint_group,
 }

@@ -11,13 +11,25 @@ from nospof.adapters.iac.cloudformation.loading import load, words
 from nospof.adapters.iac.cloudformation.machines import MACHINES, Made, subnets_of_balancers
 from nospof.adapters.iac.cloudformation.network import NETWORK
 from nospof.adapters.iac.cloudformation.parameters import Parameters
-from nospof.adapters.iac.cloudformation.resources import CALL, Misshapen, Resource, Stack, file_error
+from nospof.adapters.iac.cloudformation.resources import (
+    CALL,
+    LISTS_OF_ROWS,
+    Misshapen,
+    Resource,
+    Stack,
+    file_error,
+)
 from nospof.adapters.iac.cloudformation.stores import STORES
-from nospof.model.estate import Estate, Item, Use, estate_of
+from nospof.model.estate import UNKNOWN, Estate, Item, Use, estate_of
 from nospof.model.findings import Location, Unread
 from nospof.model.kinds import KINDS
 
 SAME: dict[str, str] = {
+    "ApiGateway::RestApi": "REST API",
+    "ApiGatewayV2::Api": "HTTP API",
+    "ApiGatewayV2::Integration": "HTTP API integration",
+    "GlobalAccelerator::Accelerator": "accelerator",
+    "GlobalAccelerator::Listener": "accelerator listener",
     "EC2::PlacementGroup": "placement group",
     "EC2::VPNConnection": "VPN connection",
     "EC2::TransitGatewayVpcAttachment": "transit gateway attachment",
@@ -59,6 +71,8 @@ HARMLESS = words(
     "RDS::DBParameterGroup RDS::DBClusterParameterGroup RDS::OptionGroup ElastiCache::ParameterGroup "
     "ElasticLoadBalancingV2::ListenerCertificate ElasticLoadBalancingV2::TrustStore EFS::AccessPoint "
     "SecretsManager::RotationSchedule SecretsManager::SecretTargetAttachment SecretsManager::ResourcePolicy "
+    "ApiGateway::Deployment ApiGateway::Stage ApiGateway::Account ApiGateway::Resource "
+    "ApiGatewayV2::Stage ApiGatewayV2::Deployment ApiGatewayV2::Route "
     "CloudFront::OriginAccessControl CloudFront::CloudFrontOriginAccessIdentity CloudFront::CachePolicy "
     "CloudFront::ResponseHeadersPolicy CloudFront::OriginRequestPolicy WAFv2:: "
 )
@@ -111,6 +125,7 @@ def read_template(path: Path, parameters: Mapping[str, str]) -> Estate:
         except Misshapen as error:
             raise file_error(stack, error) from error
         items += [item_of_made(template.file, one, each) for each in made]
+        unread += partly_unknown(one) if made else ()
         if not made and (reason := why_unread(one)):
             unread.append(Unread(f"resource of type {one.type}", CALL, reason, one.id))
     subnets = subnets_of_balancers(stack)
@@ -150,6 +165,13 @@ def why_unread(one: Resource) -> str:
     if one.type.startswith(("Custom::", "AWS::CloudFormation::CustomResource")):
         return "a custom resource can be anything"
     return "the audit does not know what it needs"
+
+
+def partly_unknown(one: Resource) -> Iterator[Unread]:
+    """Yield the lists of a resource in which a whole row is not known: it may be the spare."""
+    for name, value in one.properties.items():
+        if name in LISTS_OF_ROWS and isinstance(value, list) and any(row is UNKNOWN for row in value):
+            yield Unread(f"one of {name}", CALL, "its value is not known", one.id)
 
 
 def translated(stack: Stack, one: Resource) -> Iterator[Made]:

@@ -67,8 +67,9 @@ class Misshapen(ValueError):
 LISTS_OF_ROWS = frozenset(
     words(
         "Actions BlockDeviceMappings CacheBehaviors Conditions ContainerDefinitions DefaultActions "
-        "Dimensions Ebs Items Listeners LoadBalancerAttributes LoadBalancers NetworkInterfaces Origins "
-        "RecordSets SecurityGroupIngress SubnetMappings Tags Targets TrafficSources Volumes"
+        "Dimensions Ebs EndpointConfigurations Items Listeners LoadBalancerAttributes LoadBalancers "
+        "NetworkInterfaces Origins RecordSets SecurityGroupIngress SubnetMappings Tags Targets "
+        "TrafficSources Volumes"
     )
 )
 """Properties that are lists of mappings, wherever they stand."""
