@@ -98,7 +98,7 @@ class Linker:
         """Return the ids of the items that an expression uses, and whether nothing else may be among them."""
         answer = self._references.of(block.resource, block.references(name))
         known = (self._by_address.get(one.resource.address) for one in answer.targets)
-        return [one.id for one in known if one is not None and one.kind in kinds], answer.is_whole
+        return sorted(one.id for one in known if one is not None and one.kind in kinds), answer.is_whole
 
     def _open(self, block: Block, name: str, *, is_needed: bool) -> Any:
         if is_needed:
