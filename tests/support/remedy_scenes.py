@@ -297,12 +297,12 @@ def networks() -> dict[str, Estate]:
     return {
         "one gateway": scene(*front, gateway, table(NatGatewayId="nat-1")),
         "a route that leads nowhere": scene(*front, table(NatGatewayId="nat-9", State="blackhole")),
-        "a line that is down": scene(
+        "one line": scene(
             *front,
             item(
                 "VPN connection",
                 VpnConnectionId="vpn-1",
-                State="deleted",
+                State="available",
                 CustomerGatewayId="cgw-1",
                 VpnGatewayId="vgw-1",
             ),

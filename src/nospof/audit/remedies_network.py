@@ -138,10 +138,8 @@ def second_appliance(_estate: Estate, _service: Service, _finding: Finding) -> P
     )
 
 
-def second_line(_estate: Estate, _service: Service, finding: Finding) -> Proposal:
+def second_line(_estate: Estate, _service: Service, _finding: Finding) -> Proposal:
     """Propose a second line to the other site."""
-    if finding.order == 0:
-        return Proposal("bring the line back", ("aws ec2 describe-vpn-connections",))
     return Proposal("add a line that ends at another device, and with Direct Connect at another site")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from nospof.audit.builder import Service
 from nospof.audit.changes import zone_of_row
+from nospof.audit.parts.files import has_type
 from nospof.audit.parts.trust import UNUSABLE
 from nospof.audit.proposal import Proposal
 from nospof.model.estate import Estate, Item
@@ -64,7 +65,7 @@ def search_in_three_zones(estate: Estate, item: Item) -> Proposal:
 
 def files_in_two_zones(estate: Estate, item: Item) -> Proposal:
     """Propose a file system in two zones, made from a backup where its type allows that."""
-    name = next((one for one in FROM_BACKUP if item.at(f"{one}Configuration.DeploymentType")), "")
+    name = next((one for one in FROM_BACKUP if has_type(item, one)), "")
     says = f"replace {item.label} with a file system in two zones"
     if not name:
         return Proposal(f"{says}, or keep a copy of its files elsewhere: its type cannot be restored as one")

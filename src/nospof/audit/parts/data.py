@@ -240,12 +240,13 @@ def memory_database(b: Builder, item: Item) -> Requirement:
 def dax_cluster(b: Builder, item: Item) -> Requirement:
     """DAX: any node serves."""
     zones = [one.text("AvailabilityZone") for one in item.rows("Nodes")]
-    zones = zones or [""] * int(item.number("TotalNodes", 1) or 1)
+    zones = zones or [""] * int(item.number("TotalNodes", 1) or 0)
     nodes = [
         add_copy(b, item, "cache", Copy(f"{b.name(item)} node {n}", f"node {n} of DAX {item.label}", zone))
         for n, zone in enumerate(zones, 1)
     ]
-    return umbrella(b, item, AnyOf(tuple(nodes)), item.facts("TotalNodes"))
+    needs = AnyOf(tuple(nodes)) if nodes else b.unread(f"nodes of DAX cluster {item.label}")
+    return umbrella(b, item, needs, item.facts("TotalNodes"))
 
 
 # Brokers and search ---------------------------------------------------------------------------------------
@@ -316,8 +317,12 @@ def majority(nodes: list[On]) -> Requirement:
 
 def directory(b: Builder, item: Item) -> Requirement:
     """A directory: any of its controllers answers."""
-    zones = list(item.texts("VpcSettings.AvailabilityZones"))
-    zones = zones or zones_of_subnets(b, item.texts("VpcSettings.SubnetIds")) or [""]
+    zones, subnets = list(item.texts("VpcSettings.AvailabilityZones")), item.texts("VpcSettings.SubnetIds")
+    zones = zones or zones_of_subnets(b, subnets)
+    if not zones:
+        # AWS takes subnets in different zones only, so more than one of them is enough to know.
+        has_pair = True if len(subnets) > 1 else None
+        return umbrella(b, item, single_or_pair(b, item, "directory", (), has_pair)[0])
     return umbrella(b, item, AnyOf(tuple(spread(b, item, "directory", zones, len(zones)))))
 
 

@@ -82,7 +82,7 @@ def way_to(b: Builder, system: Item, zone: str) -> Requirement:
 
 def fsx_file_system(b: Builder, item: Item) -> Requirement:
     """FSx: a pair of file servers in two zones, or one zone."""
-    path = next((f"{one}Configuration" for one in FSX if item.at(f"{one}Configuration.DeploymentType")), "")
+    path = next((f"{one}Configuration" for one in FSX if has_type(item, one)), "")
     said = item.at(f"{path}.DeploymentType") if path else UNKNOWN
     zones = zones_of_subnets(b, item.texts("SubnetIds"))
     has_pair = None if said is UNKNOWN else str(said).startswith("MULTI_AZ")
@@ -94,6 +94,11 @@ def fsx_file_system(b: Builder, item: Item) -> Requirement:
     elif has_pair is False:
         b.state(f"files of {item.label}", first)
     return umbrella(b, item, needs, facts)
+
+
+def has_type(item: Item, name: str) -> bool:
+    """Whether a file system is of a type, though nobody could tell which deployment."""
+    return item.at(f"{name}Configuration.DeploymentType") is not None
 
 
 def bucket(b: Builder, item: Item) -> Requirement:
