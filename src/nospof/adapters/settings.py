@@ -20,12 +20,14 @@ from nospof.adapters.saved.files import read_text
 from nospof.errors import UsageError
 from nospof.model.rules import EVERY_RULE
 from nospof.model.settings import Acceptance, Need, OwnRate, Range, ServiceWish, Settings
-from nospof.model.topology import VIEWS
+from nospof.model.topology import VIEWS as EVERY_VIEW
 
 FILE = "nospof.yaml"
 MAX_CHARACTERS = 1_000_000
 SCOPES = ("host", "rack", "zone", "region")
 KEYS = ("service", "services", "assume", "suppress", "assumptions", "survive")
+VIEWS = (*EVERY_VIEW, "none")
+"""Where a need hurts; "none" says that there is no such need, whatever the network permits."""
 WISH_KEYS = ("entry", "scope", "slo", "needs_egress")
 NUMBER = re.compile(r"[-+]?\d[\d_]*(\.\d*)?([eE][-+]?\d+)?|[-+]?\.\d+")
 
@@ -58,7 +60,7 @@ def parse_settings(text: str, file: str) -> Settings:
         UsageError: as for `read_settings`.
     """
     root = compose(text, file)
-    if root is None:
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
         return Settings(file=file)
     reader = _Reader(file)
     fields = reader.fields(root, KEYS, "the settings")
