@@ -181,6 +181,14 @@ def test_a_database_is_in_one_zone_unless_it_says_otherwise() -> None:
     assert estate.of("database")[0].flag("MultiAZ") is False
 
 
+def test_a_cache_has_one_primary_a_shard_and_its_replicas_in_the_zones_it_names() -> None:
+    (cache,) = read_fixture("many-kinds.yaml").of("cache")
+    (shard,) = cache.rows("NodeGroups")
+    members = shard.rows("NodeGroupMembers")
+    assert [one.text("CurrentRole") for one in members] == ["primary", "replica"]
+    assert [one.text("PreferredAvailabilityZone") for one in members] == ["eu-west-1a", "eu-west-1b"]
+
+
 def test_an_unknown_type_is_named_and_a_harmless_one_is_not() -> None:
     estate = read_resources(
         {

@@ -139,6 +139,7 @@ MISTAKES = {
     "alias of itself": ("Resources: &r {A: *r}\n", "line 1"),
     "aliases in aliases": (BOMB, "aliases nested in aliases"),
     "deep YAML": ("Resources: " + "[" * 5000, "nesting depth"),
+    "rather deep": ("Resources: " + "[" * 150 + "]" * 150, "line 1: nested more than 100 levels"),
     "deep JSON": ('{"Resources": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested more than"),
     "a mapping for a key": ("Resources:\n  ? {a: b}\n  : c\n", "a key must be a text"),
     "large": ("#" * 50_000_000, "CloudFormation takes 1 MB"),

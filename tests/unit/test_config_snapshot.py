@@ -55,6 +55,14 @@ SNAPSHOT: dict[str, Any] = {
             {"dBInstanceIdentifier": "store", "multiAZ": False, "endpoint": {"address": "store.example.com"}},
         ),
         entry("AWS::S3::Bucket", "pictures", json.dumps({"name": "pictures"})),
+        entry(
+            "AWS::Lambda::Function",
+            "mailer",
+            {
+                "functionName": "mailer",
+                "environment": {"variables": {"TOKEN": "hunter2", "HOST": "a.example.com"}},
+            },
+        ),
         entry("AWS::IAM::Role", "role", {}),
         entry("AWS::Braket::Thing", "thing", {}),
         entry("AWS::EC2::Instance", "i-2", None, configurationItemStatus="ResourceDeleted"),
@@ -82,6 +90,7 @@ def test_fields_are_spelled_as_the_api_spells_them(tmp_path: Path, is_compressed
         False,
         "store.example.com",
     )
+    assert estate.of("function")[0].at("Environment.Variables")["HOST"] == "a.example.com"
     assert [one.id for one in estate.of("bucket")] == ["pictures"]
     assert (estate.account, estate.region, estate.read_at) == ("111122223333", "eu-west-1", 1767323045.0)
     assert "hunter2" not in repr([one.fields for items in estate.items.values() for one in items])
