@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -144,3 +145,10 @@ def test_a_shard_without_a_replica_gets_one_before_it_may_take_over() -> None:
 def test_a_key_whose_deletion_is_called_off_is_enabled_too() -> None:
     verbs = [one.split()[2] for one in commands("a database whose key ends", "NSP703")]
     assert verbs == ["cancel-key-deletion", "enable-key"]
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_a_description_is_told_no_command_as_nothing_has_its_id_yet(name: str) -> None:
+    described = replace(SCENES[name], is_whole=False)
+    found = [one for service in audit_estate(described).services for one in service.findings]
+    assert [one.remedy.commands for one in found if one.remedy.commands] == []

@@ -172,6 +172,9 @@ class _Reporter:
             proposal = remedier(estate, self.service, finding)
             if proposal is None or not proposal.says:
                 continue
+            if not estate.is_whole:
+                # A description has nothing yet that a command could name.
+                proposal = replace(proposal, commands=())
             remedies.append(self.tried_one(estate, proposal, finding, found))
             if remedies[-1].is_verified:
                 return remedies[-1]
