@@ -209,7 +209,7 @@ def test_whatever_is_broken_in_a_plan_it_is_an_estate_or_a_clear_refusal(
         try:
             for step in path[:-1]:
                 place = place[step]
-            place[path[-1]] = leaf
+            place[path[-1]] = copy.deepcopy(leaf)
         except (KeyError, IndexError, TypeError):
             continue
     assert isinstance(read_or_refused(tmp_path, document), (Estate, UsageError))

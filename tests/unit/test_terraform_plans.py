@@ -185,7 +185,7 @@ def test_what_is_counted_to_zero_does_not_exist(tmp_path: Path) -> None:
 def test_a_kind_that_nobody_understands_is_named(tmp_path: Path) -> None:
     estate = read(tmp_path, plan(web(0), planned("aws_quantum_router.q")))
     assert [(one.kind, one.about) for one in estate.unread] == [
-        ("resource of type aws_quantum_router", "aws_quantum_router.q")
+        ("aws_quantum_router", "aws_quantum_router.q")
     ]
 
 
