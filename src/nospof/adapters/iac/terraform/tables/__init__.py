@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from nospof.adapters.iac.terraform.cells import Translation
 from nospof.adapters.iac.terraform.tables.balancing import BALANCING
+from nospof.adapters.iac.terraform.tables.entries import ENTRIES
 from nospof.adapters.iac.terraform.tables.harmless import is_harmless
 from nospof.adapters.iac.terraform.tables.machines import MACHINES
 from nospof.adapters.iac.terraform.tables.network import NETWORK
 from nospof.adapters.iac.terraform.tables.stores import STORES
 
-TABLE: dict[str, tuple[Translation, ...]] = {**MACHINES, **BALANCING, **NETWORK, **STORES}
+TABLE: dict[str, tuple[Translation, ...]] = {**MACHINES, **BALANCING, **NETWORK, **ENTRIES, **STORES}
 
 FACTS = frozenset(
     {"aws_subnet", "aws_lb", "aws_alb", "aws_lb_listener", "aws_alb_listener", "aws_lb_target_group"}

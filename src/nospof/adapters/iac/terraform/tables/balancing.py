@@ -89,7 +89,6 @@ RULE = Translation(
         "ListenerArn": link("listener_arn", "listener", is_needed=True),
         "Priority": given("priority"),
         "IsDefault": always(False),
-        "Conditions": rows("condition", {"Field": given("field"), "Values": listed("values")}),
         "Actions": rows("action", ACTION),
     },
     others=("id",),

@@ -230,6 +230,9 @@ MOUNT = Translation(
 )
 
 
+_PREFERRED = link("preferred_subnet_id", "subnet")
+
+
 def _fsx(kind: str, part: str, default: str | None = None) -> Translation:
     return Translation(
         "FSx file system",
@@ -240,8 +243,8 @@ def _fsx(kind: str, part: str, default: str | None = None) -> Translation:
             "SubnetIds": links_to("subnet_ids", "subnet"),
             "KmsKeyId": link("kms_key_id", "key"),
             f"{part}.DeploymentType": at("deployment_type", default),
-            f"{part}.PreferredSubnetId": link("preferred_subnet_id", "subnet"),
             f"{part}.AutomaticBackupRetentionDays": given("automatic_backup_retention_days"),
+            **({} if kind == "LUSTRE" else {f"{part}.PreferredSubnetId": _PREFERRED}),
         },
         others=("arn", "dns_name"),
     )
@@ -341,8 +344,11 @@ def _plain(kind: str, id: str, *others: str) -> tuple[Translation, ...]:  # noqa
 
 STORES = {
     "aws_db_instance": (DATABASE,),
-    "aws_rds_cluster": (CLUSTER,),
-    "aws_rds_cluster_instance": (MEMBER,),
+    # Neptune and DocumentDB answer RDS's own calls.
+    **dict.fromkeys(("aws_rds_cluster", "aws_docdb_cluster", "aws_neptune_cluster"), (CLUSTER,)),
+    **dict.fromkeys(
+        ("aws_rds_cluster_instance", "aws_docdb_cluster_instance", "aws_neptune_cluster_instance"), (MEMBER,)
+    ),
     "aws_db_subnet_group": (
         Translation(
             "database subnet group", "name", {"SubnetIds": links_to("subnet_ids", "subnet")}, ("id",)
