@@ -16,6 +16,8 @@ STORES = frozenset(
     | {"memory database", "broker", "Kafka cluster", "search domain", "file system", "FSx file system"}
     | {"table", "queue", "topic", "bucket"}
 )
+ADDRESSES = frozenset({"private_ip", "private_dns", "public_ip", "public_dns", "ipv6_addresses"})
+"""What of another machine a setting names when it is told to connect there."""
 VIEW_OF = {"queue": "degraded", "topic": "degraded"}
 """What hands work over to others stops nobody at once."""
 LAUNCHED_BY = {
@@ -28,15 +30,19 @@ def uses_of(
     resources: tuple[Resource, ...], references: References, desk: Desk, items: Iterable[Item]
 ) -> Iterator[Use]:
     """Yield the stores that machines, groups, tasks and functions are told of, by who is told."""
+    items = tuple(items)
     stores = {item.id: item.kind.name for item in items if item.kind.name in STORES}
+    machines = {item.id for item in items if item.kind.name == "instance"}
     found: dict[tuple[str, str], Use] = {}
     for user, source in users(resources, references, desk):
         names = tuple(name for setting in SETTINGS for name in source.block.references(setting))
         answer = references.of(source, tuple(dict.fromkeys(names)), through_data=True)
         for target in answer.targets:
             used = id_of(desk, target.resource)
-            if used in stores and (user, used) not in found:
-                kind = stores[used]
+            kind = stores.get(used, "")
+            if used in machines and used != user and target.attribute in ADDRESSES:
+                kind = "instance"
+            if kind and (user, used) not in found:
                 why = f"the settings of {source.address} name {target.resource.address}"
                 found[user, used] = Use(user, kind, used, VIEW_OF.get(kind, "serving"), "configured", why)
     yield from (found[key] for key in sorted(found))
