@@ -32,7 +32,6 @@ def test_a_wiki_and_its_database_on_two_machines_are_in_series_and_no_pair(tmp_p
     )
     assert {"aws_instance.wiki", "aws_instance.store"} <= points(report)
     assert len(found(report, "NSP201")) == 2  # Nobody names the zones: they may be two, and each stops it.
-    assert len(found(report, "NSP301")) == 2
 
 
 def test_three_machines_in_one_subnet_without_a_way_in_have_only_that_zone_and_no_entry(
