@@ -95,10 +95,12 @@ def item_of_draft(draft: Draft, call: str, places: Places) -> Item | None:
 
 def tags_of(one: Resource) -> list[dict[str, str]]:
     """Return a resource's tags as AWS lists them; what is not known of them is left out."""
-    tags = one.values.get("tags_all") or one.values.get("tags")
-    if not isinstance(tags, dict):
-        return []
-    return [{"Key": str(key), "Value": value} for key, value in tags.items() if isinstance(value, str)]
+    found: dict[str, str] = {}
+    for name in ("tags_all", "tags"):
+        tags = one.values.get(name)
+        if isinstance(tags, dict):
+            found |= {str(key): value for key, value in tags.items() if isinstance(value, str)}
+    return [{"Key": key, "Value": found[key]} for key in sorted(found)]
 
 
 def distinct(items: Iterable[Item]) -> list[Item]:
