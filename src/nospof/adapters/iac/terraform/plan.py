@@ -139,6 +139,9 @@ def resource_of(
     if configured is not None:
         own = configured.get(bare(row.address))
         expressions = mapping(own.get("expressions"), f"{where}: expressions") if own else None
+        if own and own.get("provisioners"):
+            # What is run on a machine once it is there tells it of others as its user data does.
+            expressions = {**(expressions or {}), "provisioners": own["provisioners"]}
     merged = with_unknown(values, unknown)
     earlier = [before.get(name) for name in ("id", "arn")] if isinstance(before, Mapping) else []
     is_data = record.get("mode") == "data"
