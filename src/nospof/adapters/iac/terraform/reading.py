@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from nospof.adapters.iac.terraform.desk import Desk, Draft
+from nospof.adapters.iac.terraform.facts import from_arns, subnets_of, without_idle, zones_of
 from nospof.adapters.iac.terraform.finishing import FINISHERS
 from nospof.adapters.iac.terraform.joins import JOINS
-from nospof.adapters.iac.terraform.lines import source_lines
+from nospof.adapters.iac.terraform.lines import Lines
 from nospof.adapters.iac.terraform.plan import Description, read_plan
 from nospof.adapters.iac.terraform.recognise import Form, open_document
 from nospof.adapters.iac.terraform.references import References
@@ -19,8 +20,8 @@ from nospof.adapters.iac.terraform.state import read_shown_state, read_state_3, 
 from nospof.adapters.iac.terraform.tables import TABLE, is_harmless
 from nospof.adapters.iac.terraform.uses import uses_of
 from nospof.errors import UsageError
-from nospof.model.estate import Estate, Item, estate_of
-from nospof.model.findings import Location, Unread
+from nospof.model.estate import Estate, Item, estate_of, moment_of
+from nospof.model.findings import Unread
 from nospof.model.item import item_of
 from nospof.model.kinds import KINDS
 
@@ -30,7 +31,6 @@ READERS: dict[Form, tuple[str, Callable[[Mapping[str, Any]], Description]]] = {
     "state 4": ("terraform state", read_state_4),
     "state 3": ("terraform state", read_state_3),
 }
-Places = Mapping[tuple[str, str], Location]
 
 
 def read_terraform(path: Path) -> Estate:
@@ -45,12 +45,12 @@ def read_terraform(path: Path) -> Estate:
     form, document = open_document(path)
     call, read = READERS[form]
     try:
-        return estate_from(read(document), call, source_lines(path.parent))
+        return estate_from(read(document), call, Lines(path.parent))
     except Malformed as error:
         raise UsageError(f"{path}: {error}") from error
 
 
-def estate_from(described: Description, call: str, places: Places) -> Estate:
+def estate_from(described: Description, call: str, lines: Lines) -> Estate:
     """Return the estate of a description.
 
     Raises:
@@ -64,13 +64,16 @@ def estate_from(described: Description, call: str, places: Places) -> Estate:
         if not one.is_data and one.type in JOINS:
             JOINS[one.type](desk, one)
     kept = [one for one in desk.drafts if one.kind not in FINISHERS or FINISHERS[one.kind](desk, one)]
-    made = [item for draft in kept if (item := item_of_draft(draft, call, places)) is not None]
-    items = distinct(made)
+    kept = without_idle([one for one in kept if one.kind in KINDS])
+    made = [item for draft in kept if (item := item_of_draft(draft, call, lines)) is not None]
+    items = distinct([*made, *zones_of(resources, call), *subnets_of(desk, call)])
     unread = {*described.unread, *desk.unread.values(), *not_understood(resources, call)}
     return estate_of(
         items,
         source=call[:1].upper() + call[1:],
-        region=described.region,
+        account=from_arns(resources, 4),
+        region=described.region or from_arns(resources, 3),
+        read_at=moment_of(described.read_at) or 0.0,
         unread=tuple(sorted(unread, key=lambda one: (one.kind, one.about, one.reason))),
         is_whole=False,
         uses=tuple(uses_of(resources, references, desk, items)),
@@ -78,19 +81,21 @@ def estate_from(described: Description, call: str, places: Places) -> Estate:
     )
 
 
-def item_of_draft(draft: Draft, call: str, places: Places) -> Item | None:
+def item_of_draft(draft: Draft, call: str, lines: Lines) -> Item | None:
     """Return the item that a draft became; None for what serves only for others to be found by."""
     kind = KINDS.get(draft.kind)
     if kind is None:
         return None
     one = draft.resource
     fields = {"Tags": tags_of(one), **draft.fields}
-    location = places.get((one.type, one.name), Location())
-    if draft.translation is None or not draft.translation.id:
-        return item_of(kind, fields, call, location)
-    if "+" not in kind.id and "." not in kind.id:
-        fields[kind.id] = draft.id
-    return Item(kind, draft.id, fields, call, one.address, location)
+    location = lines.of(one.address)
+    if draft.translation is not None and draft.translation.id:
+        if "+" not in kind.id and "." not in kind.id:
+            fields[kind.id] = draft.id
+        return Item(kind, draft.id, fields, call, one.address, location)
+    if kind.parent and not isinstance(fields.get(kind.parent), str):
+        return Item(kind, one.address, fields, call, one.address, location)  # Nobody can tell whose it is.
+    return item_of(kind, fields, call, location)
 
 
 def tags_of(one: Resource) -> list[dict[str, str]]:
@@ -115,5 +120,5 @@ def not_understood(resources: Iterable[Resource], call: str) -> Iterator[Unread]
     """Yield the resources that may matter and that no table knows."""
     for one in resources:
         is_known = one.type in TABLE or one.type in JOINS or is_harmless(one.type)
-        if not one.is_data and one.type.startswith("aws_") and not is_known:
+        if not one.is_data and not is_known:
             yield Unread(one.type, call, "this kind is not understood", one.address)

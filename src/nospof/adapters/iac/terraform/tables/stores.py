@@ -87,7 +87,7 @@ PROXY = Translation(
 )
 PROXY_TARGET = Translation(
     "database proxy target",
-    "",
+    "id",
     {
         "DBProxyName": link("db_proxy_name", "database proxy", is_needed=True),
         "RdsResourceId": link("db_instance_identifier", "database"),
@@ -297,7 +297,7 @@ TASK = Translation(
 )
 NODES = Translation(
     "node group",
-    "",
+    "id",
     {
         "clusterName": link("cluster_name", "Kubernetes cluster"),
         "nodegroupName": at("node_group_name"),
@@ -307,7 +307,7 @@ NODES = Translation(
         "scalingConfig.desiredSize": inside("scaling_config", at("desired_size")),
         "subnets": links_to("subnet_ids", "subnet", is_needed=True),
     },
-    others=("id", "arn"),
+    others=("arn",),
 )
 FUNCTION = Translation(
     "function",
