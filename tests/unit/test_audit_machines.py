@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nospof.audit.entries import FRONTS, find_services
+from nospof.model.estate import Use
 from nospof.services.audit import audit_estate
 from support.estates import (
     ZONES,
@@ -161,3 +162,20 @@ def test_each_service_is_read_from_its_own_part_of_the_estate() -> None:
     kept = {one.id for one in services["www"].estate.of("instance")}
     assert kept == {"i-1"}
     assert {one.id for one in services["www"].estate.of("zone")} == set(ZONES)
+
+
+# Votes -------------------------------------------------------------------------------------------------
+
+
+def test_a_zone_with_most_of_the_votes_has_a_rule_of_its_own() -> None:
+    brokers = item(
+        "broker",
+        BrokerId="bus",
+        DeploymentMode="CLUSTER_MULTI_AZ",
+        EngineType="RABBITMQ",
+        SubnetIds=["subnet-a", "subnet-b"],
+    )
+    subnets = [item("subnet", SubnetId=f"subnet-{zone[-1]}", AvailabilityZone=zone) for zone in (A, B)]
+    uses = tuple(Use(who, "broker", "bus") for who in ("i-1", "i-2"))
+    report = audit_estate(account(*PAIR, brokers, *subnets, uses=uses))
+    assert {one.rule for one in report.findings if one.is_single_point} == {"NSP205"}

@@ -7,7 +7,7 @@ no logic a rule of its own could disagree with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -21,7 +21,7 @@ from nospof.audit.graph import Graph, build_graph
 from nospof.audit.proofs import prove_on
 from nospof.audit.wording import days_left, down_title, event_title, share_title, state_title
 from nospof.model.findings import Confidence, Finding, ProofStep, Severity
-from nospof.model.topology import VIEWS, Event, names_in
+from nospof.model.topology import VIEWS, AtLeast, Event, Requirement, names_in, parts_of
 
 RULES_OF_VIEW: dict[str, dict[str, str]] = {
     "serving": {
@@ -139,6 +139,14 @@ class _Judge:
             return "NSP901"
         return self.rules.get(view, {}).get(kind) or self.rules["serving"].get(kind) or "NSP112"
 
+    def rule_of(self, event: Event, case: _Case, stops: tuple[str, ...]) -> str:
+        """Return the rule of a cut; a domain that takes a majority of votes has one of its own."""
+        votes = (self.topology.by_name[name].requirement for name in stops)
+        is_quorum = any(isinstance(one, AtLeast) and one.need > 1 for one in every_part(votes))
+        if case.view == "serving" and is_quorum and event.kind in ("zone", "host", "rack"):
+            return "NSP205"
+        return self.rule(case.view, event.kind)
+
     # It is down already --------------------------------------------------------------------------
 
     def down(self) -> list[Finding]:
@@ -210,9 +218,10 @@ class _Judge:
         for event_id, members in self.evidence.classes(events):
             event = self.topology.event(event_id)
             case = _Case(view, time, event_id in certain)
+            stops = self.stops(event_id, case)
             found.append(
                 Finding(
-                    rule=self.rule(view, event.kind),
+                    rule=self.rule_of(event, case, stops),
                     service=self.name,
                     title=event_title(self.service, event, view, is_now=time == "now"),
                     event=event_id,
@@ -222,7 +231,7 @@ class _Judge:
                     view=view,
                     time=time,
                     due=iso(event.starts_at) if event.starts_at else "",
-                    stops=self.stops(event_id, case),
+                    stops=stops,
                     proof=self.proof((event_id,), case),
                     facts=self.evidence.facts_about(members),
                     location=self.evidence.location_of(members),
@@ -344,6 +353,15 @@ class _Judge:
                 facts=self.evidence.facts_about(waiting),
             )
         ]
+
+
+def every_part(requirements: Iterable[Requirement]) -> Iterator[Requirement]:
+    """Yield requirements and all that they are made of."""
+    waiting = list(requirements)
+    while waiting:
+        found = waiting.pop()
+        yield found
+        waiting.extend(parts_of(found))
 
 
 def without_echoes(events: Iterable[str], certain: set[str]) -> list[str]:
