@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nospof.audit.analysis import analyse, analyse_pairs
 from nospof.audit.availability import availability_of, with_minutes
 from nospof.audit.builder import Entry, Service
 from nospof.audit.entries import FRONTS, find_services
 from nospof.audit.judging import RULES_OF_VIEW, judge, read_both_ways
 from nospof.audit.rates import Rates
-from nospof.model.estate import Estate, Item, Watched
+from nospof.model.estate import Estate, Item, Use, Watched
 from nospof.model.findings import Availability, Finding
 from nospof.model.topology import Topology
 from support.estates import A, B, account, balancer, group, instance, item, target
@@ -22,6 +24,14 @@ def listener() -> Item:
 def pair_of_instances() -> tuple[Item, ...]:
     machines = (instance("i-1", A), instance("i-2", B))
     return (*machines, balancer(), group(), listener(), target("i-1"), target("i-2"))
+
+
+def pair_on(kind: str, key: str, *items: Item) -> Service:
+    """A pair of machines that both need one store."""
+    uses = tuple(Use(one, kind, key, "serving", "assumed") for one in ("i-1", "i-2"))
+    estate = replace(account(*pair_of_instances(), *items), uses=uses)
+    (only,) = find_services(estate, FRONTS).found
+    return only
 
 
 def service(*items: Item) -> Service:

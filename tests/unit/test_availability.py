@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from nospof.audit.availability import minutes_of, questions_by_stake, ranked, slo_says
+from nospof.audit.analysis import analyse
+from nospof.audit.availability import availability_of, minutes_of, questions_by_stake, ranked, slo_says
+from nospof.audit.builder import Service
 from nospof.audit.rates import Rates, rates_with
 from nospof.audit.sampling import Form, costs_of, draws
 from nospof.errors import UsageError
 from nospof.model.findings import Finding, Minutes
 from nospof.model.settings import OwnRate
 from nospof.model.topology import AllOf, AnyOf, Event, Node, On, Topology
-from support.availabilities import expected, findings, pair_of_instances, service, service_of, term
-from support.estates import A, instance
+from support.availabilities import expected, findings, pair_of_instances, pair_on, service, service_of, term
+from support.estates import A, B, instance, item
 
 TOLERANCE = 0.15
 
@@ -71,9 +73,6 @@ def test_what_heals_itself_is_back_in_minutes() -> None:
 def test_what_cannot_be_rebuilt_takes_as_long_as_it_can() -> None:
     one = service(instance("i-1", A))
     stuck = Finding("NSP501", "s", "no image", "broken:recovery", "medium", view="recovery", order=0)
-    from nospof.audit.analysis import analyse
-    from nospof.audit.availability import availability_of
-
     found = availability_of(one, analyse(one.topology), [], (stuck,), Rates())
     assert term(found, "instance") > 3 * term(expected(one), "instance")
 
@@ -101,9 +100,6 @@ def test_two_failures_at_once_are_nearly_nothing_and_more_even_less() -> None:
 
 
 def test_pairs_that_were_refused_are_said_and_bounded() -> None:
-    from nospof.audit.analysis import analyse
-    from nospof.audit.availability import availability_of
-
     one = service(*pair_of_instances())
     found = availability_of(one, analyse(one.topology), None, (), Rates())
     assert "two failures at once: not computed" in found.excluded
@@ -123,6 +119,51 @@ def test_the_contract_multiplies_what_aws_promises_with_its_source() -> None:
     assert found.contract == pytest.approx(99.98, abs=0.001)
     assert all("https://" in one for one in found.contract_says[:2])
     assert expected(service(instance("i-1", A))).contract == 99.5
+
+
+def rds(*, is_spread: bool) -> Service:
+    zones = {"AvailabilityZone": A, "SecondaryAvailabilityZone": B if is_spread else None}
+    return pair_on(
+        "database", "orders", item("database", DBInstanceIdentifier="orders", MultiAZ=is_spread, **zones)
+    )
+
+
+def test_a_database_is_counted_once_whatever_it_is_made_of() -> None:
+    alone, spread_out = expected(rds(is_spread=False)), expected(rds(is_spread=True))
+    assert spread(alone.model) == near(75, 144, 294)
+    assert term(alone, "managed services") == pytest.approx(5, rel=TOLERANCE)  # The balancer's.
+    assert not any(one.says.startswith("failovers") for one in alone.terms)
+    assert alone.contract == pytest.approx(99.48, abs=0.001)
+    assert spread_out.contract == pytest.approx(99.93, abs=0.001)
+    assert term(spread_out, "failovers") == pytest.approx(2.1, rel=TOLERANCE)
+
+
+@pytest.mark.parametrize(("members", "contract"), [(1, 99.88), (2, 99.97)])
+def test_a_cluster_is_promised_as_a_whole_and_its_members_not_again(members: int, contract: float) -> None:
+    names = [f"orders-{number}" for number in range(members)]
+    rows = [{"DBInstanceIdentifier": one} for one in names]
+    one = item("database cluster", DBClusterIdentifier="orders", MultiAZ=members > 1, DBClusterMembers=rows)
+    zones = zip(names, (A, B), strict=False)
+    databases = [
+        item("database", DBInstanceIdentifier=who, DBClusterIdentifier="orders", AvailabilityZone=zone)
+        for who, zone in zones
+    ]
+    found = expected(pair_on("database cluster", "orders", one, *databases))
+    assert found.contract == pytest.approx(contract, abs=0.001)
+
+
+def test_what_is_announced_counts_once_and_only_in_the_year_to_come() -> None:
+    def costs(starts_at: float) -> float:
+        event = Event("c", "certificate", "certificate", starts_at)
+        return expected(service_of(Topology("s", (Node("s", faults=("c",)),), events=(event,)))).model.likely
+
+    assert 60 < costs(30 * 86_400) < 300
+    assert costs(400 * 86_400) == 0
+
+
+def test_a_zone_that_nobody_could_tell_is_counted_once() -> None:
+    one = instance("i-1", "", Placement={})
+    assert term(expected(service(one)), "the zone of") == term(expected(service(instance("i-1", A))), "zone")
 
 
 def test_an_own_rate_replaces_ours_for_a_kind_and_for_one_resource() -> None:

@@ -13,19 +13,32 @@ from functools import cached_property
 
 from nospof.audit.analysis import Analysis
 from nospof.audit.builder import Service
-from nospof.audit.chain import Pool, contract_of, pools_of, serial_nodes
+from nospof.audit.chain import (
+    STORES,
+    Pool,
+    contract_of,
+    copies_of,
+    pools_of,
+    serial_nodes,
+    whole_parts,
+)
 from nospof.audit.cuts import PairProduct
-from nospof.audit.rates import RATE_OF_EVENT, Rate, Rates
+from nospof.audit.rates import Rate, Rates
 from nospof.audit.sampling import COMMON_CAUSE, YEAR_MINUTES, Form, two_digits
 from nospof.model.findings import SEVERITIES, Availability, Finding, Minutes, Term
 from nospof.model.topology import Event
 
-RESIDUAL = frozenset(
-    {"load balancer", "distribution", "accelerator", "API", "database", "database cluster", "cache"}
-)
+RESIDUAL = STORES | {
+    "load balancer", "classic load balancer", "distribution", "accelerator", "API", "database proxy",
+    "file system", "table", "bucket", "directory",
+}  # fmt: skip
 """Managed parts that spread over zones and still fail now and then."""
-PLANNED = {"instance": ("own restart", "maintenance"), "database": ("maintenance",)}
-"""Work that stops a part which nothing stands in for."""
+PLANNED = {
+    "instance": ("own restart", "maintenance"),
+    **dict.fromkeys(("database", "warehouse", "cache", "broker", "search"), ("maintenance",)),
+}
+"""Work, by kind of event, that stops a part which nothing stands in for."""
+YEAR_SECONDS = 365 * 86_400
 NOT_IN_IT = ("overload", "corrupt data", "attacks", "clients' own networks")
 FEW = 3
 
@@ -115,6 +128,8 @@ class _Costs:
         if rate is None:
             return None
         if event.starts_at:
+            if event.starts_at > float(self.service.watched.read_at) + YEAR_SECONDS:
+                return None  # Not in the year that is spoken of.
             return replace(rate, kind=f"announced {rate.kind}", per_year=(1, 1, 1))
         if self.is_stuck and event.kind in ("instance", "zone", "host", "rack"):
             return replace(rate, kind=f"{rate.kind} that cannot be replaced", minutes=(rate.minutes[2],) * 3)
@@ -133,7 +148,7 @@ class _Costs:
     def planned(self, event: Event) -> Form:
         """Return the planned work on a part that nothing stands in for."""
         form = Form()
-        for key in PLANNED.get(RATE_OF_EVENT.get(event.kind, ""), ()):
+        for key in PLANNED.get(event.kind, ()):
             form.add(self.rates.by_kind[key])
         return form
 
@@ -221,7 +236,8 @@ class _Sum:
         for event_id, share in hits:
             event = self.event(event_id)
             if self.costs.rate(event) is None:
-                self.no_figure.append(event.says)
+                if not event.starts_at:
+                    self.no_figure.append(event.says)
                 continue
             groups.setdefault((event.kind, share), []).append(event)
         found = []
@@ -240,7 +256,7 @@ class _Sum:
         for key, says in words.items():
             form = Form()
             events = [self.event(one) for one in sorted(self.total)]
-            hit = [one for one in events if key in PLANNED.get(RATE_OF_EVENT.get(one.kind, ""), ())]
+            hit = [one for one in events if key in PLANNED.get(one.kind, ())]
             form.add(self.rates.by_kind[key], len(hit))
             found.append((f"{says}: {listed(hit)}", form, self.prints({one.id for one in hit})))
         return found
@@ -276,12 +292,13 @@ class _Sum:
     def other_terms(self) -> list[tuple[str, Form, tuple[str, ...]]]:
         """Return what managed parts and changes cost whatever stands twice."""
         residual, failovers, change = Form(), Form(), Form()
-        for name in sorted(self.serial):
-            node = self.service.topology.by_name[name]
-            if node.kind in RESIDUAL and not self.total.intersection(node.faults):
-                residual.add(self.rates.by_kind["managed service"])
-                if RATE_OF_EVENT.get(node.kind) == "database":
-                    failovers.add(self.rates.by_kind["database failover"])
+        for node in whole_parts(self.service, self.serial):
+            copies = copies_of(self.service, node) if node.kind in STORES else node.faults
+            if node.kind not in RESIDUAL or self.total.intersection(copies):
+                continue
+            residual.add(self.rates.by_kind["managed service"])
+            if node.kind in STORES:
+                failovers.add(self.rates.by_kind["database failover"])
         if self.service.members:
             change.add(self.rates.by_kind["bad change"])
         return [

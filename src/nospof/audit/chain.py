@@ -19,6 +19,15 @@ STRUCTURE = frozenset(
     }
 )  # fmt: skip
 """Kinds of nodes that AWS promises nothing for by themselves; a machine is counted with its like."""
+STORES = frozenset(
+    {
+        "database", "database cluster", "warehouse", "cache", "cache cluster", "memory database",
+        "DAX cluster", "broker", "Kafka cluster", "search domain",
+    }
+)  # fmt: skip
+"""Kinds of nodes that stand for all copies of a store."""
+COPIES = frozenset({"database", "warehouse", "cache", "broker", "search"})
+ON = frozenset({"enabled", "true", "multiaz"})
 PROMISE_OF: dict[tuple[str, bool], Promise] = {(one.kind, one.is_spread): one for one in PROMISES}
 
 
@@ -41,6 +50,44 @@ def serial_nodes(service: Service) -> frozenset[str]:
         for one in service.topology.nodes
     )
     return frozenset(single_cuts(build_graph(Topology(service.topology.root, nodes), pessimistic=True)))
+
+
+def whole_parts(service: Service, serial: Collection[str]) -> list[Node]:
+    """Return the managed parts among nodes, each once: what stands for a store, not its copies."""
+    found: dict[tuple[str, str], Node] = {}
+    for name in sorted(serial):
+        node, item = service.topology.by_name[name], service.item_of.get(name)
+        if node.kind == "target group":
+            continue
+        key = (item.kind.name, item.id) if item else ("", name)
+        if key not in found or not node.faults:
+            found[key] = node
+    return list(found.values())
+
+
+def is_of_cluster(service: Service, node: Node, serial: Collection[str]) -> bool:
+    """Whether a database belongs to a cluster that is in the chain itself."""
+    item = service.item_of[node.name]
+    if item.kind.name != "database":
+        return False
+    cluster = item.text("DBClusterIdentifier")
+    others = (service.item_of.get(one) for one in serial)
+    return any(one and one.kind.name == "database cluster" and cluster in one.keys for one in others)
+
+
+def copies_of(service: Service, store: Node) -> tuple[str, ...]:
+    """Return the events that hit single copies of a store."""
+    found: list[str] = []
+    waiting, seen = [store], {store.name}
+    while waiting:
+        node = waiting.pop()
+        if node.kind in COPIES:
+            found += node.faults
+        for name in names_in(node.requirement):
+            if name not in seen and service.topology.by_name[name].kind in STORES | COPIES:
+                seen.add(name)
+                waiting.append(service.topology.by_name[name])
+    return tuple(found)
 
 
 def pools_of(service: Service, serial: Collection[str]) -> list[Pool]:
@@ -104,11 +151,11 @@ def contract_of(
 
 def _links(service: Service, total: Collection[str], serial: Collection[str]) -> list[tuple[str, str, bool]]:
     """Return the chain: what each part is called, its kind, and whether it spreads over zones."""
-    found = []
-    for name in sorted(serial):
-        node = service.topology.by_name[name]
-        if node.kind != "target group":
-            found.append((node.says, node.kind, is_spread(service, node)))
+    found = [
+        (node.says, node.kind, is_spread(service, node))
+        for node in whole_parts(service, serial)
+        if not (service.item_of.get(node.name) and is_of_cluster(service, node, serial))
+    ]
     alone = [one for one in service.members if set(service.topology.by_name[one].faults) & set(total)]
     found += [(service.topology.by_name[one].says, "instance", False) for one in sorted(alone)]
     others = [one for one in service.members if one not in alone]
@@ -123,12 +170,13 @@ def is_spread(service: Service, node: Node) -> bool:
     item = service.item_of.get(node.name)
     if item is None:
         return False
-    if item.kind.name == "load balancer":
+    kind = item.kind.name
+    if kind == "load balancer":
         return len(item.rows("AvailabilityZones")) > 1
-    if item.kind.name == "classic load balancer":
+    if kind == "classic load balancer":
         return len(item.texts("AvailabilityZones")) > 1
-    if "MultiAZ" in item.kind.paths:
-        return item.flag("MultiAZ") is True
-    if item.kind.name == "file system":
-        return not item.text("AvailabilityZoneName")
-    return node.kind in ("distribution", "record", "API")
+    if path := next((one for one in ("MultiAZ", "AvailabilityMode") if one in item.kind.paths), ""):
+        return item.text(path).lower() in ON
+    if kind == "file system":
+        return not item.is_unknown("AvailabilityZoneName") and not item.text("AvailabilityZoneName")
+    return kind != "bucket" or "--" not in item.id

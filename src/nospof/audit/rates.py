@@ -79,17 +79,16 @@ BETA: Range = (0.01, 0.05, 0.1)
 """Of the failures of one member, the part that takes all alike members (assumption)."""
 
 RATE_OF_EVENT: dict[str, str] = {
-    **dict.fromkeys(("instance", "NAT instance", "appliance", "process"), "instance"),
+    **dict.fromkeys(("instance", "NAT instance", "appliance", "process", "task"), "instance"),
     **dict.fromkeys(("host", "rack"), "host"),
-    **dict.fromkeys(
-        ("database", "database cluster", "cache", "cache cluster", "broker", "search domain", "warehouse"),
-        "database",
-    ),
+    **dict.fromkeys(("database", "warehouse", "cache", "broker", "search"), "database"),
     **dict.fromkeys(("line", "tunnel", "customer gateway", "site"), "line"),
-    **dict.fromkeys(("certificate", "domain"), "expiry"),
+    **dict.fromkeys(("certificate", "domain", "database certificate", "key deletion"), "expiry"),
     **dict.fromkeys(
-        ("NAT gateway", "endpoint", "mount target", "file system", "directory"), "managed service"
+        ("NAT gateway", "endpoint", "mount target", "file system", "directory", "database proxy"),
+        "managed service",
     ),
+    **dict.fromkeys(("forced maintenance",), "maintenance"),
     **{one: one for one in ("zone", "volume", "maintenance", "region")},
 }
 """Which rate an event goes by. What is not listed has no figure, and is named."""
@@ -98,6 +97,11 @@ ELB = "https://aws.amazon.com/elasticloadbalancing/sla/"
 EC2 = "https://aws.amazon.com/compute/sla/"
 RDS = "https://aws.amazon.com/rds/sla/"
 AURORA = "https://aws.amazon.com/rds/aurora/sla/"
+MEMORY = "https://aws.amazon.com/memorydb/sla/"
+BLOG = (
+    "https://aws.amazon.com/blogs/database/"
+    "introducing-99-99-availability-with-amazon-elasticache-for-redis-and-amazon-memorydb-for-redis/"
+)
 EFS = "https://aws.amazon.com/efs/sla/"
 TABLE = "https://cloudonaut.io/aws-sla-are-you-able-to-keep-your-availability-promise/"
 PROMISES: tuple[Promise, ...] = (
@@ -111,6 +115,12 @@ PROMISES: tuple[Promise, ...] = (
     Promise("database cluster", False, 99.9, AURORA, "2022-05-19"),
     Promise("file system", True, 99.99, EFS, "2022-05-04"),
     Promise("file system", False, 99.9, EFS, "2022-05-04"),
+    Promise("cache", True, 99.99, BLOG, "2023-02"),
+    Promise("cache", False, 99.5, BLOG, "2023-02"),
+    Promise("memory database", True, 99.99, MEMORY, "2024-12-01"),
+    Promise("memory database", False, 99.5, MEMORY, "2024-12-01"),
+    Promise("table", True, 99.99, TABLE, "2019-01-31"),
+    Promise("bucket", True, 99.9, TABLE, "2019-01-31"),
     Promise("record", True, 100.0, TABLE, "2019-01-31"),
     Promise("distribution", True, 99.9, TABLE, "2019-01-31"),
     Promise("API", True, 99.95, TABLE, "2019-01-31"),
