@@ -38,7 +38,7 @@ class Form:
         if times <= 0:
             return
         cause = (rate, other)
-        if other is not None and (other.kind, str(other)) < (rate.kind, str(rate)):
+        if other is not None and place_of(other) < place_of(rate):
             cause = (other, rate)
         self._times[cause] = self._times.get(cause, 0.0) + times
 
@@ -56,7 +56,17 @@ class Form:
     @property
     def minutes(self) -> Minutes:
         """The range of the sum, to two significant digits."""
-        return _range(tuple(sorted(self._times.items(), key=str)))
+        return _range(tuple(sorted(self._times.items(), key=_place)))
+
+
+def place_of(rate: Rate) -> tuple[str, Range, Range]:
+    """Return what sorts rates, the same every time."""
+    return rate.kind, rate.per_year, rate.minutes
+
+
+def _place(each: tuple[Cause, float]) -> tuple[object, ...]:
+    (rate, other), times = each
+    return (*place_of(rate), *(place_of(other) if other else ("",)), times)
 
 
 @lru_cache(maxsize=8_192)
