@@ -133,7 +133,7 @@ def test_links_within_the_page_lead_somewhere_and_ids_are_unique():
 def test_the_page_says_all_that_matters():
     page = Page(render_html(single_database()))
     for says in (
-        "3 single points of failure (1 possible)",
+        "2 single points of failure (1 possible)",
         "Read: 3 instances",
         "database orders fails",
         "infra/data base.tf:42",

@@ -38,7 +38,9 @@ def test_an_availability_is_a_range_and_no_outage_at_all_is_never_promised(three
 
 def test_the_verdict_is_first_and_what_was_accepted_is_last_and_marked():
     text = render_text(single_database())
-    assert text.startswith("3 single points of failure (1 possible)")
+    assert text.startswith(
+        "2 single points of failure (1 possible) and 1 other finding in 1 service (1 accepted)"
+    )
     heads = re.findall(r"^  \d+\. \[([^]]+)\] (NSP\d+)", text, re.MULTILINE)
     assert heads == [
         ("critical, worse", "NSP103"),

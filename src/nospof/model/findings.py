@@ -23,6 +23,8 @@ RULES = {rule.id: rule.slug for rule in rules.RULES.values()}
 SETTING = frozenset({"zone", "subnet", "instance status", "security group", "placement group"})
 """Kinds that are read for what they say of others; the verdict does not count them."""
 COUNTS_SHOWN = 8
+NAMED = 6
+"""So many of what was not read are named in the verdict for one reason."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +161,14 @@ class Unread:
     about: str = ""
 
     @property
+    def what(self) -> str:
+        """What was not read."""
+        return f"{self.kind} of {self.about}" if self.about else self.kind
+
+    @property
     def says(self) -> str:
         """What was not read, and why, in a few words."""
-        return f"{self.kind}{f' of {self.about}' if self.about else ''} ({self.operation}: {self.reason})"
+        return f"{self.what} ({self.operation}: {self.reason})"
 
 
 @dataclass(frozen=True)
@@ -311,16 +318,21 @@ class AuditReport:
         if not self.services:
             return f"nothing that serves was found{f' in {self.region}' if self.region else ''}"
         where = counted(len(self.services), "service")
-        singles = [one for one in self.findings if one.is_single_point]
+        counting = [one for one in self.findings if not one.suppressed]
+        accepted = [one for one in self.findings if one.suppressed]
+        behind = f" ({len(accepted)} accepted)" if accepted else ""
+        singles = [one for one in counting if one.is_single_point]
         possible = sum(one.confidence == "possible" for one in singles)
-        others = len(self.findings) - len(singles)
+        others = len(counting) - len(singles)
         if singles:
             doubt = f" ({possible} possible)" if possible else ""
             more = f" and {counted(others, 'other finding')}" if others else ""
-            return f"{counted(len(singles), 'single point')} of failure{doubt}{more} in {where}"
+            return f"{counted(len(singles), 'single point')} of failure{doubt}{more} in {where}{behind}"
+        # One that somebody accepted is still there.
+        further = "further " if any(one.is_single_point for one in accepted) else ""
         but = f", but {counted(others, 'other finding')}," if others else ""
         seen = "" if self.is_complete else " what was read of"
-        return f"no single point of failure{but} in{seen} {where}"
+        return f"no {further}single point of failure{but} in{seen} {where}{behind}"
 
     def _read(self) -> str:
         told = [said(number, kind) for kind, number in self.counts.items() if kind not in SETTING]
@@ -328,9 +340,27 @@ class AuditReport:
         return ", ".join([*shown, f"{more} kinds more"] if more > 0 else shown) or "nothing"
 
     def _missing(self) -> str:
-        missing = [one.says for one in self.unread]
-        missing.extend(dict.fromkeys(what for service in self.services for what in service.not_read))
-        return f" Not read: {'; '.join(missing)}." if missing else ""
+        alike: dict[str, list[Unread]] = {}
+        for one in self.unread:
+            alike.setdefault(one.reason, []).append(one)
+        told = [in_one(each) for each in alike.values()]
+        others = list(dict.fromkeys(what for service in self.services for what in service.not_read))
+        told += [few(others)] if others else []
+        return f" Not read: {'; '.join(told)}." if told else ""
+
+
+def in_one(unread: list[Unread]) -> str:
+    """Return in a few words what was not read for one reason; the report lists each by itself."""
+    if len(unread) == 1:
+        return unread[0].says
+    return f"{few([one.what for one in unread])} ({unread[0].reason})"
+
+
+def few(names: list[str]) -> str:
+    """Return the first names of many, each once, and how many more there are."""
+    each = list(dict.fromkeys(names))
+    more = f" and {len(each) - NAMED} more" if len(each) > NAMED else ""
+    return f"{', '.join(each[:NAMED])}{more}"
 
 
 def said(number: int, kind: str) -> str:
