@@ -105,6 +105,13 @@ def test_its_arguments_are_such_as_the_call_takes(kind: Kind) -> None:
     assert problems == []
 
 
+@pytest.mark.parametrize("kind", ["listed certificate", "listed edge certificate"])
+def test_certificates_of_every_type_of_key_are_asked_for(kind: str) -> None:
+    known = walked(operation(ASKED[kind].call).input_shape, "Includes.keyTypes")
+    assert known is not None
+    assert list(dict(ASKED[kind].fixed)["Includes"]["keyTypes"]) == entered(known).enum  # type: ignore[index]
+
+
 @EVERY_KIND
 def test_its_parent_comes_before_it(kind: Kind) -> None:
     assert bool(kind.per) == bool(kind.argument)

@@ -21,6 +21,8 @@ GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": 
 OWN_GLOBAL_REGION = {"globalaccelerator": "us-west-2"}
 PAGE_SIZES = {"ec2": 1000, "elbv2": 400, "elb": 400, "autoscaling": 100}
 """The largest that a service takes, where its model does not say; others have their own default."""
+SMALLER_PAGES = {"DescribeLaunchTemplateVersions": 200}
+"""Operations that take no more than these, whatever their service takes (their API references)."""
 
 
 class AwsDiscovery:
@@ -101,7 +103,11 @@ def page_size(client: Any, operation: str, paginator: Any) -> int:
     member = shape.members.get(key) if shape is not None else None
     if member is None:
         return 0
-    limits = [member.metadata.get("max", 0), PAGE_SIZES.get(model.service_name, 0)]
+    limits = (
+        member.metadata.get("max", 0),
+        PAGE_SIZES.get(model.service_name, 0),
+        SMALLER_PAGES.get(operation, 0),
+    )
     known = [one for one in limits if one]
     return min(known) if known and member.type_name == "integer" else 0
 

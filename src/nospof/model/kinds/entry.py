@@ -15,6 +15,17 @@ _CERTIFICATE = (
     "DomainValidationOptions.ValidationStatus",
 )
 _LISTED = ("DomainName", "Status", "Type", "InUse", "NotAfter")
+_KEY_TYPES = (
+    "RSA_1024",
+    "RSA_2048",
+    "RSA_3072",
+    "RSA_4096",
+    "EC_prime256v1",
+    "EC_secp384r1",
+    "EC_secp521r1",
+)
+_EVERY_KEY_TYPE = (("Includes", {"keyTypes": _KEY_TYPES}),)
+"""ACM lists certificates of the first two types alone unless all are named (API reference, "Filters")."""
 
 ENTRY = (
     Kind(
@@ -204,6 +215,7 @@ ENTRY = (
         "CertificateArn",
         _LISTED,
         label="DomainName",
+        fixed=_EVERY_KEY_TYPE,
     ),
     Kind(
         "certificate",
@@ -223,6 +235,7 @@ ENTRY = (
         "CertificateArn",
         _LISTED,
         label="DomainName",
+        fixed=_EVERY_KEY_TYPE,
         is_global=True,
     ),
     Kind(

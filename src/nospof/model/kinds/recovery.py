@@ -15,6 +15,7 @@ RECOVERY = (
         label="LaunchTemplateName",
     ),
     Kind(
+        # With no template named, one call answers for all of them (EC2 API reference, "Versions").
         "launch template version",
         "ec2:DescribeLaunchTemplateVersions",
         "LaunchTemplateVersions",
@@ -32,8 +33,6 @@ RECOVERY = (
             "LaunchTemplateData.BlockDeviceMappings.Ebs.SnapshotId",
             "LaunchTemplateData.BlockDeviceMappings.Ebs.KmsKeyId",
         ),
-        per="launch template",
-        argument="LaunchTemplateId",
         fixed=(("Versions", ("$Latest", "$Default")),),
     ),
     Kind(
