@@ -34,7 +34,7 @@ class Target:
     attribute: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     """What an expression uses; not whole where a local or a data source hides what else it uses."""
 
@@ -80,7 +80,7 @@ class References:
 
     def __init__(self, root: Mapping[str, Any], resources: Iterable[Resource]) -> None:
         self._root = Scope("", root, {}, None)
-        self._instances: dict[tuple[str, str, str], list[Resource]] = {}
+        self._instances: dict[tuple[str, str, str], dict[Key, Resource]] = {}
         self._children: dict[tuple[str, str], dict[str, Key]] = {}
         self._scopes: dict[str, Scope | None] = {"": self._root}
         self._configs: dict[int, dict[str, Mapping[str, Any]]] = {}
@@ -88,7 +88,7 @@ class References:
         modules: dict[str, None] = {}
         for one in resources:
             kind = f"data.{one.type}" if one.is_data else one.type
-            self._instances.setdefault((one.module, kind, one.name), []).append(one)
+            self._instances.setdefault((one.module, kind, one.name), {})[one.key] = one
             modules[one.module] = None
         for module in modules:
             self._note_module(module)
@@ -205,17 +205,17 @@ class References:
 
     def _resource(self, walk: _Walk, scope: Scope, path: tuple[Step, ...], who: Asker) -> None:
         kind, name, rest = str(path[0]), str(path[1]), path[2:]
-        found = self._instances.get((scope.module, kind, name), [])
-        if not found:
+        instances = self._instances.get((scope.module, kind, name))
+        if not instances:
             record = self._configured(scope).get(f"{kind}.{name}")
             if record is None or not (record.get("count_expression") or record.get("for_each_expression")):
                 walk.is_whole = False
             return
         key = key_of(rest[0]) if rest else None
         if key is not None:
-            found, rest = [one for one in found if one.key == key], rest[1:]
+            found, rest = [instances[key]] if key in instances else [], rest[1:]
         else:
-            found = paired(found, who)
+            found = paired(instances, who)
         attribute = str(rest[0]) if rest and isinstance(rest[0], str) else ""
         for one in found:
             walk.targets.setdefault((one.address, attribute), Target(one, attribute))
@@ -293,14 +293,16 @@ class References:
         return Scope(indexed(own, key), config, call, scope, key)
 
 
-def paired(found: list[Resource], who: Asker) -> list[Resource]:
+def paired(instances: Mapping[Key, Resource], who: Asker) -> list[Resource]:
     """Return the instances that pair with the asker: of the same index, else at the same place of as many."""
-    if who.key is None or len(found) < 2:
-        return found
-    same = [one for one in found if one.key == who.key]
-    if not same and isinstance(who.key, int) and len(found) == who.number and who.key < len(found):
+    if who.key is None or len(instances) < 2:
+        return list(instances.values())
+    if who.key in instances:
+        return [instances[who.key]]
+    found = list(instances.values())
+    if isinstance(who.key, int) and len(found) == who.number and who.key < len(found):
         return [found[who.key]]
-    return same or found
+    return found
 
 
 def without_prefixes(paths: list[tuple[Step, ...]]) -> list[tuple[Step, ...]]:

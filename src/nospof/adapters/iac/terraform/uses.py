@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from nospof.adapters.iac.terraform.desk import Desk
-from nospof.adapters.iac.terraform.references import References
+from nospof.adapters.iac.terraform.references import Found, References
 from nospof.adapters.iac.terraform.resources import Resource
 from nospof.model.estate import Item, Use
 
@@ -59,21 +59,27 @@ def uses_of(
 ) -> Iterator[Use]:
     """Yield the stores that machines, groups, tasks and functions are told of, by who is told."""
     items = tuple(items)
-    stores = {item.id: item.kind.name for item in items if item.kind.name in STORES}
-    machines = {item.id for item in items if item.kind.name == "instance"}
+    kinds = {item.id: item.kind.name for item in items if item.kind.name in STORES}
+    machines = {item.id: "instance" for item in items if item.kind.name == "instance"}
     known = endpoints(desk)
+    answers: dict[Found, list[tuple[Resource, str]]] = {}
+
+    def kind_of(resource: Resource, attribute: str) -> str:
+        used = id_of(desk, resource)
+        return kinds.get(used, "") or (machines.get(used, "") if attribute in ADDRESSES else "")
+
     found: dict[tuple[str, str], Use] = {}
     for user, source in users(resources, references, desk):
         names = tuple(name for setting in SETTINGS for name in source.block.references(setting))
         answer = references.of(source, tuple(dict.fromkeys(names)), through_data=True)
-        told = [(target.resource, target.attribute) for target in answer.targets]
-        told += [(one, "private_ip") for one in standing_in(source, known)]
-        for resource, attribute in told:
+        # All machines of one count share one answer: who counts is sought once.
+        if answer not in answers:
+            targets = [(one.resource, kind_of(one.resource, one.attribute)) for one in answer.targets]
+            answers[answer] = [(resource, kind) for resource, kind in targets if kind]
+        standing = [(one, kind_of(one, "private_ip")) for one in standing_in(source, known)]
+        for resource, kind in (*answers[answer], *standing):
             used = id_of(desk, resource)
-            kind = stores.get(used, "")
-            if used in machines and used != user and attribute in ADDRESSES:
-                kind = "instance"
-            if kind and (user, used) not in found:
+            if kind and used != user and (user, used) not in found:
                 why = f"the settings of {source.address} name {resource.address}"
                 found[user, used] = Use(user, kind, used, VIEW_OF.get(kind, "serving"), "configured", why)
     yield from (found[key] for key in sorted(found))
