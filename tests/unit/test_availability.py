@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 
 from nospof.audit.analysis import analyse
@@ -14,7 +17,7 @@ from nospof.model.findings import Finding, Minutes
 from nospof.model.settings import OwnRate
 from nospof.model.topology import AllOf, AnyOf, Event, Node, On, Topology
 from support.availabilities import expected, findings, pair_of_instances, pair_on, service, service_of, term
-from support.estates import A, B, instance, item
+from support.estates import A, B, group, instance, item
 
 TOLERANCE = 0.15
 
@@ -162,8 +165,40 @@ def test_what_is_announced_counts_once_and_only_in_the_year_to_come() -> None:
 
 
 def test_a_zone_that_nobody_could_tell_is_counted_once() -> None:
-    one = instance("i-1", "", Placement={})
-    assert term(expected(service(one)), "the zone of") == term(expected(service(instance("i-1", A))), "zone")
+    known = term(expected(service(instance("i-1", A))), "zone")
+    assert term(expected(service(instance("i-1", "", Placement={}))), "the zone of") == known
+
+
+def test_a_zone_that_two_machines_may_share_is_counted_once() -> None:
+    machines = (
+        Node(one, faults=(one,), possible_domains=("zone:a", "zone:b"), kind="instance") for one in "xy"
+    )
+    nodes = (Node("s", AnyOf((On("x"), On("y")))), *machines)
+    events = (*(Event(one, "instance") for one in "xy"), *(Event(f"zone:{one}", "zone") for one in "ab"))
+    found = expected(service_of(Topology("s", nodes, events=events)))
+    assert term(found, "zone:") == term(expected(service(instance("i-1", A))), "zone")
+
+
+def test_clients_go_to_a_failed_member_until_its_health_check_notices() -> None:
+    def blips(**check: int) -> float:
+        others = [one for one in pair_of_instances() if one.kind.name != "target group"]
+        found = expected(service(*others, group(**check)))
+        return term(found, "clients sent to a failed member")
+
+    slow = blips(HealthCheckIntervalSeconds=300, UnhealthyThresholdCount=10)
+    assert slow == pytest.approx(0.5 * 50, rel=0.5)
+    assert slow > 100 * blips(HealthCheckIntervalSeconds=5, UnhealthyThresholdCount=2)
+
+
+def test_a_part_of_the_clients_costs_its_share() -> None:
+    one = service(instance("i-1", A))
+    zone = Finding("NSP407", "s", "a share", f"zone:{A}", "medium")
+    whole, half = (
+        minutes_of(replace(zone, share=each), one, Rates()) for each in (Fraction(1), Fraction(1, 2))
+    )
+    assert whole is not None
+    assert half is not None
+    assert half.likely == pytest.approx(whole.likely / 2, rel=0.05)
 
 
 def test_an_own_rate_replaces_ours_for_a_kind_and_for_one_resource() -> None:
@@ -172,6 +207,8 @@ def test_an_own_rate_replaces_ours_for_a_kind_and_for_one_resource() -> None:
     assert term(expected(one, often), "instance") == 600
     only = rates_with([OwnRate(resource="i-1", minutes=(10_000, 10_000, 10_000))])
     assert term(expected(one, only), "instance") > 4_000
+    seldom = rates_with([OwnRate(resource="i-1", per_year=(0.001, 0.001, 0.001))])
+    assert term(expected(one, seldom), "instance") < 1
     other = rates_with([OwnRate(resource="i-2", minutes=(10_000, 10_000, 10_000))])
     assert term(expected(one, other), "instance") == term(expected(one), "instance")
 

@@ -79,6 +79,9 @@ def test_an_empty_file_says_nothing(text: str) -> None:
         ("assumptions: [{kind: zone, per_year: [1, 2]}]", "three numbers"),
         ("assumptions: [{kind: zone, per_year: [3, 2, 1]}]", "low <= likely <= high"),
         ("suppress: [{rule: NSP999, service: a, resource: b, reason: c, owner: d, until: e}]", "NSP999"),
+        ("suppress: [{rule: NSP201, service: a, reason: c, owner: d, until: e}]", "a fingerprint, or rule"),
+        ("suppress: [{fingerprint: a, reason: c, owner: d}]", "needs until"),
+        ("a: " + "[" * 3_000 + "]" * 3_000, "nested too deeply"),
         ("x" * 1_000_001, "that is not read"),
     ],
 )
