@@ -16,6 +16,7 @@ from nospof.errors import CloudError
 from nospof.model.estate import Estate
 from nospof.model.kinds import ASKED
 from nospof.services.reading import read_estate
+from nospof.services.reading_plan import FEW, MENTIONS
 from support.ec2_words import launch, running
 from support.local_cloud import REGION, RunningCloud
 
@@ -164,6 +165,90 @@ def test_a_global_service_is_asked_in_the_region_it_lives_in(discovery: AwsDisco
     assert set(discovery._clients) == {("globalaccelerator", "us-west-2"), ("iam", "us-east-1")}
 
 
+@pytest.mark.parametrize("kind", MENTIONS)
+def test_what_is_listed_only_where_something_names_it_is_answered_too(
+    discovery: AwsDiscovery, kind: str
+) -> None:
+    one = ASKED[kind]
+    pages = list(discovery.pages(one.call, dict(one.fixed), is_global=one.is_global))
+    assert pages
+
+
+@pytest.fixture
+def launched(local_cloud: RunningCloud) -> Iterator[tuple[str, list[str]]]:
+    """A template with three versions, the second the default; its id, and the images of the versions."""
+    ec2 = local_cloud.client("ec2")
+    own = ec2.describe_images(Owners=["self"])["Images"][0]["ImageId"]
+    images = [own, "ami-0123456789abcdef0", "ami-0123456789abcdef1"]
+    created = ec2.create_launch_template(LaunchTemplateName="www", LaunchTemplateData={"ImageId": images[0]})
+    template = created["LaunchTemplate"]["LaunchTemplateId"]
+    for image in images[1:]:
+        data = {"ImageId": image}
+        ec2.create_launch_template_version(LaunchTemplateId=template, LaunchTemplateData=data)
+    ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion="2")
+    yield template, images
+    ec2.delete_launch_template(LaunchTemplateId=template)
+
+
+def test_the_latest_and_the_default_version_of_every_template_come_in_one_call(
+    discovery: AwsDiscovery, launched: tuple[str, list[str]]
+) -> None:
+    template, _ = launched
+    estate = read_estate(discovery, time.time())
+    versions = {one.text("VersionNumber"): one for one in estate.of("launch template version")}
+    assert {one.text("LaunchTemplateId") for one in versions.values()} == {template}
+    assert sorted(versions) == ["2", "3"]
+
+
+def test_an_image_that_a_template_names_and_nobody_has_is_known_to_be_gone(
+    discovery: AwsDiscovery, launched: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    _, (own, *gone) = launched
+    live = read_estate(SavingDiscovery(discovery, tmp_path, 0.0), 0.0)
+    states = {one.id: one.text("State") for one in live.of("image")}
+    assert states[own] == "available"
+    assert [states[one] for one in gone] == ["deregistered"] * 2
+    assert live.unread == ()
+    assert told(read_estate(open_saved([tmp_path]), 0.0)) == told(live)
+
+
+@pytest.fixture
+def many_balancers(local_cloud: RunningCloud) -> Iterator[list[str]]:
+    """More balancers than one call tells the tags of, each tagged with its own name."""
+    ec2, elbv2 = local_cloud.client("ec2"), local_cloud.client("elbv2")
+    subnets = [one["SubnetId"] for one in ec2.describe_subnets()["Subnets"][:2]]
+    arns = []
+    for number in range(FEW + 1):
+        tags = [{"Key": "nospof:service", "Value": f"many-{number}"}]
+        made = elbv2.create_load_balancer(Name=f"many-{number}", Subnets=subnets, Type="network", Tags=tags)
+        arns.append(made["LoadBalancers"][0]["LoadBalancerArn"])
+    yield arns
+    for arn in arns:
+        elbv2.delete_load_balancer(LoadBalancerArn=arn)
+
+
+@pytest.mark.usefixtures("no_faults")
+@pytest.mark.parametrize("is_denied", [False, True])
+def test_every_one_of_many_balancers_has_its_tags_with_the_tag_index_and_without(
+    local_cloud: RunningCloud,
+    discovery: AwsDiscovery,
+    many_balancers: list[str],
+    tmp_path: Path,
+    is_denied: bool,
+) -> None:
+    index = "resourcegroupstaggingapi"
+    if is_denied:
+        rule = {"service": index, "action": "GetResources", "code": "AccessDeniedException", "count": 0}
+        assert local_cloud.admin("POST", "inject", rule)[0] == 200
+    estate = read_estate(SavingDiscovery(discovery, tmp_path, 0.0), time.time())
+    asked = [one.name for one in tmp_path.iterdir()]
+    assert sum(one.startswith(f"{index}.") for one in asked) == 1
+    assert sum(one.startswith("elbv2.DescribeTags.") for one in asked) == (2 if is_denied else 0)
+    assert estate.unread == ()
+    tagged = {one.id: one.tags.get("nospof:service") for one in estate.of("load balancer")}
+    assert tagged == {arn: f"many-{number}" for number, arn in enumerate(many_balancers)}
+
+
 def test_all_kinds_have_been_asked_for(discovery: AwsDiscovery, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = set()
     answer = discovery.pages
@@ -171,4 +256,4 @@ def test_all_kinds_have_been_asked_for(discovery: AwsDiscovery, monkeypatch: pyt
         discovery, "pages", lambda call, *args, **kwargs: (asked.add(call), answer(call, *args, **kwargs))[1]
     )
     read_estate(discovery, time.time())
-    assert {one.call for one in ASKED.values() if not one.per} <= asked
+    assert {one.call for one in ASKED.values() if not one.per and one.name not in MENTIONS} <= asked

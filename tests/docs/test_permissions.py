@@ -21,6 +21,8 @@ def expected() -> dict[str, str]:
         told.setdefault(kind.action or kind.call, {})[kind.plural] = None
     for addition in ADDITIONS:
         told.setdefault(addition.action, {})[addition.what] = None
+        if addition.index is not None:
+            told.setdefault(addition.index.action, {})[addition.what] = None
     return {action: ", ".join(told[action]) for action in sorted(told)}
 
 

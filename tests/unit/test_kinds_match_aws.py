@@ -133,7 +133,7 @@ def test_its_answer_is_read_to_the_last_page(kind: Kind) -> None:
         assert not has_token, f"{xform_name(wanted)} answers in pages that nobody reads on"
 
 
-PREFIXES = {"cloudwatch": "cloudwatch"}
+PREFIXES = {"cloudwatch": "cloudwatch", "resourcegroupstaggingapi": "tag"}
 """Where IAM's prefix is not what the service signs as."""
 
 
@@ -158,6 +158,13 @@ def test_an_addition_is_a_call_of_aws_that_tells_its_field(addition: Addition) -
     assert walked(rows, addition.field) is not None
     assert ASKED[addition.kind].per == ""
     assert addition.action.partition(":")[0] == prefix_of(addition.call)
+    if index := addition.index:
+        model = operation(index.call)
+        assert dict(index.fixed).keys() <= model.input_shape.members.keys()
+        rows = walked(model.output_shape, index.rows)
+        assert walked(rows, index.key) is not None
+        assert walked(rows, addition.field) is not None
+        assert index.action == f"{prefix_of(index.call)}:{model.name}"
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from nospof.model.cloud import LoadBalancerRequest
 from nospof.model.estate import Estate
 from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
-from nospof.services.reading import read_estate, rows_of, waves
-from nospof.services.reading_plan import FEW, WANTED
+from nospof.services.reading import read_estate, waves
+from nospof.services.reading_plan import FEW, MENTIONS, WANTED, rows_of
 from support.audit_accounts import Pair
 from support.memory_discovery import MemoryDiscovery
 from support.scripted_discovery import ScriptedDiscovery, balancer, many
@@ -38,10 +38,12 @@ def instances(*ids: str) -> dict[str, Any]:
 # Everything is asked for ------------------------------------------------------------------------------
 
 
+LISTS = [one.call for one in ASKED.values() if not one.per and one.name not in MENTIONS]
+
+
 def test_every_kind_is_asked_for_once_or_for_each_parent() -> None:
     _, discovery = read({})
-    lists = [one.call for one in ASKED.values() if not one.per]
-    assert sorted(call for call, _ in discovery.asked) == sorted(lists)
+    assert sorted(call for call, _ in discovery.asked) == sorted(LISTS)
 
 
 def test_every_kind_is_read_after_its_parent() -> None:
@@ -111,6 +113,44 @@ def test_tags_that_are_denied_are_named_and_the_balancers_are_still_read() -> No
     assert not estate.is_unread("load balancer")
 
 
+INDEX = "resourcegroupstaggingapi:GetResources"
+TAGS = "elbv2:DescribeTags"
+
+
+def indexed(*names: str) -> list[dict[str, Any]]:
+    tags = [{"Key": "Name", "Value": "shop"}]
+    return [{"ResourceTagMappingList": [{"ResourceARN": balancer(name), "Tags": tags}]} for name in names]
+
+
+def test_tags_of_many_balancers_come_from_the_index_page_by_page() -> None:
+    estate, discovery = read({**many(FEW + 1), INDEX: indexed("b001", "b002")})
+    assert [one.tags for one in estate.of("load balancer")][:4] == [{}, *[{"Name": "shop"}] * 2, {}]
+    assert discovery.times(TAGS) == 0
+
+
+def test_tags_of_few_balancers_come_from_the_balancers() -> None:
+    _, discovery = read(many(FEW))
+    assert (discovery.times(INDEX), discovery.times(TAGS)) == (0, 1)
+
+
+def test_where_the_index_is_denied_the_balancers_are_asked_and_nothing_is_unread() -> None:
+    tags = [{"Key": "Name", "Value": "shop"}]
+    told_by_them = [{"TagDescriptions": [{"ResourceArn": balancer("b020"), "Tags": tags}]}]
+    answers = {**many(FEW + 1), INDEX: indexed("b000"), TAGS: told_by_them}
+    estate, discovery = read(answers, refused={INDEX: "AccessDenied"})
+    assert discovery.times(TAGS) == 2
+    assert {one.label for one in estate.of("load balancer") if one.tags} == {"b020"}
+    assert estate.unread == ()
+
+
+def test_where_neither_tells_the_tags_they_are_named_once() -> None:
+    refused = {INDEX: "AccessDenied", TAGS: "Throttling"}
+    estate, _ = read(many(FEW + 1), refused=refused)
+    assert [one.says for one in estate.unread] == [
+        "tags of load balancers (elasticloadbalancing:DescribeTags: Throttling)"
+    ]
+
+
 @given(st.lists(st.integers(), max_size=3))
 def test_rows_are_found_through_lists_and_single_records(numbers: list[int]) -> None:
     assert rows_of({"A": [{"B": [{"n": one} for one in numbers]}, {}]}, "A.B") == [{"n": n} for n in numbers]
@@ -136,10 +176,10 @@ def test_a_large_account_is_not_asked_for_what_is_known_and_says_so() -> None:
     assert len(estate.assumptions) == 2
 
 
-def test_a_thousand_balancers_cost_two_calls_in_a_hundred_of_them() -> None:
+def test_a_thousand_balancers_cost_one_call_beside_the_lists() -> None:
     _, discovery = read(many(1000))
-    lists = sum(not one.per for one in ASKED.values())
-    assert len(discovery.asked) == lists + 1000 / 20
+    assert len(discovery.asked) == len(LISTS) + 1
+    assert discovery.times(INDEX) == 1
 
 
 def test_listeners_are_read_where_a_balancer_has_several_groups() -> None:

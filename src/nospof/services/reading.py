@@ -8,21 +8,36 @@ named as unread.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
 from nospof.errors import CloudError
-from nospof.model.estate import Estate, Item, item_of
-from nospof.model.findings import Unread
+from nospof.model.estate import Estate
 from nospof.model.kinds import ASKED, Kind
-from nospof.model.kinds.additions import ADDITIONS, Addition
-from nospof.ports.discovery import Discovery, Page
-from nospof.services.reading_plan import assumptions, is_wanted, merged
+from nospof.model.kinds.additions import ADDITIONS
+from nospof.ports.discovery import Discovery
+from nospof.services.reading_plan import MENTIONS, assumptions
+from nospof.services.reading_requests import (
+    Answer,
+    Answers,
+    Request,
+    requests_for_images,
+    requests_of,
+    requests_to_add,
+    with_addition,
+    with_images,
+    with_kind,
+)
 
 THREADS = 16
 """More would only wait for AWS's token buckets."""
+ADDED_IN = 1
+"""The wave after the lists that fields are added to."""
+IMAGES_IN = 2
+"""The wave after all that names images."""
 
 
 class Watcher(Protocol):
@@ -33,22 +48,11 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True)
-class Request:
-    """One call: what it is asked with, and for whom; `about` is empty for all of a kind."""
+class Errand:
+    """Calls that belong together, and what the estate is with their answers."""
 
-    call: str
-    arguments: Mapping[str, object]
-    is_global: bool = False
-    about: str = ""
-    parent: str = ""
-
-
-@dataclass
-class Answer:
-    """The pages that came, and what ended them early, if anything did."""
-
-    pages: list[Page] = field(default_factory=list)
-    error: CloudError | None = None
+    requests: Sequence[Request]
+    done: Callable[[Estate, Answers], Estate]
 
 
 def read_estate(discovery: Discovery, read_at: float, watcher: Watcher | None = None) -> Estate:
@@ -68,7 +72,7 @@ def read_estate(discovery: Discovery, read_at: float, watcher: Watcher | None = 
     try:
         asking = _Asking(discovery, pool, watcher)
         for depth, wave in enumerate(waves()):
-            estate = _read_wave(wave, ADDITIONS if depth == 1 else (), estate, asking)
+            estate = _run(errands(depth, wave, estate), estate, asking)
     finally:
         pool.shutdown(cancel_futures=True)
     items = {name: estate.items[name] for name in ASKED if estate.items.get(name)}
@@ -76,66 +80,30 @@ def read_estate(discovery: Discovery, read_at: float, watcher: Watcher | None = 
 
 
 def waves() -> list[list[Kind]]:
-    """Return the kinds in the order they are read: those that need no parent, their children, and so on."""
+    """Return the kinds in the order they are read: those that need no other, then those that need these."""
     found: list[list[Kind]] = []
     for kind in ASKED.values():
-        depth, parent = 0, kind.per
-        while parent:
-            depth, parent = depth + 1, ASKED[parent].per
+        depth = depth_of(kind)
         found.extend([] for _ in range(depth + 1 - len(found)))
         found[depth].append(kind)
     return [wave for wave in found if wave]
 
 
-def requests_of(kind: Kind, estate: Estate) -> list[Request]:
-    """Return the calls that list a kind."""
-    fixed = dict(kind.fixed)
-    if not kind.per:
-        return [Request(kind.call, fixed, kind.is_global)]
-    parents = [one for one in estate.of(kind.per) if is_wanted(kind.name, estate, one)]
-    if kind.batch == 1:
-        return [
-            Request(
-                kind.call,
-                {**fixed, **passed_by(kind, one), kind.argument: taken_from(kind, one)},
-                kind.is_global,
-                one.label,
-                one.id,
-            )
-            for one in parents
-        ]
-    together: dict[tuple[str, ...], list[Item]] = {}
-    for one in parents:
-        together.setdefault(tuple(passed_by(kind, one).values()), []).append(one)
-    return [
-        Request(
-            kind.call,
-            {**fixed, **passed_by(kind, some[0]), kind.argument: [taken_from(kind, one) for one in some]},
-            kind.is_global,
-            _named(some),
-        )
-        for same in together.values()
-        for some in _batches(same, kind.batch)
-    ]
+def depth_of(kind: Kind) -> int:
+    """Return how many waves come before a kind: its parent's, and those that tell whether it is asked for."""
+    earlier = {kind.per} if kind.per else set()
+    earlier.update(one.kind for one in MENTIONS.get(kind.name, ()))
+    return 1 + max(depth_of(ASKED[one]) for one in earlier) if earlier else 0
 
 
-def taken_from(kind: Kind, parent: Item) -> str:
-    """Return what the call of a kind is asked with, for one parent."""
-    return parent.text(kind.takes) if kind.takes else parent.id
-
-
-def passed_by(kind: Kind, parent: Item) -> dict[str, str]:
-    """Return the further arguments that a parent gives to the call of a kind."""
-    return {argument: parent.text(path) for argument, path in kind.passes}
-
-
-def rows_of(page: Page, path: str) -> list[Any]:
-    """Return the records of an answer; lists on the way are flattened."""
-    found: list[Any] = [page]
-    for part in path.split(".") if path else ():
-        found = [one.get(part) for one in found if isinstance(one, Mapping)]
-        found = [each for one in found for each in (one if isinstance(one, (list, tuple)) else [one])]
-    return [one for one in found if one is not None]
+def errands(depth: int, wave: Sequence[Kind], estate: Estate) -> list[Errand]:
+    """Return what a wave asks for: its kinds, and what is added to kinds that were read before."""
+    found = [Errand(requests_of(kind, estate), partial(with_kind, kind)) for kind in wave]
+    if depth == ADDED_IN:
+        found += [Errand(requests_to_add(one, estate), partial(with_addition, one)) for one in ADDITIONS]
+    if depth == IMAGES_IN:
+        found.append(Errand(requests_for_images(estate), with_images))
+    return found
 
 
 class _Asking:
@@ -166,71 +134,16 @@ class _Asking:
                 answer.pages.append(page)
         except CloudError as error:
             answer.error = error
-        return answer
+        if answer.error is None or not request.instead:
+            return answer
+        others = [self._answer(one) for one in request.instead]
+        errors = [one.error for one in others if one.error is not None]
+        return Answer([page for one in others for page in one.pages], errors[0] if errors else None)
 
 
-def _read_wave(
-    wave: Sequence[Kind], additions: Sequence[Addition], estate: Estate, asking: _Asking
-) -> Estate:
-    """Return the estate with the kinds of a wave, and with what is added to kinds it has already."""
-    asked: list[tuple[Kind | Addition, list[Request]]] = [(kind, requests_of(kind, estate)) for kind in wave]
-    asked += [(addition, requests_to_add(addition, estate)) for addition in additions]
-    answers = iter(asking.answers([one for _, requests in asked for one in requests]))
-    items = dict(estate.items)
-    unread = list(estate.unread)
-    for what, requests in asked:
-        mine = [(one, next(answers)) for one in requests]
-        if isinstance(what, Addition):
-            rows = [row for _, answer in mine for page in answer.pages for row in rows_of(page, what.rows)]
-            items[what.kind] = merged(items.get(what.kind, ()), what, rows)
-            unread += unread_of(what.what, what.action, mine)
-        else:
-            items[what.name] = items_of(what, mine)
-            unread += unread_of(what.plural, what.action or what.call, mine)
-    return replace(estate, items=items, unread=tuple(unread))
-
-
-def requests_to_add(addition: Addition, estate: Estate) -> list[Request]:
-    """Return the calls that add a field to the items of a kind."""
-    return [
-        Request(addition.call, {addition.argument: [one.id for one in some]}, about=_named(some))
-        for some in _batches(estate.of(addition.kind), addition.batch)
-    ]
-
-
-def items_of(kind: Kind, answers: Sequence[tuple[Request, Answer]]) -> tuple[Item, ...]:
-    """Return the items that answers tell of, by id; what two pages both tell is one."""
-    found: list[Item] = []
-    for request, answer in answers:
-        for row in (row for page in answer.pages for row in rows_of(page, kind.rows)):
-            # A list of names has no fields: the name is the identity.
-            fields = dict(row) if isinstance(row, Mapping) else {kind.id: row}
-            if kind.parent and request.parent:
-                fields.setdefault(kind.parent, request.parent)
-            found.append(item_of(kind, fields))
-    found.sort(key=lambda one: one.id)
-    return tuple(
-        one
-        for number, one in enumerate(found)
-        if not number or (found[number - 1].id, found[number - 1].fields) != (one.id, one.fields)
-    )
-
-
-def unread_of(what: str, operation: str, answers: Sequence[tuple[Request, Answer]]) -> list[Unread]:
-    """Return what was not answered: in one line where all of it failed in the same way."""
-    found = [
-        Unread(what, operation, answer.error.code or str(answer.error), one.about)
-        for one, answer in answers
-        if answer.error is not None
-    ]
-    same = {(one.operation, one.reason) for one in found}
-    return [replace(found[0], about="")] if len(same) == 1 and len(found) == len(answers) else found
-
-
-def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def _named(items: Sequence[Item]) -> str:
-    more = f" and {len(items) - 1} more" if len(items) > 1 else ""
-    return f"{items[0].label}{more}"
+def _run(asked: Sequence[Errand], estate: Estate, asking: _Asking) -> Estate:
+    """Return the estate with the answers of all errands, in their order."""
+    answers = iter(asking.answers([one for errand in asked for one in errand.requests]))
+    for errand in asked:
+        estate = errand.done(estate, [(one, next(answers)) for one in errand.requests])
+    return estate

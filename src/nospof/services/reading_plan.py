@@ -3,16 +3,16 @@
 Elastic Load Balancing is what an audit waits for: an account has 40 calls at once and ten a second
 after that (its user guide, "Request throttling"), and describes listeners and health one balancer
 and one group at a time. So an account with few of them is asked for everything, and a large one
-only for what nothing else tells.
+only for what nothing else tells. What matters only where something names it is listed only then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nospof.model.estate import Estate, Item
-from nospof.model.kinds.additions import Addition
 
 FEW = 20
 """Up to so many parents all are asked for: ten seconds at the very worst."""
@@ -127,11 +127,95 @@ def assumptions(estate: Estate) -> tuple[str, ...]:
     return tuple(found)
 
 
-def merged(
-    items: tuple[Item, ...], addition: Addition, rows: Sequence[Mapping[str, Any]]
-) -> tuple[Item, ...]:
-    """Return the items with a field more, where the addition told it."""
-    told = {str(row.get(addition.key)): row.get(addition.field) for row in rows}
-    return tuple(
-        one.with_fields(**{addition.field: told[one.id]}) if one.id in told else one for one in items
+# What is listed only where something names it -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A field of a kind that names something of another; with no path, any item of the kind is enough.
+
+    Args:
+        kind: whose field it is.
+        path: the field, through lists too.
+        besides: values that begin so name something else.
+    """
+
+    kind: str
+    path: str = ""
+    besides: tuple[str, ...] = ()
+
+
+ROUTED_LINES = (
+    Mention("route table", "Routes.GatewayId", ("igw-", "vpce-", "local")),
+    Mention("route table", "Routes.TransitGatewayId"),
+)
+DATABASES = (Mention("database"), Mention("database cluster"))
+MENTIONS: dict[str, tuple[Mention, ...]] = {
+    "placement group": (Mention("instance", "Placement.GroupName"),),
+    "launch configuration": (Mention("auto scaling group", "LaunchConfigurationName"),),
+    "health check": (Mention("hosted zone"),),
+    "listed edge certificate": (
+        Mention("distribution", "ViewerCertificate.ACMCertificateArn"),
+        Mention("API domain", "DomainNameConfigurations.CertificateArn"),
+    ),
+    "NAT gateway": (Mention("route table", "Routes.NatGatewayId"),),
+    "internet gateway": (Mention("route table", "Routes.GatewayId", ("vpce-", "local")),),
+    "peering connection": (Mention("route table", "Routes.VpcPeeringConnectionId"),),
+    "transit gateway attachment": (Mention("route table", "Routes.TransitGatewayId"),),
+    "VPN connection": ROUTED_LINES,
+    "direct connection": ROUTED_LINES,
+    "virtual interface": ROUTED_LINES,
+    "listed firewall": (
+        Mention("route table", "Routes.GatewayId", ("igw-", "local")),
+        Mention("route table", "Routes.TransitGatewayId"),
+    ),
+    "database proxy": DATABASES,
+    "pending maintenance": DATABASES,
+    "listed key": tuple(Mention(kind, KEY_PATHS.get(kind, "KmsKeyId")) for kind in KEY_USERS),
+}
+"""By kind: what names it. Where nothing does, it changes no verdict and is not listed."""
+
+
+def is_mentioned(kind: str, estate: Estate) -> bool:
+    """Whether a kind is listed at all: what could name it was not read whole, or does name it."""
+    mentions = MENTIONS.get(kind)
+    if mentions is None or estate.is_unread(*(one.kind for one in mentions)):
+        return True
+    return any(
+        value and not str(value).startswith(one.besides)
+        for one in mentions
+        for item in estate.of(one.kind)
+        for value in rows_of(item.fields, one.path)
     )
+
+
+# Images of others -----------------------------------------------------------------------------------------
+
+IMAGE_NAMES = (
+    Mention("instance", "ImageId"),
+    Mention("launch template version", "LaunchTemplateData.ImageId"),
+    Mention("launch configuration", "ImageId"),
+)
+
+
+def unlisted_images(estate: Estate) -> list[str]:
+    """Return the ids of images that something is launched from and that are not among those listed, in order.
+
+    A template may name a parameter that holds the id ("resolve:ssm:..."): nobody knows it here.
+    """
+    ids = {
+        str(value)
+        for one in IMAGE_NAMES
+        for item in estate.of(one.kind)
+        for value in rows_of(item.fields, one.path)
+    }
+    return sorted(one for one in ids if one.startswith("ami-") and estate.find("image", one) is None)
+
+
+def rows_of(page: Mapping[str, Any], path: str) -> list[Any]:
+    """Return what stands at a path of an answer; lists on the way are flattened."""
+    found: list[Any] = [page]
+    for part in path.split(".") if path else ():
+        found = [one.get(part) for one in found if isinstance(one, Mapping)]
+        found = [each for one in found for each in (one if isinstance(one, (list, tuple)) else [one])]
+    return [one for one in found if one is not None]

@@ -111,6 +111,9 @@ class DumpDiscovery:
             mine = _of_parent(mine, str(arguments[mine[0].form.argument]))
         if not mine:
             raise CloudError(f"The answer of {call} is {NOT_GIVEN}.", code=NOT_GIVEN, operation=call)
+        if wanted := _filtered(arguments):
+            yield from _among(mine, wanted)
+            return
         for one in mine:
             yield one.page
         if any("NextToken" in one.page or "NextMarker" in one.page for one in mine):
@@ -232,6 +235,29 @@ def _narrowed(dump: Dump, parent: str) -> dict[str, Any]:
     for part in path:
         page = {part: page}
     return page
+
+
+def _filtered(arguments: Mapping[str, object]) -> set[str]:
+    """Return the ids that a call filters for; none where it has no filter."""
+    return {str(one) for row in rows_in(dict(arguments), "Filters") for one in row.get("Values", ())}
+
+
+def _among(dumps: Sequence[Dump], wanted: set[str]) -> Iterator[Page]:
+    """Yield those of the ids that the files hold.
+
+    Raises:
+        CloudError: they do not hold all: nobody knows what the filter was when they were written.
+    """
+    for dump in dumps:
+        key = dump.form.id[0]
+        rows = [row for row in rows_in(dump.page, dump.form.rows) if row.get(key) in wanted]
+        wanted = wanted - {str(row[key]) for row in rows}
+        yield {dump.form.word: rows}
+    if wanted:
+        call = dumps[0].form.call
+        raise CloudError(
+            f"Not all that {call} was asked for is among the files given.", code=NOT_GIVEN, operation=call
+        )
 
 
 def _parents_in(form: Form, row: Mapping[str, Any]) -> list[str]:

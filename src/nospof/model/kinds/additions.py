@@ -6,6 +6,25 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Index:
+    """A paged call that tells the same of all items at once; what has nothing to tell is not in it.
+
+    Args:
+        call: boto3's service and operation.
+        fixed: its arguments, as pairs.
+        rows: where its records stand in the answer.
+        key: the field of a record with the item's id.
+        action: the IAM action.
+    """
+
+    call: str
+    fixed: tuple[tuple[str, object], ...]
+    rows: str
+    key: str
+    action: str
+
+
+@dataclass(frozen=True)
 class Addition:
     """A call that adds a field to items that another call has answered, which needs no parent itself.
 
@@ -19,6 +38,7 @@ class Addition:
         key: the field of a record with the item's id.
         field: the field that is added.
         action: the IAM action.
+        index: what is asked instead where one call cannot take all ids; refused, the ids are asked for.
     """
 
     what: str
@@ -30,6 +50,7 @@ class Addition:
     key: str
     field: str
     action: str
+    index: Index | None = None
 
 
 ADDITIONS = (
@@ -43,6 +64,13 @@ ADDITIONS = (
         "ResourceArn",
         "Tags",
         "elasticloadbalancing:DescribeTags",
+        Index(
+            "resourcegroupstaggingapi:GetResources",
+            (("ResourceTypeFilters", ("elasticloadbalancing:loadbalancer",)),),
+            "ResourceTagMappingList",
+            "ResourceARN",
+            "tag:GetResources",
+        ),
     ),
     Addition(
         "tags of classic load balancers",
