@@ -124,3 +124,23 @@ def test_an_old_state_without_its_web_tier_is_incomplete_and_lists_what_nobody_i
     for name in ("aws_elasticache_cluster.sessions", "aws_db_instance.site", "aws_instance.batch"):
         assert name in idle
     assert not found(report, "NSP103")  # Whether the database has a standby is not in the file.
+
+
+def test_what_stands_in_one_subnet_of_unknown_zone_falls_with_one_zone(tmp_path: Path) -> None:
+    """A classic balancer and its only machine, in one subnet whose zone nobody names."""
+    subnet = planned("aws_subnet.only", cidr_block="10.0.0.0/24", unknown={"availability_zone": True})
+    web = planned("aws_instance.web[0]", ami="ami-1", tags=STATELESS, unknown={"subnet_id": True})
+    front = planned("aws_elb.front", unknown={"subnets": [True], "instances": [True]})
+    report = audit(
+        tmp_path,
+        plan(
+            subnet,
+            web,
+            front,
+            references={
+                "aws_elb.front": {"subnets": ["aws_subnet.only.id"], "instances": ["aws_instance.web"]},
+                "aws_instance.web": {"subnet_id": ["aws_subnet.only.id"]},
+            },
+        ),
+    )
+    assert points(report) == {"aws_instance.web[0]", "zone of aws_subnet.only"}

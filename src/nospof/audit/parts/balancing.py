@@ -21,11 +21,12 @@ PERHAPS_IN_SERVICE = frozenset({"initial", ""})
 def load_balancer(b: Builder, item: Item) -> Requirement:
     """An application, network or gateway balancer."""
     name = b.name(item)
-    if item.is_unknown("AvailabilityZones"):
-        zones: list[str] = []
-    else:
-        zones = [zone_of(b, one) for one in item.rows("AvailabilityZones")]
-    legs = [leg(b, item, zone, number) for number, zone in enumerate(zones, 1)]
+    rows = item.rows("AvailabilityZones")
+    zones = [zone_of(b, one) for one in rows]
+    legs = [
+        leg(b, item, zone, number, row.text("SubnetId"))
+        for number, (zone, row) in enumerate(zip(zones, rows, strict=True), 1)
+    ]
     needs: list[Requirement] = [AnyOf(tuple(legs))] if legs else [b.unread(f"zones of balancer {item.label}")]
     needs.append(ways(b, item, zones))
     node = Node(name, AllOf(tuple(needs)), kind="load balancer", label=f"balancer {item.label}")
@@ -45,14 +46,12 @@ def zone_of(b: Builder, row: Record) -> str:
     return row.text("ZoneName") or b.zone_of_subnet(row.text("SubnetId"))
 
 
-def leg(b: Builder, item: Item, zone: str, number: int) -> On:
+def leg(b: Builder, item: Item, zone: str, number: int, subnet: str = "") -> On:
     """Add a balancer's node in one zone. AWS refuses two subnets in one zone, so legs never share one."""
     where = zone or f"its zone {number}"
     name = leg_name(item, where)
     label = f"balancer {item.label} in {where}"
-    domains = (
-        (b.zone(zone),) if zone else (b.event(f"zone of {name}", "zone", f"zone {number} of {item.label}"),)
-    )
+    domains = (b.zone(zone),) if zone else b.domains("", subnet or name)[0]
     return b.add(Node(name, domains=domains, kind="balancer zone", label=label), zone=zone)
 
 
@@ -250,10 +249,10 @@ def machine(b: Builder, item: Item, target: Item) -> Requirement:
 def classic_balancer(b: Builder, item: Item) -> Requirement:
     """A classic balancer: zonal when it has one subnet or zone; it checks its instances itself."""
     name = b.name(item)
-    zones = list(item.texts("AvailabilityZones"))
-    if not zones:
-        zones = list(dict.fromkeys(b.zone_of_subnet(one) for one in item.texts("Subnets")))
-    legs = [leg(b, item, zone, number) for number, zone in enumerate(zones, 1)]
+    places = [(zone, "") for zone in item.texts("AvailabilityZones")]
+    if not places:
+        places = [(b.zone_of_subnet(one), one) for one in item.texts("Subnets")]
+    legs = [leg(b, item, zone, number, subnet) for number, (zone, subnet) in enumerate(places, 1)]
     front: Requirement = AnyOf(tuple(legs)) if legs else b.unread(f"zones of balancer {item.label}")
     says = {
         one.text("InstanceId"): one

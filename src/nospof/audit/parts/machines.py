@@ -34,7 +34,8 @@ def instance(b: Builder, item: Item) -> Requirement:
         for row in item.rows("BlockDeviceMappings")
         if row.text("Ebs.VolumeId")
     ]
-    certain, possible = b.domains(zone, item.label)
+    # Whatever stands in one subnet stands in one zone, known or not.
+    certain, possible = b.domains(zone, item.text("SubnetId") or item.label)
     node = Node(
         name,
         AllOf(tuple(disks)),
@@ -111,7 +112,7 @@ def disk(b: Builder, volume_id: str, zone: str, machine: Item) -> On:
     known = b.estate.find("volume", volume_id)
     zone = (known.text("AvailabilityZone") if known else "") or zone
     fault = b.event(volume_id, "volume", f"volume {volume_id}")
-    certain, possible = b.domains(zone, machine.label)
+    certain, possible = b.domains(zone, machine.text("SubnetId") or machine.label)
     node = Node(volume_id, UP, (fault,), certain, possible, kind="volume", label=f"volume {volume_id}")
     return b.add(node, item=known, facts=known.facts("AvailabilityZone") if known else (), zone=zone)
 
