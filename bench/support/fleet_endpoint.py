@@ -2,8 +2,9 @@
 
 The fleet: N instances over three zones, and 252 balancers with a target group each for every 1,000. Two
 groups in three belong to an Auto Scaling group with ELB health checks, as most do where machines are
-cattle; the others have registered instances. Answers are serialised once, by botocore's own output
-shapes, and paged as the service pages. What is not in the fleet is answered empty.
+cattle; the others have registered instances. Balancers are tagged, machines run an image of somebody else,
+and their network has an internet gateway and a NAT gateway in each zone. Answers are serialised once, by
+botocore's own output shapes, and paged as the service pages. What is not in the fleet is answered empty.
 
 Run: python bench/support/fleet_endpoint.py INSTANCES PORT; counts by operation at /_counts, reset at /_reset.
 """
@@ -25,7 +26,8 @@ import botocore.session
 
 ZONES = ("eu-west-1a", "eu-west-1b", "eu-west-1c")
 ACCOUNT = "123456789012"
-PAGE = {"ec2": 1000, "elbv2": 400, "autoscaling": 100}
+IMAGE = "ami-00000000000000001"
+PAGE = {"ec2": 1000, "elbv2": 400, "autoscaling": 100, "tagging": 100}
 """The largest pages that the services give."""
 GROUPS_PER_THOUSAND = 252
 SCALED = 3
@@ -61,7 +63,7 @@ class Fleet:
         zone = ZONES[number % 3]
         return {
             "InstanceId": f"i-{number:017x}",
-            "ImageId": "ami-00000000000000001",
+            "ImageId": IMAGE,
             "InstanceType": "t3.small",
             "State": {"Code": 16, "Name": "running"},
             "LaunchTime": "2026-01-01T00:00:00Z",
@@ -161,7 +163,16 @@ class Fleet:
             return {"TargetHealthDescriptions": [self.target(one) for one in members]}
         if name == "elbv2:DescribeTags":
             arns = [value for key, each in asked.items() if key.startswith("ResourceArns") for value in each]
-            return {"TagDescriptions": [{"ResourceArn": one, "Tags": []} for one in arns]}
+            return {"TagDescriptions": [{"ResourceArn": one, "Tags": self.tags(one)} for one in arns]}
+        if name == "tagging:GetResources":
+            page = self.page("tagging", self.balancers, asked)
+            arns = [one["LoadBalancerArn"] for one in page["rows"]]
+            found = [{"ResourceARN": one, "Tags": self.tags(one)} for one in arns]
+            return {"ResourceTagMappingList": found, **page["next"]}
+        if name == "ec2:DescribeImages":
+            image = {"ImageId": IMAGE, "State": "available", "OwnerId": "999999999999", "Public": True}
+            is_own = "Owner.1" in asked
+            return {"Images": [] if is_own else [image]}
         if name == "sts:GetCallerIdentity":
             return {"Account": ACCOUNT, "UserId": "AIDA", "Arn": f"arn:aws:iam::{ACCOUNT}:user/bench"}
         return {}
@@ -177,6 +188,12 @@ class Fleet:
                 [{"ZoneName": zone, "ZoneId": f"euw1-az{zone[-1]}", "State": "available"} for zone in ZONES],
             ),
             "ec2:DescribeSubnets": ("Subnets", [self.subnet(zone) for zone in ZONES]),
+            "ec2:DescribeRouteTables": ("RouteTables", [self.main_table(), *map(self.route_table, ZONES)]),
+            "ec2:DescribeInternetGateways": (
+                "InternetGateways",
+                [{"InternetGatewayId": "igw-1", "Attachments": [{"VpcId": "vpc-1", "State": "available"}]}],
+            ),
+            "ec2:DescribeNatGateways": ("NatGateways", [self.gateway(zone) for zone in ZONES]),
             "ec2:DescribeRegions": ("Regions", [{"RegionName": "eu-west-1", "OptInStatus": "opted-in"}]),
             "elbv2:DescribeLoadBalancers": ("LoadBalancers", self.balancers),
             "elbv2:DescribeTargetGroups": ("TargetGroups", self.groups),
@@ -193,6 +210,26 @@ class Fleet:
         """Return the subnet of a zone."""
         fields = {"VpcId": "vpc-1", "AvailableIpAddressCount": 4000}
         return {"SubnetId": f"subnet-{zone[-1]}", "AvailabilityZone": zone, **fields}
+
+    def main_table(self) -> dict[str, Any]:
+        """Return the way out of what has no table of its own."""
+        out = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-1", "State": "active"}
+        return {"RouteTableId": "rtb-0", "VpcId": "vpc-1", "Associations": [{"Main": True}], "Routes": [out]}
+
+    def route_table(self, zone: str) -> dict[str, Any]:
+        """Return the way out of a zone's subnet: its own NAT gateway."""
+        out = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": f"nat-{zone[-1]}", "State": "active"}
+        held = [{"SubnetId": f"subnet-{zone[-1]}", "Main": False}]
+        return {"RouteTableId": f"rtb-{zone[-1]}", "VpcId": "vpc-1", "Associations": held, "Routes": [out]}
+
+    def gateway(self, zone: str) -> dict[str, Any]:
+        """Return the NAT gateway of a zone."""
+        fields = {"SubnetId": f"subnet-{zone[-1]}", "VpcId": "vpc-1", "State": "available"}
+        return {"NatGatewayId": f"nat-{zone[-1]}", "ConnectivityType": "public", **fields}
+
+    def tags(self, balancer: str) -> list[dict[str, str]]:
+        """Return the tags of a balancer."""
+        return [{"Key": "Name", "Value": balancer.split("/")[2]}]
 
     def target(self, number: int) -> dict[str, Any]:
         """Return a healthy target."""
@@ -211,12 +248,12 @@ class Fleet:
 
     def page(self, service: str, rows: list[Any], asked: dict[str, list[str]]) -> dict[str, Any]:
         """Return one page of rows and the token of the next, as the service names it."""
-        token = (asked.get("NextToken") or asked.get("Marker") or ["0"])[0]
+        token = (asked.get("NextToken") or asked.get("Marker") or asked.get("PaginationToken") or ["0"])[0]
         start, size = int(token), PAGE[service]
         wanted = asked.get("MaxResults") or asked.get("PageSize") or asked.get("MaxRecords") or [str(size)]
         size = min(size, int(wanted[0]))
         more = start + size < len(rows)
-        key = "NextMarker" if service == "elbv2" else "NextToken"
+        key = {"elbv2": "NextMarker", "tagging": "PaginationToken"}.get(service, "NextToken")
         return {"rows": rows[start : start + size], "next": {key: str(start + size)} if more else {}}
 
 
@@ -228,6 +265,7 @@ _MODELS: dict[str, Any] = {}
 
 def model(service: str) -> Any:
     """Return botocore's model of a service."""
+    service = {"tagging": "resourcegroupstaggingapi"}.get(service, service)
     if service not in _MODELS:
         _MODELS[service] = _SESSION.get_service_model(service)
     return _MODELS[service]
@@ -266,6 +304,11 @@ def serialised(service: str, operation: str, answer: dict[str, Any]) -> tuple[st
     else:
         return "application/xml", inner or "<R/>"
     return "text/xml", f"<{operation}Response>{inner}</{operation}Response>"
+
+
+def in_lists(body: bytes) -> dict[str, list[str]]:
+    """Return the plain arguments of a call in JSON, as a form has them: each in a list."""
+    return {key: [str(one)] for key, one in json.loads(body or b"{}").items() if one}
 
 
 SIGNING = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch"}
@@ -307,7 +350,7 @@ class Handler(BaseHTTPRequestHandler):
         signed = scope[3] if len(scope) > 3 else ""
         service = SIGNING.get(signed, signed)
         target = self.headers.get("X-Amz-Target", "")
-        asked = parse_qs(body.decode(errors="replace")) if not target else {}
+        asked = parse_qs(body.decode(errors="replace")) if not target else in_lists(body)
         operation = target.rpartition(".")[2] or asked.get("Action", [""])[0]
         if service == "elbv2" and asked.get("Version", [""])[0] == "2012-06-01":
             service = "elb"
