@@ -203,7 +203,10 @@ def test_keep_sweeps_what_a_dead_run_left_off(site):
     eventually(lambda: site.state(source) == "stopped")
     kept = site.nospof("runs", "keep")
     assert kept.returncode == 0, kept.stderr
-    assert f"{source} was stopped and is running again" in kept.stdout
+    # The keeper of an earlier test's run may have been quicker: both keep the same promise.
+    assert any(
+        f"{source} was {how}" in kept.stdout for how in ("stopped and is running again", "left running")
+    )
     assert site.state(source) == "running"
     assert TAG_GUARANTEE not in site.tags(source)
 
