@@ -134,7 +134,8 @@ def raw(cloud: RunningCloud, method: str, path: str, headers: dict[str, str], bo
     connection = http.client.HTTPConnection(host, int(port), timeout=10)
     try:
         connection.request(method, path, body, headers)
-        return connection.getresponse().status
+        with connection.getresponse() as answer:
+            return answer.status
     finally:
         connection.close()
 

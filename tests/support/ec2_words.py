@@ -61,7 +61,8 @@ def get(address: str, path: str = "/health", port: int = 8080) -> int:
     connection = http.client.HTTPConnection(address, port, timeout=5)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status
+        with connection.getresponse() as answer:
+            return answer.status
     except OSError:
         return 0
     finally:

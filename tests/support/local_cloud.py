@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class RunningCloud:
 
     endpoint: control.Endpoint
     home: Path
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def url(self) -> str:
@@ -51,8 +52,15 @@ class RunningCloud:
             return control.environment(self.endpoint.name)
 
     def client(self, service: str, region: str = REGION) -> Any:
-        """Return a boto3 client that does not repeat calls by itself."""
-        return client(self.url, service, region)
+        """Return a boto3 client that does not repeat calls by itself: the same one each time."""
+        if (service, region) not in self._clients:
+            self._clients[service, region] = client(self.url, service, region)
+        return self._clients[service, region]
+
+    def close(self) -> None:
+        """Close the clients' connections."""
+        while self._clients:
+            self._clients.popitem()[1].close()
 
     def admin(self, method: str, path: str, document: object = None) -> tuple[int, dict[str, Any]]:
         """Call the local cloud's own API: admin("POST", "event", {...})."""
@@ -97,8 +105,10 @@ def running_cloud(name: str = "test") -> Iterator[RunningCloud]:
             fcntl.flock(file, fcntl.LOCK_EX)
             with _home(home):
                 endpoint = control.start(name, lifeline=lifeline)
+            cloud = RunningCloud(endpoint, home)
             try:
-                yield RunningCloud(endpoint, home)
+                yield cloud
             finally:
+                cloud.close()
                 with _home(home):
                     control.reset(name)

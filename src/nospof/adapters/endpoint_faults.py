@@ -70,8 +70,8 @@ class EndpointFaults:
                 found: dict[str, object] = json.loads(answer.read() or b"{}")
                 return found
         except urllib.error.HTTPError as error:
-            raise CloudError(
-                f"{self._url} refused {what}: {error.read().decode(errors='replace')}"
-            ) from error
+            with error:
+                said = error.read().decode(errors="replace")
+            raise CloudError(f"{self._url} refused {what}: {said}") from error
         except (OSError, ValueError) as error:
             raise CloudError(f"{self._url} did not answer {what}: {error}", retryable=True) from error
