@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nospof.audit.builder import Builder
-from nospof.audit.parts.copies import umbrella, zones_of_subnets
+from nospof.audit.parts.copies import umbrella, zones_at
 from nospof.model.estate import Estate, Item
 from nospof.model.topology import UP, AnyOf, Node, On, Requirement
 
@@ -31,7 +31,7 @@ def tasks_of(b: Builder, item: Item) -> list[Requirement]:
     number = item.number("desiredCount", 1)
     if number is None:
         return [b.unread(f"how many tasks {item.label} keeps")]
-    zones = zones_of_subnets(b, item.texts("networkConfiguration.awsvpcConfiguration.subnets"))
+    zones = zones_at(b, item, "networkConfiguration.awsvpcConfiguration.subnets")
     found: list[Requirement] = []
     for place in range(int(number)):
         zone = zones[place % len(zones)] if zones else ""
@@ -110,14 +110,14 @@ def node_group(b: Builder, item: Item) -> Requirement:
 
 def function(b: Builder, item: Item) -> Requirement:
     """A function: in the whole region, or in the zones of the subnets it was given."""
-    zones = zones_of_subnets(b, item.texts("VpcConfig.SubnetIds"))
+    zones = zones_at(b, item, "VpcConfig.SubnetIds")
     legs = []
     for zone in zones:
         label = f"function {item.label} in {zone}"
         node = Node(f"{b.name(item)} in {zone}", domains=(b.zone(zone),), kind="function zone", label=label)
         legs.append(b.add(node, zone=zone))
     needs: Requirement = AnyOf(tuple(legs)) if legs else UP
-    if item.texts("VpcConfig.SubnetIds") and not zones:
+    if not zones and (item.is_unknown("VpcConfig.SubnetIds") or item.at("VpcConfig.SubnetIds")):
         needs = b.unread(f"zones of function {item.label}")
     found = umbrella(b, item, needs, item.facts("VpcConfig.SubnetIds", "State"))
     if item.text("State") in ("Failed", "Inactive"):

@@ -11,9 +11,80 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from nospof.audit.builder import Builder
-from nospof.model.estate import Item
+from nospof.model.estate import UNKNOWN, Item
 from nospof.model.findings import Fact
-from nospof.model.topology import AnyOf, Node, On, Requirement, Unknown
+from nospof.model.topology import UP, AnyOf, Node, On, Requirement, Unknown
+
+STATE_OF = {
+    "database": "DBInstanceStatus",
+    "database cluster": "Status",
+    "database proxy": "Status",
+    "warehouse": "ClusterStatus",
+    "cache": "Status",
+    "cache cluster": "CacheClusterStatus",
+    "memory database": "Status",
+    "DAX cluster": "Status",
+    "broker": "BrokerState",
+    "Kafka cluster": "State",
+    "directory": "Stage",
+    "file system": "LifeCycleState",
+    "FSx file system": "Lifecycle",
+    "container service": "status",
+}
+"""Where each kind says in which state it is."""
+OFF = frozenset(
+    [
+        "stopped",
+        "stopping",
+        "paused",
+        "failed",
+        "error",
+        "inoperable",
+        "inactive",
+        "suspended",
+        "storage-full",
+        "deleting",
+        "deleted",
+        "deletion_in_progress",
+        "create-failed",
+        "creation_failed",
+        "restore-error",
+        "restore-failed",
+        "restorefailed",
+        "incompatible-network",
+        "incompatible-parameters",
+        "incompatible-restore",
+        "incompatible-create",
+        "misconfigured_unavailable",
+        "inaccessible-encryption-credentials",
+        "inaccessible-encryption-credentials-recoverable",
+    ]
+)
+"""The states in which nobody is served, in small letters."""
+PERHAPS_OFF = frozenset(
+    [
+        "creating",
+        "creation_in_progress",
+        "requested",
+        "created",
+        "starting",
+        "rebooting",
+        "reboot_in_progress",
+        "critical_action_required",
+        "impaired",
+        "restoring",
+        "upgrading",
+        "renaming",
+        "moving-to-vpc",
+        "insufficient-capacity",
+        "insufficient-resource-limits",
+        "incompatible-option-group",
+        "suspending",
+        "reactivating",
+        "draining",
+    ]
+)
+"""The states in which perhaps nobody is."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +97,7 @@ class Copy:
         zone: where it stands; empty when nobody could tell.
         is_apart: it shares no zone with the other copies of its store.
         not_in: the zones of the others, as far as they are known.
+        beside: what shares its zone with it, in a few words, where nobody could tell which zone that is.
     """
 
     name: str
@@ -33,12 +105,13 @@ class Copy:
     zone: str = ""
     is_apart: bool = False
     not_in: tuple[str, ...] = ()
+    beside: str = ""
 
 
 def add_copy(b: Builder, item: Item, kind: str, copy: Copy, facts: Iterable[Fact] = ()) -> On:
     """Add a copy of a store: it fails by itself and with its zone."""
     fault = b.event(copy.name, kind, copy.label)
-    certain, possible = b.domains(copy.zone, copy.label)
+    certain, possible = b.domains(copy.zone, copy.beside or copy.label)
     if not copy.zone and copy.is_apart:
         # Which zone it is, nobody could tell; only that no other copy is there.
         others = {b.zone(one) for one in copy.not_in}
@@ -60,10 +133,23 @@ def pair(b: Builder, item: Item, kind: str, zones: Sequence[str], facts: Iterabl
     return [add_copy(b, item, kind, one, facts) for one in (primary, standby)]
 
 
-def zones_of_subnets(b: Builder, subnets: Iterable[str]) -> list[str]:
-    """Return the zones of subnets, each once; empty where nobody could tell one of them."""
-    zones = [b.zone_of_subnet(one) for one in subnets]
+def zones_at(b: Builder, item: Item, path: str) -> list[str]:
+    """Return the zones of the subnets at a path, each once; empty where nobody could tell one of them."""
+    said = item.at(path)
+    if said is UNKNOWN or any(one is UNKNOWN for one in said or ()):
+        return []
+    zones = [b.zone_of_subnet(one) for one in item.texts(path)]
     return list(dict.fromkeys(zones)) if "" not in zones else []
+
+
+def ways_in(b: Builder, item: Item, kind: str, zones: Iterable[str]) -> Requirement:
+    """Return a need of one of the zones that a store is reached in: AWS replaces its part there by itself."""
+    what = f"{kind} {item.label}"
+    copies = [Copy(f"{b.name(item)} in {one}", f"{what} in {one}", one) for one in zones]
+    legs = tuple(add_copy(b, item, kind, one) for one in copies)
+    for leg in legs:
+        b.change(leg.node, faults=())
+    return AnyOf(legs) if legs else UP
 
 
 def spread(b: Builder, item: Item, kind: str, zones: Sequence[str], number: int) -> list[On]:
@@ -77,18 +163,14 @@ def spread(b: Builder, item: Item, kind: str, zones: Sequence[str], number: int)
 
 
 def umbrella(b: Builder, item: Item, needs: Requirement, facts: Iterable[Fact] = ()) -> On:
-    """Add what clients know of a store: it has no fault of its own beside those of its copies."""
-    label = f"{item.kind.singular} {item.label}"
-    return b.add(Node(b.name(item), needs, kind=item.kind.name, label=label), item=item, facts=facts)
-
-
-def judge_state(b: Builder, item: Item, path: str, off: Iterable[str], perhaps: Iterable[str] = ()) -> None:
-    """Note that a store is off now, by what it says of itself."""
-    state = item.text(path)
-    if state.lower() in off:
-        b.is_off(b.name(item), state)
-    elif state.lower() in perhaps:
-        b.is_off(b.name(item), state, certain=False)
+    """Add what clients know of a store: no fault of its own beside those of its copies, and its state now."""
+    name, label = b.name(item), f"{item.kind.singular} {item.label}"
+    path = STATE_OF.get(item.kind.name, "")
+    state = item.text(path) if path else ""
+    if state.lower() in OFF or state.lower() in PERHAPS_OFF:
+        b.is_off(name, f"in the state {state}", certain=state.lower() in OFF)
+        facts = (*facts, item.fact(path))
+    return b.add(Node(name, needs, kind=item.kind.name, label=label), item=item, facts=facts)
 
 
 def single_or_pair(

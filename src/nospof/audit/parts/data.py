@@ -10,12 +10,12 @@ from nospof.audit.builder import Builder
 from nospof.audit.parts.copies import (
     Copy,
     add_copy,
-    judge_state,
     pair,
     single_or_pair,
     spread,
     umbrella,
-    zones_of_subnets,
+    ways_in,
+    zones_at,
 )
 from nospof.model.estate import UNKNOWN, Item, Record
 from nospof.model.topology import NEVER, UP, AllOf, AnyOf, AtLeast, On, Requirement, Split, Unknown
@@ -41,17 +41,6 @@ RULE_OF_KIND_DATA: dict[tuple[str, str], str] = {
 }
 """Which rule speaks of a kind of event in a view."""
 
-OFF = frozenset({"stopped", "stopping", "failed", "storage-full", "deleting", "incompatible-network"})
-OFF_TOO = frozenset(
-    {
-        "inaccessible-encryption-credentials",
-        "inaccessible-encryption-credentials-recoverable",
-        "restore-error",
-        "paused",
-    }
-)
-PERHAPS_OFF = frozenset({"creating", "starting", "rebooting"})
-
 
 # Databases ------------------------------------------------------------------------------------------------
 
@@ -68,7 +57,6 @@ def database(b: Builder, item: Item) -> Requirement:
     found = umbrella(b, item, needs, facts)
     if not cluster:
         b.state(f"data of database {item.label}", needs if has_pair else first, certain=has_pair is not None)
-    judge_state(b, item, "DBInstanceStatus", OFF | OFF_TOO, PERHAPS_OFF)
     return found
 
 
@@ -102,7 +90,6 @@ def database_cluster(b: Builder, item: Item) -> Requirement:
     if not shares_storage and members:
         copies = tuple(On(f"{b.name(one)} copy 1") for one in members)
         b.state(f"data of database cluster {item.label}", AnyOf(copies))
-    judge_state(b, item, "Status", OFF | OFF_TOO, PERHAPS_OFF)
     return found
 
 
@@ -117,14 +104,7 @@ def members_of_cluster(b: Builder, item: Item) -> list[Item]:
 
 def database_proxy(b: Builder, item: Item) -> Requirement:
     """A proxy: it needs one of its zones, and the database behind it."""
-    legs = [
-        add_copy(b, item, "database proxy", Copy(f"{b.name(item)} in {zone}", f"proxy {item.label}", zone))
-        for zone in zones_of_subnets(b, item.texts("VpcSubnetIds"))
-    ]
-    # AWS replaces a proxy's part in a zone by itself: only its zones count.
-    for leg in legs:
-        b.change(leg.node, faults=())
-    needs: list[Requirement] = [AnyOf(tuple(legs))] if legs else []
+    needs = [ways_in(b, item, "database proxy", zones_at(b, item, "VpcSubnetIds"))]
     targets = b.estate.where("database proxy target", "DBProxyName", *item.keys)
     clusters = {one.text("TrackedClusterId") for one in targets} - {""}
     names = {one.text("RdsResourceId") for one in targets if not one.text("TrackedClusterId")}
@@ -143,9 +123,7 @@ def warehouse(b: Builder, item: Item) -> Requirement:
     zones = (item.text("AvailabilityZone"), item.text("MultiAZSecondary.AvailabilityZone"))
     facts = item.facts("MultiAZ", "AvailabilityZone")
     needs, _ = single_or_pair(b, item, "warehouse", zones, has_pair, facts)
-    found = umbrella(b, item, needs, facts)
-    judge_state(b, item, "ClusterStatus", OFF | OFF_TOO, PERHAPS_OFF)
-    return found
+    return umbrella(b, item, needs, facts)
 
 
 # Caches ---------------------------------------------------------------------------------------------------
@@ -210,9 +188,7 @@ def cache_cluster(b: Builder, item: Item) -> Requirement:
         add_copy(b, item, "cache", Copy(f"{b.name(item)} node {n}", f"node {n} of cache {item.label}", one))
         for n, one in enumerate(zones, 1)
     ]
-    found = umbrella(b, item, divided(nodes), item.facts("Engine", "NumCacheNodes"))
-    judge_state(b, item, "CacheClusterStatus", OFF, PERHAPS_OFF)
-    return found
+    return umbrella(b, item, divided(nodes), item.facts("Engine", "NumCacheNodes"))
 
 
 def memory_database(b: Builder, item: Item) -> Requirement:
@@ -255,7 +231,7 @@ def dax_cluster(b: Builder, item: Item) -> Requirement:
 def broker(b: Builder, item: Item) -> Requirement:
     """Amazon MQ: one broker, an active one with a standby, or three that need two."""
     mode, facts = item.at("DeploymentMode"), item.facts("DeploymentMode", "SubnetIds")
-    zones = zones_of_subnets(b, item.texts("SubnetIds"))
+    zones = zones_at(b, item, "SubnetIds")
     needs: Requirement
     if mode == "CLUSTER_MULTI_AZ":
         needs = AtLeast(2, tuple((1, one) for one in spread(b, item, "broker", zones, 3)))
@@ -271,7 +247,7 @@ def kafka_cluster(b: Builder, item: Item) -> Requirement:
     """Kafka: how many brokers a topic needs is the topic's own setting, which AWS does not tell."""
     if item.text("ClusterType") == "SERVERLESS":
         return umbrella(b, item, UP, item.facts("ClusterType"))
-    zones = zones_of_subnets(b, item.texts("Provisioned.BrokerNodeGroupInfo.ClientSubnets"))
+    zones = zones_at(b, item, "Provisioned.BrokerNodeGroupInfo.ClientSubnets")
     number = int(item.number("Provisioned.NumberOfBrokerNodes", 0) or len(zones) or 1)
     nodes = spread(b, item, "broker", zones, number)
     b.ask(f"do all topics of {item.label} have replicas that may be lost (min.insync.replicas)?")
@@ -284,7 +260,7 @@ def search_domain(b: Builder, item: Item) -> Requirement:
     number = int(item.number("ClusterConfig.InstanceCount", 1) or 1)
     is_aware = item.flag("ClusterConfig.ZoneAwarenessEnabled")
     zones = list(item.texts("VPCOptions.AvailabilityZones"))
-    zones = zones or zones_of_subnets(b, item.texts("VPCOptions.SubnetIds"))
+    zones = zones or zones_at(b, item, "VPCOptions.SubnetIds")
     paths = ("ClusterConfig.InstanceCount", "ClusterConfig.ZoneAwarenessEnabled")
     facts = item.facts(*paths, "ClusterConfig.DedicatedMasterCount")
     if number == 1:
@@ -318,7 +294,7 @@ def majority(nodes: list[On]) -> Requirement:
 def directory(b: Builder, item: Item) -> Requirement:
     """A directory: any of its controllers answers."""
     zones, subnets = list(item.texts("VpcSettings.AvailabilityZones")), item.texts("VpcSettings.SubnetIds")
-    zones = zones or zones_of_subnets(b, subnets)
+    zones = zones or zones_at(b, item, "VpcSettings.SubnetIds")
     if not zones:
         # AWS takes subnets in different zones only, so more than one of them is enough to know.
         has_pair = True if len(subnets) > 1 else None

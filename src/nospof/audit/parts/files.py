@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from nospof.audit.builder import Builder
-from nospof.audit.parts.copies import Copy, add_copy, single_or_pair, umbrella, zones_of_subnets
+from nospof.audit.parts.copies import Copy, add_copy, single_or_pair, umbrella, zones_at
 from nospof.model.estate import CERTAIN, UNKNOWN, Item
 from nospof.model.topology import UP, Requirement, Unknown
 
@@ -39,7 +39,7 @@ def mount_target(b: Builder, item: Item) -> Requirement:
     label = f"mount target {item.id}{f' in {zone}' if zone else ''}"
     found = add_copy(b, item, "mount target", Copy(b.name(item), label, zone), item.facts("FileSystemId"))
     if item.text("LifeCycleState") in ("error", "deleting", "deleted"):
-        b.is_off(found.node, item.text("LifeCycleState"))
+        b.is_off(found.node, f"in the state {item.text('LifeCycleState')}")
     return found
 
 
@@ -84,7 +84,7 @@ def fsx_file_system(b: Builder, item: Item) -> Requirement:
     """FSx: a pair of file servers in two zones, or one zone."""
     path = next((f"{one}Configuration" for one in FSX if has_type(item, one)), "")
     said = item.at(f"{path}.DeploymentType") if path else UNKNOWN
-    zones = zones_of_subnets(b, item.texts("SubnetIds"))
+    zones = zones_at(b, item, "SubnetIds")
     has_pair = None if said is UNKNOWN else str(said).startswith("MULTI_AZ")
     facts = item.facts(f"{path}.DeploymentType", "SubnetIds") if path else item.facts("SubnetIds")
     needs, first = single_or_pair(b, item, "file system", zones, has_pair, facts)
