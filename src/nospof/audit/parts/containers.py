@@ -28,14 +28,20 @@ def tasks_of(b: Builder, item: Item) -> list[Requirement]:
     ]
     if running:
         return [place_task(b, item, one, *place_of(running, one)) for one in running]
+    if item.text("status") == "INACTIVE":
+        return []
     number = item.number("desiredCount", 1)
     if number is None:
         return [b.unread(f"how many tasks {item.label} keeps")]
     zones = zones_at(b, item, "networkConfiguration.awsvpcConfiguration.subnets")
     found: list[Requirement] = []
+    is_known = b.estate.is_whole and not b.estate.is_unread("task", "listed task", "container cluster")
     for place in range(int(number)):
         zone = zones[place % len(zones)] if zones else ""
-        found.append(place_task(b, item, None, zone, place // max(1, len(zones)) + 1))
+        promised = place_task(b, item, None, zone, place // max(1, len(zones)) + 1)
+        if is_known:
+            b.is_off(promised.node, "not running")
+        found.append(promised)
     return found
 
 
@@ -115,7 +121,7 @@ def function(b: Builder, item: Item) -> Requirement:
     for zone in zones:
         label = f"function {item.label} in {zone}"
         node = Node(f"{b.name(item)} in {zone}", domains=(b.zone(zone),), kind="function zone", label=label)
-        legs.append(b.add(node, zone=zone))
+        legs.append(b.add(node, item=item, zone=zone))
     needs: Requirement = AnyOf(tuple(legs)) if legs else UP
     if not zones and (item.is_unknown("VpcConfig.SubnetIds") or item.at("VpcConfig.SubnetIds")):
         needs = b.unread(f"zones of function {item.label}")

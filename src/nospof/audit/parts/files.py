@@ -7,11 +7,14 @@ storage in one zone is lost to everybody whatever the ways to it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from nospof.audit.builder import Builder
+from nospof.audit.parts.containers import service_of
 from nospof.audit.parts.copies import Copy, add_copy, single_or_pair, umbrella, zones_at
-from nospof.model.estate import CERTAIN, UNKNOWN, Item
-from nospof.model.topology import UP, Requirement, Unknown
+from nospof.audit.parts.machines import group_of_instance
+from nospof.model.estate import CERTAIN, UNKNOWN, Item, Use
+from nospof.model.topology import UP, AllOf, AnyOf, Requirement, Unknown, names_in
 
 ZONAL_BUCKET = re.compile(r"--([a-z0-9]+-az\d+)--x-s3$")
 """A directory bucket carries its zone's id in its name (S3 user guide, directory bucket naming rules)."""
@@ -54,8 +57,7 @@ def mounts(b: Builder) -> None:
     A health check seldom reads a file, so that a lost mount goes unnoticed until somebody says otherwise.
     """
     for name in list(b.nodes):
-        item = b.service.item_of.get(name)
-        for use in b.estate.uses_of(item.id) if item is not None and is_user(b, name) else ():
+        for use in uses_of(b, name) if is_user(b, name) else ():
             system = b.estate.find("file system", use.used) if use.used_kind == "file system" else None
             if system is None or use.view not in ("serving", "blind"):
                 continue
@@ -67,17 +69,39 @@ def mounts(b: Builder) -> None:
 
 def is_user(b: Builder, name: str) -> bool:
     """Whether a node is what runs, not a relation between such."""
-    return b.nodes[name].kind in ("instance", "task", "function")
+    kind = b.nodes[name].kind
+    if kind == "function":
+        # Where its zones are known, it mounts in each of them.
+        return all(b.nodes[one].kind != "function zone" for one in names_in(b.nodes[name].requirement))
+    return kind in ("instance", "task", "function zone")
+
+
+def uses_of(b: Builder, name: str) -> Iterator[Use]:
+    """Yield what a node uses: by itself, and by the service or the group that keeps it."""
+    item = b.service.item_of.get(name)
+    if item is None:
+        return
+    yield from b.estate.uses_of(item.id)
+    keeper = None
+    if item.kind.name == "task":
+        keeper = service_of(b.estate, item)
+    elif item.kind.name == "instance":
+        keeper = group_of_instance(b, item.id)
+    if keeper is not None:
+        yield from b.estate.uses_of(keeper.id)
 
 
 def way_to(b: Builder, system: Item, zone: str) -> Requirement:
     """Return the mount target by which something in a zone reaches a file system."""
     targets = b.estate.where("mount target", "FileSystemId", *system.keys)
     if not targets:
-        return UP if b.estate.is_whole else b.unread(f"mount targets of {system.label}")
+        return b.need("mount target", f"of {system.label}")
     near = [one for one in targets if zone and zone_of_mount(b, one) == zone]
-    chosen = (near or list(targets))[0]
-    return b.of(chosen)
+    if near or len(targets) == 1:
+        return b.of((near or list(targets))[0])
+    # Which of them is mounted, nobody could tell.
+    ways = tuple(b.of(one) for one in targets)
+    return Unknown(AllOf(ways), AnyOf(ways))
 
 
 def fsx_file_system(b: Builder, item: Item) -> Requirement:

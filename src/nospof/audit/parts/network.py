@@ -127,7 +127,8 @@ def egress(b: Builder, *, is_needed_to_serve: bool = False) -> None:
         is_needed_to_serve: pages cannot be served without it; somebody said so.
     """
     view = "serving" if is_needed_to_serve else "egress"
-    for name in b.machines:
+    functions = [name for name, node in b.nodes.items() if node.kind == "function zone"]
+    for name in (*b.machines, *functions):
         subnet, network = subnet_of(b, name)
         table = route_table_of(b.estate, subnet, network)
         out = egress_of(b, subnet, table, zone=b.service.zone_of.get(name, "")) if table else UP

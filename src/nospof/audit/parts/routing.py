@@ -35,12 +35,27 @@ def subnet_of(b: Builder, name: str) -> tuple[str, str]:
             (row.text("SubnetId") for row in item.rows("NetworkInterfaces") if row.text("SubnetId")), ""
         )
         return subnet, item.text("VpcId") or network_of(b.estate, subnet)
-    if item.kind.name != "auto scaling group":
-        return "", ""
+    own = [
+        row.text("value")
+        for each in (item.rows("attachments") if item.kind.name == "task" else ())
+        for row in each.rows("details")
+        if row.text("name") == "subnetId"
+    ]
     zone = b.service.zone_of.get(name, "")
-    listed = [one.strip() for one in item.text("VPCZoneIdentifier").split(",") if one.strip()]
+    listed = own or subnets_of_keeper(item)
     there = [one for one in listed if b.zone_of_subnet(one) == zone] or listed[:1]
     return (there[0], network_of(b.estate, there[0])) if there else ("", "")
+
+
+def subnets_of_keeper(item: Item) -> list[str]:
+    """Return the subnets in which something starts what runs for it."""
+    if item.kind.name == "auto scaling group":
+        return [one.strip() for one in item.text("VPCZoneIdentifier").split(",") if one.strip()]
+    path = {
+        "container service": "networkConfiguration.awsvpcConfiguration.subnets",
+        "function": "VpcConfig.SubnetIds",
+    }.get(item.kind.name)
+    return list(item.texts(path)) if path else []
 
 
 def network_of(estate: Estate, subnet: str) -> str:
