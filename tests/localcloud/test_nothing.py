@@ -39,3 +39,15 @@ def test_a_fault_hits_it_too(local_cloud: RunningCloud) -> None:
 def test_a_form_that_was_looked_at_still_reaches_its_service(local_cloud: RunningCloud) -> None:
     zones = local_cloud.client("ec2").describe_availability_zones(ZoneNames=["us-east-1a"])
     assert [one["ZoneName"] for one in zones["AvailabilityZones"]] == ["us-east-1a"]
+
+
+def test_every_volume_is_well(local_cloud: RunningCloud) -> None:
+    ec2 = local_cloud.client("ec2")
+    zone = ec2.describe_availability_zones()["AvailabilityZones"][0]["ZoneName"]
+    volume = ec2.create_volume(AvailabilityZone=zone, Size=1)["VolumeId"]
+    try:
+        (told,) = ec2.describe_volume_status(VolumeIds=[volume])["VolumeStatuses"]
+    finally:
+        ec2.delete_volume(VolumeId=volume)
+    assert (told["VolumeId"], told["AvailabilityZone"]) == (volume, zone)
+    assert told["VolumeStatus"]["Status"] == "ok"

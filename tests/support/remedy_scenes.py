@@ -189,6 +189,37 @@ def machines() -> dict[str, Estate]:
     }
 
 
+def grounds() -> dict[str, Estate]:
+    """Return what can be wrong with what stands under machines."""
+    placed = {"Placement": {"AvailabilityZone": A, "HostId": "h-1"}}
+    spot = {"InstanceLifecycle": "spot", "InstanceType": "m5.large"}
+    host = item("dedicated host", HostId="h-1", State="available", HostRecovery="off")
+    below = [item("rack position", InstanceId=one, NetworkNodes=["nn-1"]) for one in ("i-1", "i-2")]
+    both = ("i-1", "i-2")
+    front = FRONT[:4]
+    web = scaling("web", {"i-1": A, "i-2": B}, LaunchTemplate={"LaunchTemplateId": "lt-1"})
+    template = item("launch template", LaunchTemplateId="lt-1", DefaultVersionNumber=1)
+    named = {"CapacityReservationTarget": {"CapacityReservationId": "cr-1"}}
+    version = item(
+        "launch template version",
+        LaunchTemplateId="lt-1",
+        VersionNumber=1,
+        LaunchTemplateData={"CapacityReservationSpecification": named},
+    )
+    ending = item(
+        "capacity reservation",
+        CapacityReservationId="cr-1",
+        EndDateType="limited",
+        EndDate="2027-03-01T00:00Z",
+    )
+    return {
+        "one host": scene(*front, *(instance(one, A, **placed) for one in both), host),
+        "one spot pool": scene(*front, *(instance(one, A, **spot) for one in both)),
+        "a reservation that ends": scene(*FRONT, web, template, version, ending),
+        "one network node": scene(*front, *(instance(one, A) for one in both), *below),
+    }
+
+
 def stores() -> dict[str, Estate]:
     """Return what can be wrong with stores."""
     base = {"DBInstanceIdentifier": "orders", "AvailabilityZone": A, "DBInstanceStatus": "available"}
@@ -322,4 +353,4 @@ def networks() -> dict[str, Estate]:
     }
 
 
-SCENES: dict[str, Estate] = {**machines(), **groups(), **stores(), **networks()}
+SCENES: dict[str, Estate] = {**machines(), **grounds(), **groups(), **stores(), **networks()}

@@ -100,6 +100,62 @@ NAMING = [
         ),
         {"placement group"},
     ),
+    (
+        owned(
+            "ec2:DescribeInstances",
+            "Reservations.Instances",
+            InstanceId="i-1",
+            InstanceType="m5.large",
+            InstanceLifecycle="scheduled",
+        ),
+        set(),
+    ),
+    (
+        owned("ec2:DescribeInstances", "Reservations.Instances", InstanceId="i-1", InstanceLifecycle="spot"),
+        {"spot request"},
+    ),
+    (
+        owned("ec2:DescribeInstances", "Reservations.Instances", InstanceId="i-1", Placement={"HostId": "h"}),
+        {"dedicated host"},
+    ),
+    (
+        owned(
+            "ec2:DescribeInstances", "Reservations.Instances", InstanceId="i-1", InstanceType="p4d.24xlarge"
+        ),
+        {"rack position"},
+    ),
+    (
+        owned(
+            "ec2:DescribeInstanceStatus",
+            "InstanceStatuses",
+            InstanceId="i-1",
+            AttachedEbsStatus={"Status": "ok"},
+        ),
+        set(),
+    ),
+    (
+        owned(
+            "ec2:DescribeInstanceStatus",
+            "InstanceStatuses",
+            InstanceId="i-1",
+            AttachedEbsStatus={"Status": "impaired"},
+        ),
+        {"volume status"},
+    ),
+    (
+        owned(
+            "ec2:DescribeLaunchTemplateVersions",
+            "LaunchTemplateVersions",
+            LaunchTemplateId="lt-1",
+            VersionNumber=1,
+            LaunchTemplateData={
+                "CapacityReservationSpecification": {
+                    "CapacityReservationTarget": {"CapacityReservationId": "cr-1"}
+                }
+            },
+        ),
+        {"capacity reservation"},
+    ),
 ]
 
 
@@ -132,6 +188,26 @@ def test_a_key_that_only_a_search_domain_names_is_described() -> None:
     }
     _, discovery = read(answers)
     assert discovery.times("kms:DescribeKey") == 1
+
+
+TYPES = "ec2:DescribeInstanceTypes"
+
+
+def running(*types: str) -> dict[str, Any]:
+    instances = [{"InstanceId": f"i-{number}", "InstanceType": one} for number, one in enumerate(types)]
+    return {"ec2:DescribeInstances": [{"Reservations": [{"Instances": instances}]}]}
+
+
+def test_only_types_that_may_have_local_disks_are_described_each_once() -> None:
+    every = ("i3.large", "t3.small", "m5.large", "c7i-flex.large", "i3.large", "m5d.large", "", "r6id.large")
+    _, discovery = read(running(*every))
+    asked = [arguments for call, arguments in discovery.asked if call == TYPES]
+    assert asked == [{"InstanceTypes": ["i3.large", "m5d.large", "r6id.large"]}]
+
+
+def test_a_type_that_could_not_be_described_is_named() -> None:
+    estate, _ = read(running("i3.large"), refused={TYPES: "UnauthorizedOperation"})
+    assert [one.says for one in estate.unread] == [f"instance types ({TYPES}: UnauthorizedOperation)"]
 
 
 def test_mentions_are_fields_that_are_read_of_kinds_that_come_earlier() -> None:

@@ -30,14 +30,17 @@ RULES_OF_VIEW: dict[str, dict[str, str]] = {
         "zone": "NSP201",
         "host": "NSP202",
         "rack": "NSP203",
+        "spot pool": "NSP206",
         "maintenance": "NSP204",
         "region": "NSP208",
     },
     "egress": {"zone": "NSP601", "instance": "NSP601"},
-    "recovery": {"zone": "NSP503", "broken": "NSP501"},
+    "recovery": {"zone": "NSP503", "broken": "NSP501", "reservation": "NSP506"},
     "admin": {"instance": "NSP603", "zone": "NSP603"},
 }
 """Which rule speaks of an event in a view; what a view does not list is as in serving."""
+RULES_OF_BROKEN = {"key": "NSP505", "reservation": "NSP506"}
+"""Which rule says that nothing can be replaced now, by the kind of what is missing."""
 
 GRAVE = frozenset({"instance", "zone", "database", "file system", "mount target", "region"})
 """Single points that the assumptions give half an hour a year or more."""
@@ -203,9 +206,8 @@ class _Judge:
 
     def rule_of_broken(self, view: str, gone: Iterable[str]) -> str:
         kinds = {self.topology.by_name[node].kind for node in gone}
-        if view == "recovery" and "key" in kinds:
-            return "NSP505"
-        return self.rule(view, "broken")
+        own = [rule for kind, rule in RULES_OF_BROKEN.items() if view == "recovery" and kind in kinds]
+        return own[0] if own else self.rule(view, "broken")
 
     def what_is_off(self, nodes: Iterable[str]) -> str:
         states = self.service.state_of

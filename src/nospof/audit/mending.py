@@ -24,7 +24,7 @@ from nospof.model.findings import Finding
 
 CHECK = HealthCheck()
 """The health check that `pair` sets."""
-MACHINES = ("instance", "volume", "task", "zone", "host", "rack")
+MACHINES = ("instance", "volume", "task", "zone", "host", "rack", "spot pool")
 """What a second machine elsewhere is the remedy for."""
 
 

@@ -57,6 +57,7 @@ DEFAULTS: tuple[Rate, ...] = (
     Rate("healing", ONCE, (4, 10, 30), source="the time a group needs to replace a machine; our judgement"),
     Rate("zone", (0.05, 0.2, 0.5), (60, 240, 600)),
     Rate("host", (0.02, 0.1, 0.3), (30, 120, 480)),
+    Rate("spot pool", (0.2, 2, 12), (5, 60, 480)),
     Rate(
         "volume",
         (0.0005, 0.0015, 0.003),
@@ -89,7 +90,7 @@ RATE_OF_EVENT: dict[str, str] = {
         "managed service",
     ),
     **dict.fromkeys(("forced maintenance",), "maintenance"),
-    **{one: one for one in ("zone", "volume", "maintenance", "region")},
+    **{one: one for one in ("zone", "spot pool", "volume", "maintenance", "region")},
 }
 """Which rate an event goes by. What is not listed has no figure, and is named."""
 

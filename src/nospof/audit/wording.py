@@ -92,6 +92,8 @@ def upon(event: Event) -> str:
     """Return when an event strikes, as the end of a sentence."""
     if event.kind == "certificate":
         return f"when {event.says} expires"
+    if event.kind == "spot pool":
+        return f"when AWS takes {event.says} back"
     if event.kind in ("maintenance", "unread") or event.starts_at:
         return f"with {event.says}"
     return f"when {event.says} fails"

@@ -8,6 +8,7 @@ only for what nothing else tells. What matters only where something names it is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +101,17 @@ def is_named_key(estate: Estate, key: Item) -> bool:
 KEY_PATHS = {"search domain": "EncryptionAtRestOptions.KmsKeyId"}
 
 
+DISKLESS = re.compile(r"(?:a1|t\d+[a-z]*|[cmr](?:[4-9]|\d\d)[a-ce-z]*(?:-flex)?)\.")
+"""Types whose name says that they have no local disks: of their families those with a "d" have them
+(EC2 instance types guide, "Naming conventions")."""
+
+
+def may_have_local_disks(_estate: Estate, instance: Item) -> bool:
+    """Whether a machine's type can have disks that a stop empties."""
+    name = instance.text("InstanceType")
+    return bool(name) and DISKLESS.match(name) is None
+
+
 WANTED: dict[str, Callable[[Estate, Item], bool]] = {
     "load balancer attribute": has_attributes_that_matter,
     "listener": has_ways_to_read,
@@ -108,6 +120,7 @@ WANTED: dict[str, Callable[[Estate, Item], bool]] = {
     "certificate": is_in_use,
     "edge certificate": is_in_use,
     "key": is_named_key,
+    "instance type": may_have_local_disks,
 }
 """By kind: for which parents its call is made. What is not here is asked for every parent."""
 
@@ -138,11 +151,13 @@ class Mention:
         kind: whose field it is.
         path: the field, through lists too.
         besides: values that begin so name something else.
+        only: values that begin otherwise name something else; empty for all.
     """
 
     kind: str
     path: str = ""
     besides: tuple[str, ...] = ()
+    only: tuple[str, ...] = ("",)
 
 
 ROUTED_LINES = (
@@ -152,6 +167,17 @@ ROUTED_LINES = (
 DATABASES = (Mention("database"), Mention("database cluster"))
 MENTIONS: dict[str, tuple[Mention, ...]] = {
     "placement group": (Mention("instance", "Placement.GroupName"),),
+    "dedicated host": (Mention("instance", "Placement.HostId"),),
+    "rack position": (Mention("instance", "InstanceType", only=("g", "hpc", "p", "trn")),),
+    "spot request": (Mention("instance", "InstanceLifecycle", only=("spot",)),),
+    "volume status": (Mention("instance status", "AttachedEbsStatus.Status", only=("impaired",)),),
+    "capacity reservation": (
+        Mention(
+            "launch template version",
+            "LaunchTemplateData.CapacityReservationSpecification.CapacityReservationTarget"
+            ".CapacityReservationId",
+        ),
+    ),
     "launch configuration": (Mention("auto scaling group", "LaunchConfigurationName"),),
     "health check": (Mention("hosted zone"),),
     "listed edge certificate": (
@@ -182,7 +208,7 @@ def is_mentioned(kind: str, estate: Estate) -> bool:
     if mentions is None or estate.is_unread(*(one.kind for one in mentions)):
         return True
     return any(
-        value and not str(value).startswith(one.besides)
+        value and str(value).startswith(one.only) and not str(value).startswith(one.besides)
         for one in mentions
         for item in estate.of(one.kind)
         for value in rows_of(item.fields, one.path)

@@ -69,7 +69,8 @@ def requests_of(kind: Kind, estate: Estate) -> list[Request]:
             for one in parents
         ]
     together: dict[tuple[str, ...], list[Item]] = {}
-    for one in parents:
+    different = {(*passed_by(kind, one).values(), taken_from(kind, one)): one for one in parents}
+    for one in different.values():
         together.setdefault(tuple(passed_by(kind, one).values()), []).append(one)
     return [
         Request(

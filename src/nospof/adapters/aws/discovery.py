@@ -21,7 +21,7 @@ GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": 
 OWN_GLOBAL_REGION = {"globalaccelerator": "us-west-2"}
 PAGE_SIZES = {"ec2": 1000, "elbv2": 400, "elb": 400, "autoscaling": 100, "resourcegroupstaggingapi": 100}
 """The largest that a service takes, where its model does not say; others have their own default."""
-SMALLER_PAGES = {"DescribeLaunchTemplateVersions": 200}
+SMALLER_PAGES = {"DescribeHosts": 500, "DescribeLaunchTemplateVersions": 200}
 """Operations that take no more than these, whatever their service takes (their API references)."""
 
 

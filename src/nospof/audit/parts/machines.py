@@ -7,6 +7,13 @@ make one finding into another.
 from __future__ import annotations
 
 from nospof.audit.builder import Builder
+from nospof.audit.parts.capacity import (
+    certainly_shared,
+    facts_of_ground,
+    judge_ground,
+    perhaps_one_pool,
+    perhaps_one_rack,
+)
 from nospof.audit.windows import day, overlapping
 from nospof.model.cloud import MaintenanceEvent
 from nospof.model.estate import Item
@@ -46,6 +53,7 @@ def instance(b: Builder, item: Item) -> Requirement:
         label=label,
     )
     b.add(node, item=item, facts=facts_of(b, item), zone=zone)
+    judge_ground(b, name, item)
     judge(b, item)
     b.apply_uses(name, item)
     return On(name)
@@ -56,6 +64,7 @@ def facts_of(b: Builder, item: Item) -> list[Fact]:
     found = list(item.facts("Placement.AvailabilityZone", "State.Name"))
     if item.text("Placement.GroupName"):
         found.append(item.fact("Placement.GroupName"))
+    found += facts_of_ground(b, item)
     status = b.estate.find("instance status", item.id)
     for event in live_events(status) if status else ():
         says = f"{event.code} not before {day(event.not_before)}: {event.description}"
@@ -64,10 +73,8 @@ def facts_of(b: Builder, item: Item) -> list[Fact]:
 
 
 def on_host(b: Builder, item: Item) -> tuple[str, ...]:
-    """Return the events of what a machine certainly shares with others: its dedicated host, its partition."""
-    found = []
-    if host := item.text("Placement.HostId"):
-        found.append(b.event(f"host:{host}", "host", f"dedicated host {host}"))
+    """Return the events of what a machine certainly shares with others: its host, spot pool, partition."""
+    found = list(certainly_shared(b, item))
     if partition := item.text("Placement.PartitionNumber"):
         group = item.text("Placement.GroupName")
         label = f"partition {partition} of placement group {group}"
@@ -77,13 +84,15 @@ def on_host(b: Builder, item: Item) -> tuple[str, ...]:
 
 def perhaps_shared(b: Builder, item: Item) -> tuple[str, ...]:
     """Return the events of what a machine may share with others."""
-    found = []
+    found = list(perhaps_one_pool(b, item))
     name = item.text("Placement.GroupName")
     known = b.estate.find("placement group", name) if name else None
     strategy = known.text("Strategy") if known else ""
-    if name and strategy not in ("spread", "partition") and not name.startswith(OUR_SPREAD_GROUP):
-        label = f"a rack that members of placement group {name} may share"
-        found.append(b.event(f"rack:{name}", "rack", label))
+    if strategy not in ("spread", "partition") and not name.startswith(OUR_SPREAD_GROUP):
+        if name:
+            label = f"a rack that members of placement group {name} may share"
+            found.append(b.event(f"rack:{name}", "rack", label))
+        found += perhaps_one_rack(b, item)
     if b.estate.is_unread("instance status"):
         label = "maintenance that AWS may have announced (could not be read)"
         found.append(b.event("unread:instance status", "unread", label))
@@ -114,7 +123,13 @@ def disk(b: Builder, volume_id: str, zone: str, machine: Item) -> On:
     fault = b.event(volume_id, "volume", f"volume {volume_id}")
     certain, possible = b.domains(zone, machine.text("SubnetId") or machine.label)
     node = Node(volume_id, UP, (fault,), certain, possible, kind="volume", label=f"volume {volume_id}")
-    return b.add(node, item=known, facts=known.facts("AvailabilityZone") if known else (), zone=zone)
+    facts = known.facts("AvailabilityZone") if known else ()
+    status = b.estate.find("volume status", volume_id)
+    if status and status.text("VolumeStatus.Status") == "impaired":
+        # It answers no reads and writes (EC2 user guide, "EBS volume status checks").
+        b.is_off(volume_id, "impaired")
+        facts = (*facts, *status.facts("VolumeStatus.Status"))
+    return b.add(node, item=known, facts=facts, zone=zone)
 
 
 def unread_machine(b: Builder, name: str) -> On:
@@ -168,6 +183,8 @@ def place_member(b: Builder, scaling: Item, name: str, zone: str, label: str, it
     node = Node(name, UP, (fault,), shared, perhaps, kind="instance", label=label)
     facts = (*scaling.facts("MinSize", "DesiredCapacity"), *(facts_of(b, item) if item else ()))
     b.add(node, item=item or scaling, facts=facts, zone=zone)
+    if item:
+        judge_ground(b, name, item)
     if not is_healing_suspended(scaling):
         b.heals(fault, f"Auto Scaling group {scaling.id}")
         for event in certain:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from nospof.audit.builder import Builder
 from nospof.audit.parts.inside import keeps_nothing
 from nospof.audit.parts.routing import scaling_of
+from nospof.audit.windows import day
 from nospof.model.cloud import TAG_STATE
 from nospof.model.estate import Estate, Item, Record
-from nospof.model.topology import NEVER, UP, Node, On, Requirement, names_in
+from nospof.model.topology import NEVER, UP, AllOf, Node, On, Requirement, names_in
 
 RECOVER_ACTION = ":ec2:recover"
 USABLE_IMAGE = ("available", "")
+RESERVATION = (
+    "LaunchTemplateData.CapacityReservationSpecification.CapacityReservationTarget.CapacityReservationId"
+)
+HELD = ("active", "pending", "scheduled", "assessing", "delayed", "payment-pending")
+"""States of a reservation that is there or is to come; in any other nothing is launched into it."""
 
 
 def replacements(b: Builder) -> None:
@@ -37,7 +43,9 @@ def made_from(b: Builder, scaling: Item) -> Requirement:
     item = version_of(b.estate, template, version)
     if item is None:
         return b.unread(f"version {version or '$Default'} of launch template {template.label}")
-    return template_node(b, item, image(b, item.text("LaunchTemplateData.ImageId")))
+    made = template_node(b, item, image(b, item.text("LaunchTemplateData.ImageId")))
+    key = item.text(RESERVATION)
+    return AllOf((made, reserved(b, key))) if key else made
 
 
 def template_of(scaling: Item) -> tuple[str, str]:
@@ -95,6 +103,23 @@ def image(b: Builder, key: str) -> Requirement:
     return b.add(Node(name, NEVER, kind="image", label=label), item=item, facts=facts)
 
 
+def reserved(b: Builder, key: str) -> Requirement:
+    """Return the need of a capacity reservation that a template names: launches go there or fail."""
+    item = b.estate.find("capacity reservation", key)
+    if item is None:
+        return b.unread(f"capacity reservation {key}")
+    name, state = b.name(item), item.text("State", "active")
+    ends = item.moment("EndDate") if item.text("EndDateType") == "limited" else None
+    faults: tuple[str, ...] = ()
+    if ends is not None:
+        faults = (b.event(name, "reservation", f"the end of {item.says} on {day(ends)}", ends),)
+    is_lost = state not in HELD
+    if is_lost:
+        b.is_off(name, state)
+    node = Node(name, NEVER if is_lost else UP, faults, kind="reservation", label=item.says)
+    return b.add(node, item=item, facts=item.facts("State", "EndDate"))
+
+
 # Machines that nothing replaces ---------------------------------------------------------------------------
 
 
@@ -125,7 +150,12 @@ def is_pet(b: Builder, name: str) -> bool:
 
 
 def recovers(estate: Estate, item: Item) -> str:
-    """Return what moves an instance to another host when its own fails, or an empty string."""
+    """Return what moves an instance to another host when its own fails, or an empty string.
+
+    No alarm moves one off a dedicated host, which has a recovery of its own.
+    """
+    if item.text("Placement.HostId"):
+        return ""
     for alarm in estate.where("alarm", "Dimensions.Value", item.id):
         is_on = alarm.flag("ActionsEnabled", True) is not False
         if is_on and any(action.endswith(RECOVER_ACTION) for action in alarm.texts("AlarmActions")):
@@ -142,5 +172,6 @@ def pinned_zones(estate: Estate, item: Item) -> tuple[str, ...]:
     rows: tuple[Record, ...] = item.rows("LaunchTemplateData.NetworkInterfaces")
     subnets = [row.text("SubnetId") for row in rows if row.text("SubnetId")]
     known = [estate.find("subnet", one) for one in subnets]
+    known.append(estate.find("capacity reservation", item.text(RESERVATION)))
     zones = [zone, *(one.text("AvailabilityZone") for one in known if one)]
     return tuple(dict.fromkeys(one for one in zones if one))

@@ -136,6 +136,12 @@ class EC2Response(MotoEC2Response):
         self.error_on_dryrun()
         return ActionResult(status.describe(self.ec2_backend, self.params))
 
+    def describe_volume_status(self) -> ActionResult:  # type: ignore[override]
+        """Return that every volume is well: none is ever anything else here."""
+        self.error_on_dryrun()
+        volumes = self.ec2_backend.describe_volumes(volume_ids=self._get_param("VolumeIds", []), filters={})
+        return ActionResult({"VolumeStatuses": [status.of_volume(one) for one in volumes]})
+
     def modify_instance_event_start_time(self) -> ActionResult:
         """Move an announced reboot to another time before its deadline."""
         instance = self.ec2_backend.get_instance(self.params.get("InstanceId"))

@@ -72,6 +72,15 @@ def _passes(instance: Instance, filters: list[dict[str, Any]]) -> bool:
     return True
 
 
+def of_volume(volume: Any) -> dict[str, Any]:
+    """Return what DescribeVolumeStatus tells of a volume that is well."""
+    return {
+        "VolumeId": volume.id,
+        "AvailabilityZone": volume.zone.name,
+        "VolumeStatus": {"Status": "ok", "Details": [{"Name": "io-enabled", "Status": "passed"}]},
+    }
+
+
 def describe(backend: Any, parameters: Any) -> dict[str, Any]:
     """Return the answer to DescribeInstanceStatus.
 

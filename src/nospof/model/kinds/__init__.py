@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nospof.model.kinds.balancing import BALANCING
+from nospof.model.kinds.capacity import CAPACITY
 from nospof.model.kinds.compute import COMPUTE
 from nospof.model.kinds.containers import CONTAINERS
 from nospof.model.kinds.data import DATA
@@ -15,7 +16,7 @@ from nospof.model.kinds.trust import TRUST
 
 ASKED: dict[str, Kind] = {
     kind.name: kind
-    for kind in (*COMPUTE, *BALANCING, *ENTRY, *NETWORK, *RECOVERY, *DATA, *CONTAINERS, *TRUST)
+    for kind in (*COMPUTE, *BALANCING, *ENTRY, *NETWORK, *RECOVERY, *DATA, *CONTAINERS, *TRUST, *CAPACITY)
 }
 """Those that a call of AWS describes."""
 KINDS: dict[str, Kind] = {**ASKED, **{kind.name: kind for kind in INSIDE}}

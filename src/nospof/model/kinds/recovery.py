@@ -28,6 +28,8 @@ RECOVERY = (
             "LaunchTemplateData.Placement.AvailabilityZone",
             "LaunchTemplateData.Placement.HostId",
             "LaunchTemplateData.Placement.GroupName",
+            "LaunchTemplateData.CapacityReservationSpecification.CapacityReservationTarget"
+            ".CapacityReservationId",
             "LaunchTemplateData.NetworkInterfaces.SubnetId",
             "LaunchTemplateData.NetworkInterfaces.NetworkInterfaceId",
             "LaunchTemplateData.BlockDeviceMappings.Ebs.SnapshotId",

@@ -38,12 +38,16 @@ DOMAIN = (
     Rule(
         "NSP203",
         "domain/rack",
-        title="All members may share a rack through their placement group.",
+        title="All members may share a rack.",
         why=(
             "A cluster placement group puts machines near each other on purpose, for speed. One switch "
-            "or power feed may then be under all of them."
+            "or power feed may then be under all of them. The same is likely of machines that hang on one "
+            "network node, which EC2 tells of types for computing in groups."
         ),
-        looks_at="The placement group of every member, and its strategy where it could be read.",
+        looks_at=(
+            "The placement group of every member, its strategy where it could be read, and the lowest "
+            "network node above it where EC2 tells."
+        ),
         remedy=(
             "A second member outside of that group, or a spread group, whose members never share a rack."
         ),

@@ -72,13 +72,14 @@ RECOVERY = (
         "recovery/no-room",
         title="There is no room for a replacement.",
         why=(
-            "A subnet without free addresses, or a quota that is used up, refuses the launch that was "
-            "meant to save the day."
+            "A subnet without free addresses, or a capacity reservation that has ended, refuses the launch "
+            "that was meant to save the day."
         ),
         looks_at=(
-            "Free addresses of the subnets that members are launched in, and limits where they could be read."
+            "Free addresses of the subnets that members are launched in, and the state and end of the "
+            "reservation that a template names."
         ),
-        remedy="A larger or a further subnet; a higher quota, asked for in time.",
+        remedy="A larger or a further subnet; a reservation that lasts.",
         related=("NSP801", "NSP802"),
     ),
     Rule(
@@ -96,13 +97,16 @@ RECOVERY = (
     Rule(
         "NSP508",
         "recovery/healing-suspended",
-        title="The group's healing is switched off.",
+        title="Healing is switched off.",
         why=(
-            "Somebody suspended it for an afternoon, and it stayed. The group looks as always and "
-            "replaces nobody."
+            "Somebody suspended a group's for an afternoon, and it stayed. The group looks as always and "
+            "replaces nobody. A dedicated host's is off until somebody switches it on."
         ),
-        looks_at="The suspended processes of every Auto Scaling group.",
-        remedy="Resume the processes.",
+        looks_at=(
+            "The suspended processes of every Auto Scaling group, and host recovery of every dedicated host "
+            "that a member without a group is on."
+        ),
+        remedy="Resume the processes; switch host recovery on.",
         related=("NSP404", "NSP501"),
     ),
     Rule(

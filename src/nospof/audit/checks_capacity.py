@@ -1,0 +1,84 @@
+"""What stands under machines: findings that are no cuts, from their types and hosts."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from nospof.audit.builder import Service
+from nospof.audit.parts.inside import is_inside_known
+from nospof.model.cloud import TAG_STATE
+from nospof.model.estate import Estate, Item
+from nospof.model.findings import Finding
+
+HOST_RECOVERY = "host recovery:"
+"""Begins the event of a finding about a host that AWS does not bring back."""
+
+
+def capacity_checks(_estate: Estate, service: Service) -> list[Finding]:
+    """Return the findings about local disks and about hosts that nothing brings back.
+
+    The service's own estate is asked, as it remembers what a remedy is tried with.
+    """
+    estate = cast(Estate, service.watched)
+    machines = [service.item_of[one] for one in service.members if one in service.item_of]
+    # What an Auto Scaling group keeps is made anew from its image, on whatever host there is.
+    lasting = [
+        one
+        for one in machines
+        if one.kind.name == "instance"
+        and not estate.where("auto scaling group", "Instances.InstanceId", one.id)
+    ]
+    return [*local_disks(estate, service, lasting), *lasting_outages(estate, service, lasting)]
+
+
+def local_disks(estate: Estate, service: Service, machines: list[Item]) -> list[Finding]:
+    """Return a finding for each machine with disks that a stop empties, of which nobody saw the content."""
+    found = []
+    for item in machines:
+        sold = estate.find("instance type", item.text("InstanceType"))
+        if sold is None or sold.flag("InstanceStorageSupported") is not True:
+            continue
+        if item.tags.get(TAG_STATE) == "none" or is_inside_known(estate, item.id):
+            continue
+        size = sold.number("InstanceStorageInfo.TotalSizeInGB")
+        disks = f"{size:.0f} GB of local disks" if size else "local disks"
+        found.append(
+            Finding(
+                rule="NSP304",
+                service=service.entry.service,
+                title=f"{item.id} has {disks} that a stop empties; nobody looked whether data is there",
+                event=f"local disks:{item.id}",
+                severity="medium",
+                confidence="possible",
+                members=(item.id,),
+                view="data",
+                facts=(*item.facts("InstanceType"), *sold.facts("InstanceStorageSupported")),
+                location=item.location,
+                would_settle=f"is anything on the local disks of {item.id} that must not be lost?",
+            )
+        )
+    return found
+
+
+def lasting_outages(estate: Estate, service: Service, machines: list[Item]) -> list[Finding]:
+    """Return a finding for each dedicated host whose machines stay off when it fails."""
+    hosts = [estate.find("dedicated host", item.text("Placement.HostId")) for item in machines]
+    lasting = {host.id: host for host in hosts if host and host.text("HostRecovery") == "off"}
+    found = []
+    for key, host in sorted(lasting.items()):
+        who = ", ".join(sorted(one.id for one in machines if one.text("Placement.HostId") == key))
+        title = f"Host recovery of {host.says} is off: when it fails, its machines ({who}) stay off"
+        found.append(
+            Finding(
+                rule="NSP508",
+                service=service.entry.service,
+                title=title,
+                event=f"{HOST_RECOVERY}{key}",
+                severity="low",
+                members=(key,),
+                view="recovery",
+                facts=host.facts("HostRecovery", "HostMaintenance"),
+                location=host.location,
+            )
+        )
+    return found
