@@ -69,7 +69,7 @@ def test_an_endpoint_can_be_given_and_calls_say_who_makes_them(keys):
         cloud = connect(region="eu-central-1", endpoint=endpoint.url)
         assert cloud.identity().account == "123456789012"
         assert f"nospof/{__version__}" in cloud.sts.meta.config.user_agent_extra
-        assert endpoint.actions == ["GetCallerIdentity"] * 2
+        assert endpoint.actions == ["GetCallerIdentity"]  # once, however often it is wanted
 
 
 def test_no_region_is_a_usage_error(keys):

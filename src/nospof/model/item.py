@@ -47,9 +47,14 @@ class Record:
             raise KeyError(f"{self.kind.name} does not declare {full}")
         value: Any = self.fields
         for part in path.split("."):
-            if value is UNKNOWN:
+            if (
+                type(value) is dict
+            ):  # nearly always; `isinstance` of an abstract class is slow
+                value = value.get(part)
+            elif value is UNKNOWN:
                 return UNKNOWN
-            value = value.get(part) if isinstance(value, Mapping) else None
+            else:
+                value = value.get(part) if isinstance(value, Mapping) else None
         return value
 
     def is_unknown(self, path: str) -> bool:

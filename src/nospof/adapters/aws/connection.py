@@ -14,7 +14,7 @@ from nospof import __version__
 from nospof.adapters.aws.errors import is_lost, is_lost_answer, translated
 from nospof.adapters.clock import SystemClock
 from nospof.errors import CloudError, NotFound
-from nospof.model.cloud import Tags
+from nospof.model.cloud import Identity, Tags
 
 if TYPE_CHECKING:
     import boto3
@@ -54,6 +54,7 @@ class Connection:
         endpoint: the address to ask; when not given AWS_ENDPOINT_URL or AWS itself, as boto3 has it.
         clock: what patience waits on; the computer's own when not given.
         config: botocore's; for whoever needs other time limits.
+        caller: who is asking, where that has been read already.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class Connection:
         endpoint: str = "",
         clock: Clock | None = None,
         config: Config = CONFIG,
+        caller: Identity | None = None,
     ) -> None:
         self.session = session
         self.region = session.region_name
         self.clock: Clock = clock or SystemClock()
         self._endpoint = endpoint or None
         self._config = config
+        self._caller = caller
         self._making = threading.Lock()
         self._attempts = _Attempts()
         self._made_at: dict[str, float] = {}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from botocore import xform_name
 from botocore.config import Config
+from botocore.utils import parse_timestamp
 
 from nospof.adapters.aws.cloud import AwsCloud
 from nospof.adapters.values import plain
@@ -38,6 +40,8 @@ class AwsDiscovery:
         self._cloud = cloud
         self._clients: dict[tuple[str, str], Any] = {}
         self._making = threading.Lock()
+        parsers = cloud.session._session.get_component("response_parser_factory")
+        parsers.set_parser_defaults(timestamp_parser=moment)
 
     def identity(self) -> Identity:
         """See the port."""
@@ -110,6 +114,21 @@ def page_size(client: Any, operation: str, paginator: Any) -> int:
     )
     known = [one for one in limits if one]
     return min(known) if known and member.type_name == "integer" else 0
+
+
+def moment(value: Any) -> datetime:
+    """Return a moment of an answer, as botocore reads it.
+
+    Nearly all are ISO 8601, which the standard library reads in 0.2 microseconds and botocore in
+    50: a large account tells tens of thousands.
+    """
+    if isinstance(value, str) and value[10:11] == "T":
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    found: datetime = parse_timestamp(value)
+    return found
 
 
 def _kept(page: Mapping[str, Any]) -> Page:

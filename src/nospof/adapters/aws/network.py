@@ -19,10 +19,12 @@ class Network(Connection):
     """The part of the port that speaks of the caller and the network."""
 
     def identity(self) -> Identity:
-        """See the port."""
-        with self.reading("sts:GetCallerIdentity"):
-            answer = self.sts.get_caller_identity()
-        return Identity(answer["Account"], answer["Arn"], self.region)
+        """See the port. It is read once: a session's credentials stay those of one caller."""
+        if self._caller is None:
+            with self.reading("sts:GetCallerIdentity"):
+                answer = self.sts.get_caller_identity()
+            self._caller = Identity(answer["Account"], answer["Arn"], self.region)
+        return self._caller
 
     def zones(self) -> tuple[Zone, ...]:
         """See the port. Local and wavelength zones are left out: load balancers cannot join them."""

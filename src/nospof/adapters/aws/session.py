@@ -41,13 +41,13 @@ def connect(region: str = "", profile: str = "", endpoint: str = "") -> AwsCloud
     _check_credentials(session)
     try:
         # A person waits for this one: no long series of attempts.
-        AwsCloud(session, endpoint=endpoint, config=CONFIG.merge(QUICK)).identity()
+        caller = AwsCloud(session, endpoint=endpoint, config=CONFIG.merge(QUICK)).identity()
     except CloudError as error:
         raise _first_answer(error, endpoint) from error
     except ValueError as error:
         message = f"AWS_ENDPOINT_URL is not an address: {error}. It looks like http://127.0.0.1:4566."
         raise UsageError(message) from error
-    return AwsCloud(session, endpoint=endpoint)
+    return AwsCloud(session, endpoint=endpoint, caller=caller)
 
 
 def _session(region: str, profile: str) -> boto3.Session:
