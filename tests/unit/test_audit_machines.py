@@ -168,14 +168,11 @@ def test_each_service_is_read_from_its_own_part_of_the_estate() -> None:
 
 
 def test_a_zone_with_most_of_the_votes_has_a_rule_of_its_own() -> None:
-    brokers = item(
-        "broker",
-        BrokerId="bus",
-        DeploymentMode="CLUSTER_MULTI_AZ",
-        EngineType="RABBITMQ",
-        SubnetIds=["subnet-a", "subnet-b"],
-    )
-    subnets = [item("subnet", SubnetId=f"subnet-{zone[-1]}", AvailabilityZone=zone) for zone in (A, B)]
-    uses = tuple(Use(who, "broker", "bus") for who in ("i-1", "i-2"))
-    report = audit_estate(account(*PAIR, brokers, *subnets, uses=uses))
+    # Of four masters in three zones, two share one, and three must agree.
+    config = {"InstanceCount": 3, "ZoneAwarenessEnabled": True, "MultiAZWithStandbyEnabled": True}
+    votes = {"DedicatedMasterEnabled": True, "DedicatedMasterCount": 4}
+    where = {"AvailabilityZones": list(ZONES)}
+    domain = item("search domain", DomainName="s", ClusterConfig={**config, **votes}, VPCOptions=where)
+    uses = tuple(Use(who, "search domain", "s") for who in ("i-1", "i-2"))
+    report = audit_estate(account(*PAIR, domain, uses=uses))
     assert {one.rule for one in report.findings if one.is_single_point} == {"NSP205"}

@@ -215,3 +215,72 @@ def test_files_without_a_way_to_them_serve_nobody_and_unread_ways_are_possible()
     assert points(report, "possible") == {"unread:mount target of fs"}
     assert points(report) == set()
     assert report.exit_code == 13
+
+
+# Brokers, caches and search -------------------------------------------------------------------------------
+
+
+def test_three_brokers_stand_in_three_zones_however_few_subnets_they_are_reached_in() -> None:
+    for subnets in (["s-a", "s-b", "s-c"], ["s-a", "s-b"], []):
+        assert verdict(audited(broker("CLUSTER_MULTI_AZ", subnets))) == set()
+    assert points(audited(broker("CLUSTER_MULTI_AZ", ["s-a"]))) == {f"zone:{A}"}
+
+
+def test_cache_nodes_that_aws_keeps_apart_share_no_zone_though_nobody_could_tell_which() -> None:
+    report = audited(cache(UNKNOWN, UNKNOWN), is_whole=False)
+    assert verdict(report) == set()
+    assert report.exit_code == 0
+    together = audited(cache(UNKNOWN, UNKNOWN, MultiAZ="disabled"), is_whole=False)
+    assert points(together, "possible") == {"zone:unplaced"}
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        cache(A, B, AutomaticFailover="enabling"),
+        cache(MultiAZ="disabled", NodeGroups=UNKNOWN),
+        item("cache cluster", CacheClusterId="m", Engine="memcached", NumCacheNodes=UNKNOWN),
+        item("Kafka cluster", ClusterArn="k", Provisioned={"NumberOfBrokerNodes": UNKNOWN}),
+        item("search domain", DomainName="s", ClusterConfig={"InstanceCount": UNKNOWN}),
+        item(
+            "search domain",
+            DomainName="s",
+            ClusterConfig={"InstanceCount": 2, "ZoneAwarenessEnabled": UNKNOWN},
+        ),
+    ],
+    ids=lambda one: one.kind.name,
+)
+def test_what_nobody_could_tell_of_a_store_is_possible_and_never_certain(store: Item) -> None:
+    report = audited(store, is_whole=False)
+    assert points(report) == set()
+    assert points(report, "possible")
+    assert report.exit_code == 13
+
+
+def search(nodes: int, zones: tuple[str, ...] = (), masters: int = 0, **more: Any) -> Item:
+    config = {"InstanceCount": nodes, "ZoneAwarenessEnabled": len(zones) > 1}
+    votes = {"DedicatedMasterEnabled": bool(masters), "DedicatedMasterCount": masters}
+    where = {"VPCOptions": {"AvailabilityZones": list(zones)}} if zones else {}
+    return item("search domain", DomainName="s", ClusterConfig={**config, **votes, **more}, **where)
+
+
+def test_search_nodes_in_one_zone_fall_with_it_known_or_not() -> None:
+    assert points(audited(search(2, (A,)))) == {f"zone:{A}"}
+    assert points(audited(search(2))) == {"zone of search domain s"}
+
+
+def test_three_masters_stand_in_three_zones_though_the_data_stands_in_two() -> None:
+    assert points(audited(search(2, (A, B), masters=3))) == set()
+    two = audited(search(2, (A, B), masters=2))
+    assert {"search domain s master 1", f"zone:{A}"} <= points(two)
+
+
+def test_search_with_a_standby_zone_has_a_copy_of_everything_in_each() -> None:
+    assert verdict(audited(search(3, (A, B, C), masters=3, MultiAZWithStandbyEnabled=True))) == set()
+    assert points(audited(search(3, (A, B, C), masters=3)), "possible") != set()
+
+
+def test_two_file_servers_of_ontap_share_their_zone_and_nothing_else() -> None:
+    fields = {"SubnetIds": ["s-a"], "OntapConfiguration": {"DeploymentType": "SINGLE_AZ_1"}}
+    report = audited(item("FSx file system", FileSystemId="o", **fields))
+    assert verdict(report) == {("NSP201", f"zone:{A}", "certain")}

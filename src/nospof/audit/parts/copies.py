@@ -152,13 +152,16 @@ def ways_in(b: Builder, item: Item, kind: str, zones: Iterable[str]) -> Requirem
     return AnyOf(legs) if legs else UP
 
 
-def spread(b: Builder, item: Item, kind: str, zones: Sequence[str], number: int) -> list[On]:
-    """Add copies that a service spreads evenly over the zones it was given."""
+def spread(
+    b: Builder, item: Item, kind: str, zones: Sequence[str], number: int, *, is_apart: bool = False
+) -> list[On]:
+    """Add copies that a service spreads evenly over its zones; apart where no two of them share one."""
     found = []
     for place in range(number):
         zone = zones[place % len(zones)] if zones else ""
         label = f"node {place + 1} of {item.kind.singular} {item.label}"
-        found.append(add_copy(b, item, kind, Copy(f"{b.name(item)} copy {place + 1}", label, zone)))
+        copy = Copy(f"{b.name(item)} copy {place + 1}", label, zone, is_apart)
+        found.append(add_copy(b, item, kind, copy))
     return found
 
 

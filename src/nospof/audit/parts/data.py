@@ -132,11 +132,18 @@ def warehouse(b: Builder, item: Item) -> Requirement:
 def cache(b: Builder, item: Item) -> Requirement:
     """A replication group: its shards hold different keys; a replica takes over only where that is on."""
     said = item.at("AutomaticFailover")
-    takes_over = None if said is UNKNOWN else item.text("AutomaticFailover") == "enabled"
+    takes_over = None if said in (UNKNOWN, "enabling") else said == "enabled"
     shards = [shard(b, item, row, takes_over) for row in item.rows("NodeGroups")]
-    if not shards:
+    if not shards and takes_over and not is_spread(item):
+        shards = [b.unread(f"nodes of cache {item.label}")]
+    elif not shards:
         shards = [single_or_pair(b, item, "cache", (), takes_over)[0]]
     return umbrella(b, item, divided(shards), item.facts("AutomaticFailover", "MultiAZ", "NodeGroups"))
+
+
+def is_spread(item: Item) -> bool:
+    """Whether AWS keeps the nodes of each shard in more than one zone."""
+    return item.text("MultiAZ") == "enabled"
 
 
 def shard(b: Builder, item: Item, row: Record, takes_over: bool | None) -> Requirement:
@@ -144,6 +151,7 @@ def shard(b: Builder, item: Item, row: Record, takes_over: bool | None) -> Requi
     rows = sorted(
         row.rows("NodeGroupMembers"), key=lambda one: (one.text("CurrentRole") != "primary", name_of(one))
     )
+    known = tuple(zone for one in rows if (zone := one.text("PreferredAvailabilityZone")))
     nodes = [
         add_copy(
             b,
@@ -153,6 +161,8 @@ def shard(b: Builder, item: Item, row: Record, takes_over: bool | None) -> Requi
                 f"cache node {name_of(one) or f'{item.id} {number}'}",
                 f"cache node {name_of(one) or number} of {item.label}",
                 one.text("PreferredAvailabilityZone"),
+                is_spread(item),
+                known,
             ),
             item.facts("AutomaticFailover"),
         )
@@ -183,7 +193,10 @@ def cache_cluster(b: Builder, item: Item) -> Requirement:
     whole = item.text("PreferredAvailabilityZone")
     zone = "" if whole == "Multiple" else whole
     zones = [one.text("CustomerAvailabilityZone") or zone for one in item.rows("CacheNodes")]
-    zones = zones or [zone] * int(item.number("NumCacheNodes", 1) or 1)
+    number = item.number("NumCacheNodes", 1)
+    if not zones and number is None and item.text("Engine") in ("", "memcached"):
+        return umbrella(b, item, b.unread(f"nodes of cache {item.label}"), item.facts("NumCacheNodes"))
+    zones = zones or [zone] * int(number or 1)
     nodes: list[Requirement] = [
         add_copy(b, item, "cache", Copy(f"{b.name(item)} node {n}", f"node {n} of cache {item.label}", one))
         for n, one in enumerate(zones, 1)
@@ -234,7 +247,10 @@ def broker(b: Builder, item: Item) -> Requirement:
     zones = zones_at(b, item, "SubnetIds")
     needs: Requirement
     if mode == "CLUSTER_MULTI_AZ":
-        needs = AtLeast(2, tuple((1, one) for one in spread(b, item, "broker", zones, 3)))
+        # AWS puts the three into three zones, whatever subnets they are reached in (Amazon MQ API, brokers).
+        apart = spread(b, item, "broker", zones if len(zones) == 3 else (), 3, is_apart=True)
+        votes = AtLeast(2, tuple((1, one) for one in apart))
+        needs = AllOf((votes, ways_in(b, item, "broker", zones)))
     else:
         has_pair = None if mode is UNKNOWN else mode == "ACTIVE_STANDBY_MULTI_AZ"
         needs, first = single_or_pair(b, item, "broker", zones, has_pair, facts)
@@ -248,42 +264,68 @@ def kafka_cluster(b: Builder, item: Item) -> Requirement:
     if item.text("ClusterType") == "SERVERLESS":
         return umbrella(b, item, UP, item.facts("ClusterType"))
     zones = zones_at(b, item, "Provisioned.BrokerNodeGroupInfo.ClientSubnets")
-    number = int(item.number("Provisioned.NumberOfBrokerNodes", 0) or len(zones) or 1)
+    facts = item.facts("Provisioned.NumberOfBrokerNodes")
+    # There is one broker or more in each zone.
+    number = int(item.number("Provisioned.NumberOfBrokerNodes") or len(zones))
+    if not number:
+        return umbrella(b, item, b.unread(f"brokers of {item.label}"), facts)
     nodes = spread(b, item, "broker", zones, number)
     b.ask(f"do all topics of {item.label} have replicas that may be lost (min.insync.replicas)?")
     needs = Unknown(AllOf(tuple(nodes)), AnyOf(tuple(nodes))) if number > 1 else nodes[0]
-    return umbrella(b, item, needs, item.facts("Provisioned.NumberOfBrokerNodes"))
+    return umbrella(b, item, needs, facts)
 
 
 def search_domain(b: Builder, item: Item) -> Requirement:
     """OpenSearch: data nodes with their replicas, and masters that must agree."""
-    number = int(item.number("ClusterConfig.InstanceCount", 1) or 1)
-    is_aware = item.flag("ClusterConfig.ZoneAwarenessEnabled")
-    zones = list(item.texts("VPCOptions.AvailabilityZones"))
-    zones = zones or zones_at(b, item, "VPCOptions.SubnetIds")
+    number = item.number("ClusterConfig.InstanceCount", 1)
     paths = ("ClusterConfig.InstanceCount", "ClusterConfig.ZoneAwarenessEnabled")
     facts = item.facts(*paths, "ClusterConfig.DedicatedMasterCount")
+    if number is None:
+        return umbrella(b, item, b.unread(f"how many nodes search domain {item.label} has"), facts)
     if number == 1:
-        only, _ = single_or_pair(b, item, "search", zones, False, facts)
+        only, _ = single_or_pair(b, item, "search", zones_of_domain(b, item), False, facts)
         return umbrella(b, item, only, facts)
-    nodes = spread(b, item, "search", zones if is_aware else zones[:1], number)
+    nodes = search_nodes(b, item, "copy", int(number))
     masters = int(item.number("ClusterConfig.DedicatedMasterCount", 0) or 0)
     if masters and item.flag("ClusterConfig.DedicatedMasterEnabled", True):
-        votes = [
-            add_copy(b, item, "search", master_of(b, item, zones, place)) for place in range(1, masters + 1)
-        ]
-        agree: Requirement = majority(votes)
+        agree: Requirement = majority(search_nodes(b, item, "master", masters))
     else:
         agree = Unknown(majority(nodes), AnyOf(tuple(nodes)))
-    b.ask(f"does every index of {item.label} have a replica?")
-    data = Unknown(AllOf(tuple(nodes)), AnyOf(tuple(nodes)))
+    data: Requirement = AnyOf(tuple(nodes))
+    # With a standby, AWS refuses an index that has not a copy in each zone (OpenSearch guide, Multi-AZ).
+    if item.flag("ClusterConfig.MultiAZWithStandbyEnabled") is not True:
+        b.ask(f"does every index of {item.label} have a replica?")
+        data = Unknown(AllOf(tuple(nodes)), data)
     return umbrella(b, item, AllOf((data, agree)), facts)
 
 
-def master_of(b: Builder, item: Item, zones: list[str], place: int) -> Copy:
-    """Return a dedicated master of a search domain."""
-    zone = zones[(place - 1) % len(zones)] if zones else ""
-    return Copy(f"{b.name(item)} master {place}", f"master {place} of {item.label}", zone)
+def zones_of_domain(b: Builder, item: Item) -> list[str]:
+    """Return the zones of a search domain, as far as they are known."""
+    return list(item.texts("VPCOptions.AvailabilityZones")) or zones_at(b, item, "VPCOptions.SubnetIds")
+
+
+def search_nodes(b: Builder, item: Item, role: str, number: int) -> list[On]:
+    """Add nodes of a search domain: over several zones, all in one, or nobody could tell."""
+    is_aware, zones = item.flag("ClusterConfig.ZoneAwarenessEnabled"), zones_of_domain(b, item)
+    if is_aware is None:
+        zones, count = [], number
+    elif is_aware:
+        count = len(zones) or int(
+            item.number("ClusterConfig.ZoneAwarenessConfig.AvailabilityZoneCount", 2) or 2
+        )
+        if role == "master" and len(b.estate.of("zone")) != 2:
+            count = 3  # Whatever the zones of the data (OpenSearch guide, Multi-AZ domains).
+    else:
+        zones, count = zones[:1], 1
+    found = []
+    for place in range(number):
+        part = place % count
+        zone = zones[part] if part < len(zones) else ""
+        where = f"part {part + 1} of {item.says}" if is_aware else "" if is_aware is None else item.says
+        label = f"{'node' if role == 'copy' else role} {place + 1} of {item.says}"
+        copy = Copy(f"{b.name(item)} {role} {place + 1}", label, zone, is_aware is True, tuple(zones), where)
+        found.append(add_copy(b, item, "search", copy))
+    return found
 
 
 def majority(nodes: list[On]) -> Requirement:

@@ -112,8 +112,8 @@ def fsx_file_system(b: Builder, item: Item) -> Requirement:
     has_pair = None if said is UNKNOWN else str(said).startswith("MULTI_AZ")
     facts = item.facts(f"{path}.DeploymentType", "SubnetIds") if path else item.facts("SubnetIds")
     needs, first = single_or_pair(b, item, "file system", zones, has_pair, facts)
-    if "_HA_" in str(said):
-        # Two servers in the same zone: only their zone is shared.
+    if "_HA_" in str(said) or (path.startswith("Ontap") and has_pair is False):
+        # Two servers in the same zone, as ONTAP always has: only their zone is shared.
         b.change(first.node, faults=())
     elif has_pair is False:
         b.state(f"files of {item.label}", first)
