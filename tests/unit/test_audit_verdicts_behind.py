@@ -284,3 +284,34 @@ def test_two_file_servers_of_ontap_share_their_zone_and_nothing_else() -> None:
     fields = {"SubnetIds": ["s-a"], "OntapConfiguration": {"DeploymentType": "SINGLE_AZ_1"}}
     report = audited(item("FSx file system", FileSystemId="o", **fields))
     assert verdict(report) == {("NSP201", f"zone:{A}", "certain")}
+
+
+# Words ----------------------------------------------------------------------------------------------------
+
+
+def titles(report: AuditReport) -> str:
+    return "; ".join(one.title for one in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("store", "says"),
+    [
+        (
+            item("database cluster", DBClusterIdentifier="c", Engine="aurora-mysql"),
+            "c is without an instance",
+        ),
+        (item("secret", ARN="s", Name="s", DeletedDate="2026-11-20T00:00:00Z"), "secret s is being deleted"),
+        (item("file system", FileSystemId="fs"), "mount target of fs is missing"),
+        (database(DBInstanceStatus="stopped"), "database db is in the state stopped"),
+    ],
+)
+def test_what_is_wrong_reads_as_a_sentence(store: Item, says: str) -> None:
+    assert says in titles(audited(store))
+
+
+def test_what_is_broken_is_named_once_however_many_need_it() -> None:
+    gone = [item("route table", RouteTableId="rtb", VpcId="v", Associations=[{"Main": True}])]
+    gone[0] = gone[0].with_fields(Routes=[{"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-9"}])
+    machines = (instance("i-1", A, VpcId="v"), instance("i-2", B, VpcId="v"))
+    report = audit_estate(account(*PAIR[:4], *machines, *SUBNETS, *gone))
+    assert titles(report).count("nat-9") == 1

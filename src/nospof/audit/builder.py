@@ -230,7 +230,7 @@ class Builder:
             self.service.possible_states.add(name)
 
     def is_off(self, name: str, says: str, *, certain: bool = True) -> None:
-        """Note that a node does not serve now, or perhaps."""
+        """Note that a node does not serve now, or perhaps; what it says ends the sentence "it is ..."."""
         (self._failed if certain else self._maybe_failed).add(name)
         self.service.state_of[name] = says
 
@@ -283,8 +283,8 @@ class Builder:
     def gone(self, kind: str, key: str) -> Requirement:
         """Return a need of something that was read to be missing: it can never be up."""
         name = f"gone:{kind} {key}"
-        self.is_off(name, "does not exist")
-        return self.add(Node(name, NEVER, kind="gone", label=f"{kind} {key} (does not exist)"))
+        self.is_off(name, "missing")
+        return self.add(Node(name, NEVER, kind="gone", label=f"{kind} {key}"))
 
     def not_read(self, what: str) -> None:
         """Note what of this service was not read or not understood: the verdict is incomplete."""

@@ -180,12 +180,14 @@ class _Judge:
     def broken(self, view: str, *, is_certain: bool) -> Finding:
         """Return the finding that a view is down although the service runs."""
         gone = sorted(
-            name
-            for node in self.topology.nodes
-            for each, extra in node.views
-            if each == view
-            for name in names_in(extra)
-            if name in self.service.state_of
+            {
+                name
+                for node in self.topology.nodes
+                for each, extra in node.views
+                if each == view
+                for name in names_in(extra)
+                if name in self.service.state_of
+            }
         )
         case = _Case(view, "configured", is_certain)
         why = self.what_is_off(gone) or "see the proof"

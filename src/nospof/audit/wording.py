@@ -94,7 +94,7 @@ def upon(event: Event) -> str:
         return f"when {event.says} expires"
     if event.kind == "spot pool":
         return f"when AWS takes {event.says} back"
-    if event.kind in ("maintenance", "unread") or event.starts_at:
+    if event.kind in ("maintenance", "unread", "key") or event.starts_at:
         return f"with {event.says}"
     return f"when {event.says} fails"
 

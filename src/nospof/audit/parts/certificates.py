@@ -65,7 +65,7 @@ def use_certificate(b: Builder, user: str, key: str) -> None:
         node = Node(name, UP, (event,), kind="certificate", label=label)
         b.add(node, item=item, facts=item.facts(*paths))
         if is_dead:
-            b.is_off(name, "is not valid any more")
+            b.is_off(name, "not valid any more")
     # Without a day nobody knows whether it ends before it is replaced.
     b.also_needs(user, "serving", On(name), certain=ends is not None or is_dead)
 
@@ -122,5 +122,5 @@ def use_domain(b: Builder, user: str, host: str) -> None:
         node = Node(name, UP, (event,), kind="domain", label=label)
         b.add(node, item=item, facts=item.facts("Expiry", "AutoRenew"))
         if b.estate.read_at and ends <= b.estate.read_at:
-            b.is_off(name, "has ended")
+            b.is_off(name, "over")
     b.also_needs(user, "serving", On(name))

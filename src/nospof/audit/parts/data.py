@@ -81,9 +81,14 @@ def database_cluster(b: Builder, item: Item) -> Requirement:
     elif not members and not shares_storage:
         first, second = pair(b, item, "database", ())
         needs = AnyOf((first, second))
-    elif not members and b.estate.is_whole and not b.estate.is_unread("database"):
+    elif (
+        not members
+        and not item.is_unknown("DBClusterMembers")
+        and b.estate.is_whole
+        and not b.estate.is_unread("database")
+    ):
         needs = NEVER
-        b.is_off(b.name(item), "has no instance")
+        b.is_off(b.name(item), "without an instance")
     elif not members:
         needs = b.unread(f"instances of database cluster {item.label}")
     found = umbrella(b, item, needs, facts)

@@ -95,5 +95,5 @@ def virtual_interface(b: Builder, item: Item) -> Requirement:
     if state in GONE:
         b.is_off(name, state)
     elif any(row.text("bgpStatus") == "down" for row in item.rows("bgpPeers")):
-        b.is_off(name, "its BGP session is down", certain=False)
+        b.is_off(name, "without a BGP session", certain=False)
     return On(name)

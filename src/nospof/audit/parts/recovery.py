@@ -98,7 +98,7 @@ def image(b: Builder, key: str) -> Requirement:
     is_allowed = item.flag("ImageAllowed", True) is not False
     if state in USABLE_IMAGE and is_allowed:
         return b.add(Node(name, kind="image", label=label), item=item, facts=item.facts("State"))
-    b.is_off(name, state if state not in USABLE_IMAGE else "is not allowed in this account")
+    b.is_off(name, state if state not in USABLE_IMAGE else "not allowed in this account")
     facts = item.facts("State", "ImageAllowed")
     return b.add(Node(name, NEVER, kind="image", label=label), item=item, facts=facts)
 

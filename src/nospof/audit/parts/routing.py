@@ -120,7 +120,7 @@ def egress_of(b: Builder, subnet: str, table: Item, zone: str) -> Requirement:
         return UP
     if row.text("State") == "blackhole":
         name = f"route out of {subnet or table.id}"
-        b.is_off(name, "leads nowhere: what it named is gone")
+        b.is_off(name, "a dead end: what it named is gone")
         node = Node(name, NEVER, kind="route", label=f"the route out of {subnet or table.label}")
         return b.add(node, item=table, facts=table.facts("Routes"))
     if key := row.text("NatGatewayId"):
@@ -180,7 +180,7 @@ def transit(b: Builder, key: str, network: str, zone: str) -> Requirement:
     if not zone or "" in zones or not zones or zone in zones:
         return UP
     name = f"{key} from {zone}"
-    b.is_off(name, f"has no leg in {zone}")
+    b.is_off(name, f"without a leg in {zone}")
     label = f"the way from {zone} over transit gateway {key}"
     facts = attachments[0].facts("SubnetIds")
     return b.add(Node(name, AnyOf(()), kind="route", label=label), item=attachments[0], facts=facts)

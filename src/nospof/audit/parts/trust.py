@@ -33,7 +33,7 @@ def secret(b: Builder, item: Item) -> Requirement:
     node = Node(b.name(item), NEVER if is_gone else UP, kind="secret", label=f"secret {item.label}")
     found = b.add(node, item=item, facts=item.facts("DeletedDate"))
     if is_gone:
-        b.is_off(found.node, "is being deleted")
+        b.is_off(found.node, "being deleted")
     return found
 
 
@@ -47,7 +47,7 @@ def keys(b: Builder) -> None:
         is_disk = item.kind.name == "volume"
         b.also_needs(name, "recovery", b.of(used))
         if used.text("KeyState") != "PendingDeletion" and item.kind.name in STOPS_WITHOUT:
-            says = f"key {used.label} ({used.text('KeyState')}), without which AWS stops {item.label}"
+            says = f"key {used.label} in the state {used.text('KeyState')}: AWS stops {item.label}"
             event = b.event(f"key:{used.id}", "key", says)
             b.change(name, domains=(*b.nodes[name].domains, event))
         day = used.moment("DeletionDate")
