@@ -19,7 +19,7 @@ from nospof.audit.cuts import blast_radius, gates_of
 from nospof.audit.evidence import Evidence
 from nospof.audit.graph import Graph, build_graph
 from nospof.audit.proofs import prove_on
-from nospof.audit.wording import days_left, down_title, event_title, share_title, state_title
+from nospof.audit.wording import closes_the_door, days_left, down_title, event_title, share_title, state_title
 from nospof.model.findings import Confidence, Finding, ProofStep, Severity
 from nospof.model.topology import VIEWS, AtLeast, Event, Requirement, names_in, parts_of
 
@@ -148,6 +148,8 @@ class _Judge:
         is_quorum = any(isinstance(one, AtLeast) and one.need > 1 for one in every_part(votes))
         if case.view == "serving" and is_quorum and event.kind in ("zone", "host", "rack"):
             return "NSP205"
+        if case.view == "serving" and event.kind == "zone" and closes_the_door(self.service, event.id):
+            return "NSP106"
         return self.rule(case.view, event.kind)
 
     # It is down already --------------------------------------------------------------------------
@@ -179,16 +181,7 @@ class _Judge:
 
     def broken(self, view: str, *, is_certain: bool) -> Finding:
         """Return the finding that a view is down although the service runs."""
-        gone = sorted(
-            {
-                name
-                for node in self.topology.nodes
-                for each, extra in node.views
-                if each == view
-                for name in names_in(extra)
-                if name in self.service.state_of
-            }
-        )
+        gone = sorted(self.needed_in(view) & self.service.state_of.keys())
         case = _Case(view, "configured", is_certain)
         why = self.what_is_off(gone) or "see the proof"
         return Finding(
@@ -205,6 +198,17 @@ class _Judge:
             facts=self.evidence.facts_about(gone),
             location=self.evidence.location_of(gone),
         )
+
+    def needed_in(self, view: str) -> set[str]:
+        """Return the nodes that are needed beyond serving in a view, and what these need in turn."""
+        extras = [extra for node in self.topology.nodes for each, extra in node.views if each == view]
+        waiting, found = list(names_in(*extras)), set[str]()
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting.extend(names_in(self.topology.by_name[name].requirement))
+        return found
 
     def rule_of_broken(self, view: str, gone: Iterable[str]) -> str:
         kinds = {self.topology.by_name[node].kind for node in gone}

@@ -50,6 +50,8 @@ def propose(estate: Estate, service: Service, finding: Finding) -> Proposal:
         return take_early(estate, service, finding)
     if finding.rule == "NSP201" and service.outside:
         return enable_zone(estate, service, service.outside[0][1].text("Target.Id"))
+    if finding.rule == "NSP106":
+        return second_door(estate, service, finding)
     kind = service.topology.event(finding.event).kind
     if finding.view == "serving" and kind in MACHINES:
         return second_machine(estate, service)
@@ -220,6 +222,29 @@ def enable_zone(estate: Estate, service: Service, instance_id: str) -> Proposal:
     says = f"enable zone {zone} on {balancer.label}: a target is there already"
     return Proposal(
         says, (zone_command(estate, balancer, zone),), lambda old: with_zone(old, balancer.id, zone)
+    )
+
+
+def second_door(estate: Estate, service: Service, finding: Finding) -> Proposal:
+    """Propose to enable a zone in which a member stands already, on a balancer that is in one zone."""
+    if service.outside:
+        return enable_zone(estate, service, service.outside[0][1].text("Target.Id"))
+    standing = [service.zone_of.get(one, "") for one in service.members]
+    zone = next((one for one in standing if one and f"zone:{one}" != finding.event), "")
+    found = service.item_of.values()
+    item = balancer_of(service) or next(
+        (one for one in found if one.kind.name == "classic load balancer"), None
+    )
+    if item is None or not zone:
+        return Proposal("enable on the balancer the zones that its targets are in")
+    says, key = f"enable zone {zone} on {item.label}: a member is there already", item.id
+    if item.kind.name == "load balancer":
+        return Proposal(says, (zone_command(estate, item, zone),), lambda old: with_zone(old, key, zone))
+    present = item.texts("AvailabilityZones") or [zone_of_row(estate, one) for one in item.texts("Subnets")]
+    return Proposal(
+        says,
+        tuple(classic_commands(estate, item, zone)[:1]),
+        lambda old: old.changed("classic load balancer", key, AvailabilityZones=[*present, zone]),
     )
 
 

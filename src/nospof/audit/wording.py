@@ -43,16 +43,26 @@ def event_title(service: Service, event: Event, view: str, *, is_now: bool) -> s
         return f"{name} has no spare now ({what_is_off(service)}): it stops {upon(event)}"
     if event.kind == "instance":
         return instance_title(service, event)
-    if event.kind == "zone" and is_everything_in(service, event.id):
-        zone = event.id.partition(":")[2]
-        where = f"in zone {zone}" if zone else f"in one zone ({event.says})"
-        return f"Every machine of {name} is {where}: none is left when it fails"
+    if event.kind == "zone" and (says := zone_title(service, event)):
+        return says
     if event.kind == "maintenance":
         members = ", ".join(hit_by(service, event.id))
         return f"{event.says} takes {name} down: no other member serves while {members} is out"
     if event.kind == "unread":
         return f"{name} may hang on something unread: {event.says}"
     return f"{name} stops {upon(event)}"
+
+
+def zone_title(service: Service, event: Event) -> str:
+    """Return the title of a zone that takes all machines or the only door; else nothing."""
+    name = service.entry.service
+    if closes_the_door(service, event.id):
+        return f"{name} stops {upon(event)}: its balancer is in that zone alone, its members are not"
+    if not is_everything_in(service, event.id):
+        return ""
+    zone = event.id.partition(":")[2]
+    where = f"in zone {zone}" if zone else f"in one zone ({event.says})"
+    return f"Every machine of {name} is {where}: none is left when it fails"
 
 
 def instance_title(service: Service, event: Event) -> str:
@@ -81,6 +91,14 @@ def is_everything_in(service: Service, event_id: str) -> bool:
     """Whether an event hits every machine of the service."""
     nodes = service.topology.by_name
     return bool(service.members) and all(event_id in nodes[member].domains for member in service.members)
+
+
+def closes_the_door(service: Service, event_id: str) -> bool:
+    """Whether an event takes every zone of the balancers, and not all that stands behind them."""
+    nodes = service.topology.by_name
+    doors = [node for node in service.topology.nodes if node.kind == "balancer zone"]
+    spared = bool(service.outside) or any(event_id not in nodes[one].domains for one in service.members)
+    return bool(doors) and spared and all(event_id in one.domains for one in doors)
 
 
 def hit_by(service: Service, event_id: str) -> list[str]:

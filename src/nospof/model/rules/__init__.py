@@ -32,7 +32,6 @@ EVERY_RULE: dict[str, Rule] = {
 
 NOT_BUILT = frozenset(
     {
-        "NSP106",
         "NSP207",
         "NSP401",
         "NSP405",

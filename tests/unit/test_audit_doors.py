@@ -1,0 +1,73 @@
+"""A balancer in one zone, whatever stands behind it: its own rule, and its own remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nospof.model.findings import AuditReport, Finding
+from support.estates import A, B, audit, balancer, group, instance, item, target
+
+PAIR = (group(), target("i-1"), target("i-2"), instance("i-1", A), instance("i-2", B))
+NETWORK = {"Type": "network"}
+
+
+def cut(report: AuditReport, zone: str = A) -> Finding:
+    (only,) = [one for one in report.findings if one.event == f"zone:{zone}" and one.view == "serving"]
+    return only
+
+
+def classic(**fields: Any) -> list[Any]:
+    old = item("classic load balancer", LoadBalancerName="old", Instances=[{"InstanceId": "i-1"}], **fields)
+    rows = [{"InstanceId": "i-1"}, {"InstanceId": "i-2"}]
+    return [old.with_fields(Instances=rows), instance("i-1", A), instance("i-2", B)]
+
+
+def subnet(zone: str) -> Any:
+    return item("subnet", SubnetId=f"subnet-{zone[-1]}", AvailabilityZone=zone, VpcId="vpc-1")
+
+
+def test_a_network_balancer_in_one_zone_closes_the_only_door() -> None:
+    finding = cut(audit(balancer(zones=(A,), **NETWORK), *PAIR))
+    assert (finding.rule, finding.severity) == ("NSP106", "critical")
+    assert finding.title == (
+        f"www stops when zone {A} (euw1-aza) fails: its balancer is in that zone alone, its members are not"
+    )
+    assert finding.remedy.is_verified
+    assert "set-subnets" in finding.remedy.commands[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "command"),
+    [
+        ({"AvailabilityZones": [A]}, "enable-availability-zones-for-load-balancer"),
+        ({"Subnets": ["subnet-a"]}, "attach-load-balancer-to-subnets"),
+    ],
+    ids=["by zones", "by subnets"],
+)
+def test_a_classic_balancer_gets_the_zone_in_which_a_member_is(fields: dict[str, Any], command: str) -> None:
+    finding = cut(audit(*classic(**fields), subnet(A), subnet(B)))
+    assert finding.rule == "NSP106"
+    assert finding.remedy.is_verified
+    assert command in finding.remedy.commands[0]
+    assert len(finding.remedy.commands) == 1
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [balancer(zones=(A,), **NETWORK), *PAIR[:3], instance("i-1", A), instance("i-2", A)],
+        [balancer(zones=(A, B), **NETWORK), *PAIR[:3], instance("i-1", A), instance("i-2", A)],
+    ],
+    ids=["all in the balancer's zone", "balancer in both"],
+)
+def test_machines_in_one_zone_are_no_matter_of_the_balancer(items: list[Any]) -> None:
+    assert cut(audit(*items)).rule == "NSP201"
+
+
+def test_a_machine_outside_of_two_enabled_zones_does_not_make_it_the_balancers() -> None:
+    front = balancer(zones=(A, "eu-west-1c"), **NETWORK)
+    finding = cut(audit(front, *PAIR))
+    assert finding.rule == "NSP201"
+    assert finding.remedy.says == f"enable zone {B} on www: a target is there already"
