@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from nospof.model.estate import Use
 from nospof.model.findings import AuditReport, Finding
-from support.estates import A, B, audit, balancer, group, instance, item, target
+from nospof.services.audit import audit_estate
+from support.estates import A, B, account, audit, balancer, group, instance, item, target
 
 PAIR = (group(), target("i-1"), target("i-2"), instance("i-1", A), instance("i-2", B))
 NETWORK = {"Type": "network"}
@@ -50,6 +52,7 @@ def test_a_classic_balancer_gets_the_zone_in_which_a_member_is(fields: dict[str,
     finding = cut(audit(*classic(**fields), subnet(A), subnet(B)))
     assert finding.rule == "NSP106"
     assert finding.remedy.is_verified
+    assert finding.remedy.adds == ()
     assert command in finding.remedy.commands[0]
     assert len(finding.remedy.commands) == 1
 
@@ -64,6 +67,19 @@ def test_a_classic_balancer_gets_the_zone_in_which_a_member_is(fields: dict[str,
 )
 def test_machines_in_one_zone_are_no_matter_of_the_balancer(items: list[Any]) -> None:
     assert cut(audit(*items)).rule == "NSP201"
+
+
+def test_where_there_is_no_balancer_a_zone_is_no_matter_of_one() -> None:
+    checked = {"Name": "www.example.com.", "Type": "A", "HostedZoneId": "/hostedzone/Z", "HealthCheckId": "h"}
+    records = [
+        item("record set", **checked, SetIdentifier=ip, ResourceRecords=[{"Value": ip}])
+        for ip in ("198.51.100.1", "198.51.100.2")
+    ]
+    machines = [instance(f"i-{n}", zone, PublicIpAddress=f"198.51.100.{n}") for n, zone in ((1, A), (2, B))]
+    orders = item("database", DBInstanceIdentifier="orders", MultiAZ=False, AvailabilityZone=A)
+    uses = tuple(Use(one, "database", "orders") for one in ("i-1", "i-2"))
+    estate = account(*records, *machines, orders, item("hosted zone", Id="/hostedzone/Z"), uses=uses)
+    assert cut(audit_estate(estate)).rule == "NSP201"
 
 
 def test_a_machine_outside_of_two_enabled_zones_does_not_make_it_the_balancers() -> None:
