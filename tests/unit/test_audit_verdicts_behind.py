@@ -6,29 +6,14 @@ from typing import Any
 
 import pytest
 
-from nospof.model.estate import UNKNOWN, Estate, Use
-from nospof.model.findings import AuditReport, Unread
+from nospof.model.estate import UNKNOWN
+from nospof.model.findings import Unread
 from nospof.model.item import Item
 from nospof.services.audit import audit_estate
+from support.behind import PAIR, SUBNETS, audited, files, titles, verdict
 from support.estates import A, B, C, account, balancer, described, group, instance, item, points, target
 
-PAIR = (balancer(), group(), target("i-1"), target("i-2"), instance("i-1", A), instance("i-2", B))
-SUBNETS = tuple(item("subnet", SubnetId=f"s-{one[-1]}", AvailabilityZone=one, VpcId="v") for one in (A, B, C))
 APART = {"MultiAZ": True, "AvailabilityZone": A, "BackupRetentionPeriod": 7, "DeletionProtection": True}
-
-
-def using(store: Item, *items: Item, is_whole: bool = True, **about: Any) -> Estate:
-    """A pair of machines that both need a store."""
-    uses = tuple(Use(who, store.kind.name, store.id) for who in ("i-1", "i-2"))
-    return (account if is_whole else described)(*PAIR, *SUBNETS, store, *items, uses=uses, **about)
-
-
-def audited(store: Item, *items: Item, is_whole: bool = True, **about: Any) -> AuditReport:
-    return audit_estate(using(store, *items, is_whole=is_whole, **about))
-
-
-def verdict(report: AuditReport) -> set[tuple[str, str, str]]:
-    return {(one.rule, one.event, one.confidence) for one in report.findings}
 
 
 # States ---------------------------------------------------------------------------------------------------
@@ -138,15 +123,6 @@ def tasks(*places: tuple[str, str]) -> list[Item]:
 def mounting() -> Item:
     volumes = [{"name": "v", "efsVolumeConfiguration": {"fileSystemId": "fs"}}]
     return item("task definition", taskDefinitionArn="td", family="web", volumes=volumes)
-
-
-def files(*zones: Any) -> list[Item]:
-    """A file system with a mount target in each zone."""
-    ways = [
-        item("mount target", MountTargetId=f"m{place}", FileSystemId="fs", AvailabilityZoneName=zone)
-        for place, zone in enumerate(zones, 1)
-    ]
-    return [item("file system", FileSystemId="fs", FileSystemArn="arn:fs"), *ways]
 
 
 def gateway_in_one_zone() -> list[Item]:
@@ -287,10 +263,6 @@ def test_two_file_servers_of_ontap_share_their_zone_and_nothing_else() -> None:
 
 
 # Words ----------------------------------------------------------------------------------------------------
-
-
-def titles(report: AuditReport) -> str:
-    return "; ".join(one.title for one in report.findings)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,12 @@ def items_in(service: Service, finding: Finding, *kinds: str) -> list[Item]:
 def own_way_out(estate: Estate, service: Service, finding: Finding) -> Proposal | None:
     """Propose gateways that no single zone takes away."""
     if finding.order == 0:
+        if closed := items_in(service, finding, "VPC endpoint"):
+            names = " and ".join(one.label for one in closed)
+            return Proposal(f"let the owner of the service accept the endpoint {names}, or make it anew")
+        if stopped := items_in(service, finding, "instance"):
+            command = f"aws ec2 start-instances --instance-ids {' '.join(one.id for one in stopped)}"
+            return Proposal("start the NAT instance again", only_live(estate, command))
         return Proposal(
             "point the routes that lead nowhere to a gateway that exists",
             only_live(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nospof.audit.builder import Builder
 from nospof.model.estate import Item
-from nospof.model.topology import UP, AnyOf, Node, On, Requirement
+from nospof.model.topology import NEVER, UP, AnyOf, Node, On, Requirement
 
 GONE = frozenset({"deleting", "deleted", "down", "rejected"})
 
@@ -57,9 +57,10 @@ def vpn_connection(b: Builder, item: Item) -> Requirement:
         faults = (b.event(f"device:{key}", "customer gateway", f"customer gateway {key} (one device)"),)
     facts = item.facts("CustomerGatewayId", "VgwTelemetry")
     label = f"VPN connection {item.label}"
-    b.add(Node(name, needs, faults, kind="line", label=label), item=item, facts=facts)
     if item.text("State", "available") in GONE:
+        needs = NEVER
         b.is_off(name, item.text("State"))
+    b.add(Node(name, needs, faults, kind="line", label=label), item=item, facts=facts)
     return On(name)
 
 
@@ -67,10 +68,11 @@ def tunnel(b: Builder, item: Item, key: str, status: str) -> On:
     """Add a tunnel; AWS takes one down at a time for maintenance."""
     name = f"{b.name(item)}/{key}"
     label = f"tunnel {key} of {item.label}"
-    b.add(Node(name, UP, (b.event(f"tunnel:{item.id}/{key}", "tunnel", label),), kind="tunnel", label=label))
-    if status == "DOWN":
+    is_down = status == "DOWN"
+    fault = b.event(f"tunnel:{item.id}/{key}", "tunnel", label)
+    if is_down:
         b.is_off(name, "down")
-    return On(name)
+    return b.add(Node(name, NEVER if is_down else UP, (fault,), kind="tunnel", label=label))
 
 
 def virtual_interface(b: Builder, item: Item) -> Requirement:
@@ -90,8 +92,9 @@ def virtual_interface(b: Builder, item: Item) -> Requirement:
         domains.append(b.event(f"site:{site}", "site", f"Direct Connect site {site}"))
     facts = item.facts("connectionId", "virtualInterfaceState", "location")
     label = f"virtual interface {item.label}"
-    b.add(Node(name, UP, (), tuple(domains), kind="line", label=label), item=item, facts=facts)
     state = item.text("virtualInterfaceState", "available")
+    needs = NEVER if state in GONE else UP
+    b.add(Node(name, needs, (), tuple(domains), kind="line", label=label), item=item, facts=facts)
     if state in GONE:
         b.is_off(name, state)
     elif any(row.text("bgpStatus") == "down" for row in item.rows("bgpPeers")):

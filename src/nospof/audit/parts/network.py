@@ -20,7 +20,7 @@ from nospof.audit.parts.routing import (
     subnet_of,
 )
 from nospof.model.estate import Item
-from nospof.model.topology import UP, AnyOf, Node, On, Requirement
+from nospof.model.topology import NEVER, UP, AnyOf, Node, On, Requirement
 
 RULE_OF_KIND_NETWORK: dict[tuple[str, str], str] = {
     ("serving", "record"): "NSP107",
@@ -58,19 +58,20 @@ def nat_gateway(b: Builder, item: Item) -> Requirement:
     name = b.name(item)
     label = f"NAT gateway {item.label}"
     facts = item.facts("AvailabilityMode", "SubnetId", "State")
+    state = item.text("State", "available")
+    needs = UP if state in ("available", "pending") else NEVER
     if item.text("AvailabilityMode", "zonal") == "regional":
-        b.add(Node(name, kind="NAT gateway", label=label), item=item, facts=facts)
+        b.add(Node(name, needs, kind="NAT gateway", label=label), item=item, facts=facts)
     else:
         zone = b.zone_of_subnet(item.text("SubnetId"))
         certain, possible = b.domains(zone, label)
         fault = b.event(item.id, "NAT gateway", label)
-        node = Node(name, UP, (fault,), certain, possible, kind="NAT gateway", label=label)
+        node = Node(name, needs, (fault,), certain, possible, kind="NAT gateway", label=label)
         b.add(node, item=item, facts=facts, zone=zone)
-    state = item.text("State", "available")
     if state == "pending":
         b.is_off(name, state, certain=False)
-    elif state != "available":
-        b.is_off(name, f"{state} {item.text('FailureMessage')}".strip())
+    elif needs == NEVER:
+        b.is_off(name, ": ".join(filter(None, (state, item.text("FailureMessage")))))
     return On(name)
 
 
@@ -86,10 +87,11 @@ def vpc_endpoint(b: Builder, item: Item) -> Requirement:
         needs = legs[0] if len(legs) == 1 else AnyOf(tuple(legs))
         if not legs:
             needs = b.unread(f"subnets of the endpoint for {service}")
-    b.add(Node(name, needs, kind="endpoint", label=f"endpoint for {service}"), item=item, facts=facts)
     state = item.text("State", "available").lower()
-    if state in ("rejected", "failed", "deleted", "expired", "deleting"):
-        b.is_off(name, state)
+    if state in ("pendingacceptance", "rejected", "failed", "deleted", "expired", "deleting"):
+        needs = NEVER
+        b.is_off(name, f"in the state {state}")
+    b.add(Node(name, needs, kind="endpoint", label=f"endpoint for {service}"), item=item, facts=facts)
     return On(name)
 
 

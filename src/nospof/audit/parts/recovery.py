@@ -138,9 +138,10 @@ def pets(b: Builder) -> None:
     item = b.service.item_of[lone[0]]
     if item.tags.get(TAG_STATE) == "none" or keeps_nothing(b.estate, item.id):
         return
-    for disk in names_in(b.nodes[lone[0]].requirement):
-        if b.nodes[disk].kind == "volume":
-            b.state(f"content of {disk}", On(disk), certain=False)
+    disks = [one for one in names_in(b.nodes[lone[0]].requirement) if b.nodes[one].kind == "volume"]
+    # Where there is no volume, or none that was told of, what it keeps goes with the machine.
+    for kept in disks or lone:
+        b.state(f"content of {kept}", On(kept), certain=False)
 
 
 def is_pet(b: Builder, name: str) -> bool:

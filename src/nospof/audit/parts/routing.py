@@ -159,8 +159,9 @@ def nat_instance(b: Builder, item: Item) -> Requirement:
     zone = item.text("Placement.AvailabilityZone") or b.zone_of_subnet(item.text("SubnetId"))
     certain, possible = b.domains(zone, label)
     fault = b.event(item.id, "NAT instance", label)
-    node = Node(name, UP, (fault,), certain, possible, kind="NAT instance", label=label)
     state = item.text("State.Name", "running")
+    needs = UP if state in ("running", "pending") else NEVER
+    node = Node(name, needs, (fault,), certain, possible, kind="NAT instance", label=label)
     if state != "running":
         b.is_off(name, state, certain=state != "pending")
     return b.add(node, item=item, facts=item.facts("Placement.AvailabilityZone", "State.Name"), zone=zone)

@@ -11,8 +11,8 @@ from nospof.model.estate import Item
 from nospof.model.topology import NEVER, UP, Node, Requirement
 
 UNUSABLE = ("Disabled", "PendingDeletion", "PendingImport", "Unavailable", "PendingReplicaDeletion")
-STOPS_WITHOUT = ("database", "database cluster")
-"""RDS stops what it cannot open: the state inaccessible-encryption-credentials (RDS user guide)."""
+STOPS_WITHOUT = ("database", "database cluster", "file system", "search domain")
+"""AWS stops what it cannot open, some time after (user guides of RDS, EFS and OpenSearch)."""
 KEY_PATHS = {"search domain": "EncryptionAtRestOptions.KmsKeyId"}
 
 
