@@ -283,6 +283,14 @@ def stores() -> dict[str, Estate]:
     }
 
 
+def failing_over(**primary: Any) -> list[Item]:
+    """Return the two records of a name that should turn to its second when its first fails."""
+    return [
+        record("1.1.1.1", SetIdentifier="1", Failover="PRIMARY", **primary),
+        record("2.2.2.2", SetIdentifier="2", Failover="SECONDARY"),
+    ]
+
+
 def networks() -> dict[str, Estate]:
     """Return what can be wrong with ways out, names and certificates."""
     front = (balancer(), group(), target("i-1"), target("i-2"), inside("i-1", A), inside("i-2", B), *SUBNETS)
@@ -324,6 +332,7 @@ def networks() -> dict[str, Estate]:
         AliasTarget={"DNSName": "www.elb.amazonaws.com.", "EvaluateTargetHealth": False},
     )
     named = (balancer(DNSName="www.elb.amazonaws.com"), *front[1:])
+    disabled = item("health check", Id="c", HealthCheckConfig={"Type": "HTTP", "Disabled": True})
     equal = [record(value, SetIdentifier=value, Weight=1) for value in ("1.1.1.1", "2.2.2.2")]
     return {
         "one gateway": scene(*front, gateway, table(NatGatewayId="nat-1")),
@@ -350,6 +359,8 @@ def networks() -> dict[str, Estate]:
         ),
         "two answers without checks": scene(record("1.1.1.1", "2.2.2.2"), *hosts),
         "equal weights without checks": scene(*equal, *hosts),
+        "a primary without a check": scene(*failing_over(), *hosts),
+        "a primary with a disabled check": scene(*failing_over(HealthCheckId="c"), disabled, *hosts),
     }
 
 

@@ -11,6 +11,7 @@ from nospof.audit.availability import availability_of, questions_by_stake, slo_s
 from nospof.audit.builder import Entry, Service
 from nospof.audit.checks_capacity import capacity_checks
 from nospof.audit.checks_data import data_checks
+from nospof.audit.checks_failover import failover_checks
 from nospof.audit.checks_recovery import recovery_checks
 from nospof.audit.contents import content_checks, state_inside
 from nospof.audit.cuts import PairProduct
@@ -28,6 +29,7 @@ from nospof.audit.quality import quality_checks
 from nospof.audit.question import Question
 from nospof.audit.remedies_capacity import remedy_for as propose_for_capacity
 from nospof.audit.remedies_data import remedy_for as propose_for_data
+from nospof.audit.remedies_failover import remedy_for as propose_for_failover
 from nospof.audit.remedies_network import remedy_for as propose_for_network
 from nospof.audit.uses import find_uses
 from nospof.audit.whatif import let_fail, suppose
@@ -52,12 +54,19 @@ Remedier = Callable[[Estate, Service, Finding], Proposal | None]
 
 CHECKS: tuple[Check, ...] = (
     quality_checks,
+    failover_checks,
     recovery_checks,
     capacity_checks,
     data_checks,
     content_checks,
 )
-REMEDIERS: tuple[Remedier, ...] = (propose_for_capacity, propose_for_network, propose_for_data, propose)
+REMEDIERS: tuple[Remedier, ...] = (
+    propose_for_capacity,
+    propose_for_failover,
+    propose_for_network,
+    propose_for_data,
+    propose,
+)
 """Asked in this order; the first remedy that works on the model is told, else the first of all."""
 RULES = merged(RULES_OF_VIEW, RULE_OF_KIND_NETWORK, RULE_OF_KIND_DATA)
 

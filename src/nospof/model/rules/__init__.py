@@ -33,7 +33,6 @@ EVERY_RULE: dict[str, Rule] = {
 NOT_BUILT = frozenset(
     {
         "NSP207",
-        "NSP401",
         "NSP405",
         "NSP604",
         "NSP802",
