@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from nospof.audit.builder import Service
 from nospof.model.estate import Estate, Item
@@ -60,39 +61,32 @@ def detection_seconds(item: Item) -> int | None:
 
 def about_group(service: Service, item: Item) -> list[Finding]:
     """Return the findings about one group's health check."""
+    about = Finding(
+        "",
+        service.entry.service,
+        "",
+        "",
+        "low",
+        members=(item.label,),
+        view="failover",
+        facts=item.facts(*CHECK_FIELDS),
+        location=item.location,
+    )
     found = []
     seconds = detection_seconds(item)
     if seconds is not None and seconds > SLOW_SECONDS:
-        found.append(
-            Finding(
-                rule="NSP402",
-                service=service.entry.service,
-                title=f"A dead target of {item.label} stays in service for up to {seconds} s: "
-                "the health check is slow",
-                event=f"slow:{item.label}",
-                severity="low",
-                members=(item.label,),
-                view="failover",
-                facts=item.facts(*CHECK_FIELDS),
-                location=item.location,
-            )
+        title = (
+            f"A dead target of {item.label} stays in service for up to {seconds} s: the health check is slow"
         )
+        found.append(replace(about, rule="NSP402", title=title, event=f"slow:{item.label}"))
     matcher = item.text("Matcher.HttpCode")
     if accepts_redirects(matcher):
-        found.append(
-            Finding(
-                rule="NSP403",
-                service=service.entry.service,
-                title=f"The health check of {item.label} takes a redirect for health ({matcher}): "
-                "a site sent to its installer or to a login passes",
-                event=f"matcher:{item.label}",
-                severity="medium",
-                members=(item.label,),
-                view="failover",
-                facts=item.facts(*CHECK_FIELDS),
-                location=item.location,
-            )
+        title = (
+            f"The health check of {item.label} takes a redirect for health ({matcher}): "
+            "a site sent to its installer or to a login passes"
         )
+        event = f"matcher:{item.label}"
+        found.append(replace(about, rule="NSP403", title=title, event=event, severity="medium"))
     return found
 
 
