@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nospof.adapters.saved.files import read_json
+from nospof.adapters.saved.files import read_json, read_own, reason_of, write_own
 from nospof.adapters.values import plain
 from nospof.errors import CloudError, UsageError
 from nospof.model.cloud import Identity
@@ -45,7 +45,7 @@ class SavingDiscovery:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             is_empty = next(directory.iterdir(), None) is None
         except OSError as error:
-            raise UsageError(f"{directory} cannot be written to: {_said(error)}.") from error
+            raise UsageError(f"{directory} cannot be written to: {reason_of(error)}.") from error
         if not is_empty:
             raise UsageError(f"{directory} is not empty: give a new directory to save to.")
 
@@ -57,11 +57,13 @@ class SavingDiscovery:
     def identity(self) -> Identity:
         """See the port; begins the manifest."""
         self._identity = self._discovery.identity()
-        self._write(MANIFEST, {"format": FORMAT, "version": VERSION, "source": self.source, **self._origin()})
+        manifest = {"format": FORMAT, "version": VERSION, "source": self.source, **self._origin()}
+        write_own(self._directory / MANIFEST, manifest)
         return self._identity
 
     def pages(self, call: str, arguments: Mapping[str, object], *, is_global: bool = False) -> Iterator[Page]:
         """See the port."""
+        file = self._directory / file_name(call, arguments, is_global)
         document: dict[str, Any] = {
             "call": call,
             "arguments": plain(arguments),
@@ -82,21 +84,13 @@ class SavingDiscovery:
                 "request_id": error.request_id,
                 "retryable": error.retryable,
             }
-            self._write(file_name(call, arguments, is_global), document)
+            write_own(file, document)
             raise
-        self._write(file_name(call, arguments, is_global), document)
+        write_own(file, document)
 
     def _origin(self) -> dict[str, Any]:
         who = self._identity
         return {"account": who.account, "arn": who.arn, "region": who.region, "read_at": self._read_at}
-
-    def _write(self, name: str, document: Mapping[str, Any]) -> None:
-        file = self._directory / name
-        try:
-            file.touch(mode=0o600)
-            file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{file} cannot be written: {_said(error)}.") from error
 
 
 class SavedDiscovery:
@@ -112,12 +106,7 @@ class SavedDiscovery:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         file = directory / MANIFEST
-        manifest = read_json(file)
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise UsageError(f"{file} is no manifest of a saved account.")
-        if manifest.get("version") != VERSION:
-            version = manifest.get("version")
-            raise UsageError(f"{file} is of version {version}; this nospof reads version {VERSION}.")
+        manifest = read_own(file, FORMAT, VERSION, "is no manifest of a saved account")
         try:
             self.source = str(manifest["source"])
             self.read_at = float(manifest["read_at"])
@@ -164,7 +153,3 @@ def file_name(call: str, arguments: Mapping[str, object], is_global: bool) -> st
         if arguments
         else f"{call.replace(':', '.')}{scope}.json"
     )
-
-
-def _said(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

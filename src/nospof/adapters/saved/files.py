@@ -1,4 +1,4 @@
-"""Opening files that somebody else wrote: any Unicode encoding, and limits on size and depth.
+"""Opening files that somebody else wrote: any Unicode encoding, and limits on size and depth; and our own.
 
 A file that cannot be what it should be is the caller's mistake, told with the file's name, and the
 line where there is one.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def read_text(path: Path | str) -> str:
         with file.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)  # A pipe has no size beforehand.
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        raise UsageError(f"{file} cannot be read: {reason_of(error)}.") from error
     if len(raw) > MAX_BYTES:
         raise UsageError(f"{file} has more than {MAX_BYTES // 1024**2} MB; that is not read.")
     return _decoded(raw, file)
@@ -81,6 +82,38 @@ def parse_json(text: str, path: Path | str) -> Any:
     if isinstance(found, (dict, list)):
         _check_depth(found, path)
     return found
+
+
+def read_own(file: Path, format_: str, version: int, what: str) -> dict[str, Any]:
+    """Return what a file of ours holds; `what` is said of one that is none, such as "is no manifest".
+
+    Raises:
+        UsageError: as for `read_json`; or it is something else, or of another version.
+    """
+    document = read_json(file)
+    if not isinstance(document, dict) or document.get("format") != format_:
+        raise UsageError(f"{file} {what}.")
+    if (found := document.get("version")) != version:
+        raise UsageError(f"{file} is of version {found}; this nospof reads version {version}.")
+    return document
+
+
+def write_own(file: Path, document: Mapping[str, Any]) -> None:
+    """Write a file that is for its owner only.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {reason_of(error)}.") from error
+
+
+def reason_of(error: OSError) -> str:
+    """Return what the system says, to stand in a sentence."""
+    return (error.strerror or str(error)).lower()
 
 
 def _decoded(raw: bytes, file: Path) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nospof.adapters.saved.files import read_json
-from nospof.errors import UsageError
+from nospof.adapters.saved.files import read_own, write_own
 from nospof.model.machine import Looked
 from nospof.ports.machine import Machines
 
@@ -41,14 +39,7 @@ class SavingMachines:
             found.append(looked)
             yield looked
         rows = [vars(one) for one in sorted(found, key=lambda one: one.instance_id)]
-        document = {"format": FORMAT, "version": VERSION, "looks": rows}
-        text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
-        try:
-            self._file.touch(mode=0o600)
-            self._file.write_text(f"{text}\n", encoding="utf-8")
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UsageError(f"{self._file} cannot be written: {reason}.") from error
+        write_own(self._file, {"format": FORMAT, "version": VERSION, "looks": rows})
 
 
 class SavedMachines:
@@ -63,13 +54,7 @@ class SavedMachines:
 
     def __init__(self, directory: Path) -> None:
         file = directory / PROBES
-        document = read_json(file)
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            raise UsageError(f"{file} holds no saved looks inside machines.")
-        if document.get("version") != VERSION:
-            version = document.get("version")
-            raise UsageError(f"{file} is of version {version}; this nospof reads version {VERSION}.")
-        rows = document.get("looks")
+        rows = read_own(file, FORMAT, VERSION, "holds no saved looks inside machines").get("looks")
         self._looks = {one.instance_id: one for one in map(looked_of, rows if isinstance(rows, list) else ())}
 
     def look(self, instance_ids: Sequence[str]) -> Iterator[Looked]:
