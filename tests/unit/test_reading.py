@@ -13,8 +13,9 @@ from nospof.model.cloud import LoadBalancerRequest
 from nospof.model.estate import Estate
 from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
+from nospof.model.kinds.kind import rows_of
 from nospof.services.reading import read_estate, waves
-from nospof.services.reading_plan import FEW, MENTIONS, WANTED, rows_of
+from nospof.services.reading_plan import FEW, MENTIONS, WANTED
 from support.audit_accounts import Pair
 from support.memory_discovery import MemoryDiscovery
 from support.scripted_discovery import ScriptedDiscovery, balancer, many

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nospof.adapters.saved.account import MANIFEST, SavingDiscovery, file_name
-from nospof.adapters.saved.dumps import is_dump
 from nospof.adapters.saved.files import MAX_DEPTH, read_json, read_text
 from nospof.adapters.saved.opening import open_saved
 from nospof.errors import UsageError
@@ -234,11 +233,6 @@ def test_nothing_to_read_is_told(tmp_path: Path) -> None:
     for paths, says in (([], "No files"), ([tmp_path], "no \\*.json"), ([tmp_path / "gone"], "no file")):
         with pytest.raises(UsageError, match=says):
             open_saved(paths)
-
-
-def test_an_answer_is_known_from_other_documents() -> None:
-    assert is_dump({"Reservations": []})
-    assert not any(is_dump(one) for one in ([], {"Resources": {}}, {"planned_values": {}, "Volumes": []}))
 
 
 def test_what_may_be_secret_is_left_out_of_what_others_give(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ only for what nothing else tells. What matters only where something names it is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from nospof.model.estate import Estate, Item
+from nospof.model.kinds.kind import rows_of
 
 FEW = 20
 """Up to so many parents all are asked for: ten seconds at the very worst."""
@@ -236,12 +236,3 @@ def unlisted_images(estate: Estate) -> list[str]:
         for value in rows_of(item.fields, one.path)
     }
     return sorted(one for one in ids if one.startswith("ami-") and estate.find("image", one) is None)
-
-
-def rows_of(page: Mapping[str, Any], path: str) -> list[Any]:
-    """Return what stands at a path of an answer; lists on the way are flattened."""
-    found: list[Any] = [page]
-    for part in path.split(".") if path else ():
-        found = [one.get(part) for one in found if isinstance(one, Mapping)]
-        found = [each for one in found for each in (one if isinstance(one, (list, tuple)) else [one])]
-    return [one for one in found if one is not None]

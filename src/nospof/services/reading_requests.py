@@ -11,8 +11,9 @@ from nospof.model.estate import Estate, Item, item_of
 from nospof.model.findings import Unread
 from nospof.model.kinds import ASKED, Kind
 from nospof.model.kinds.additions import Addition
+from nospof.model.kinds.kind import rows_of
 from nospof.ports.discovery import Page
-from nospof.services.reading_plan import is_mentioned, is_wanted, rows_of, unlisted_images
+from nospof.services.reading_plan import is_mentioned, is_wanted, unlisted_images
 
 IMAGES_AT_ONCE = 100
 """Half of what EC2 lets a filter hold."""

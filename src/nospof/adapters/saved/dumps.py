@@ -21,6 +21,7 @@ from nospof.errors import CloudError, UsageError
 from nospof.model.cloud import Identity
 from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
+from nospof.model.kinds.kind import rows_of
 from nospof.ports.discovery import Page
 
 NOT_GIVEN = "not among the files given"
@@ -143,22 +144,9 @@ def recognised(file: Path) -> Dump:
     return Dump(file, max(forms, key=lambda one: _likeness(one, page, file)), page)
 
 
-def is_dump(document: object) -> bool:
-    """Whether a document looks like an answer that is known."""
-    return (
-        isinstance(document, dict)
-        and not OTHERS.keys() & document.keys()
-        and any(one.word in document for one in FORMS)
-    )
-
-
 def rows_in(page: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
-    """Return the records of an answer; lists on the way are flattened."""
-    found: list[Any] = [page]
-    for part in path.split("."):
-        found = [one.get(part) for one in found if isinstance(one, dict)]
-        found = [each for one in found for each in (one if isinstance(one, list) else [one])]
-    return [one for one in found if isinstance(one, dict)]
+    """Return the records of an answer that have fields."""
+    return [one for one in rows_of(page, path) if isinstance(one, dict)]
 
 
 def _likeness(form: Form, page: dict[str, Any], file: Path) -> tuple[bool, bool, bool]:

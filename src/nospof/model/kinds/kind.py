@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -73,3 +75,12 @@ class Kind:
     def is_name(self, path: str) -> bool:
         """Whether a key is a host name."""
         return path in self.names
+
+
+def rows_of(page: Mapping[str, Any], path: str) -> list[Any]:
+    """Return what stands at a path of an answer; lists on the way are flattened."""
+    found: list[Any] = [page]
+    for part in path.split(".") if path else ():
+        found = [one.get(part) for one in found if isinstance(one, Mapping)]
+        found = [each for one in found for each in (one if isinstance(one, (list, tuple)) else [one])]
+    return [one for one in found if one is not None]
