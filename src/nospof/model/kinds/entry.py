@@ -4,17 +4,6 @@ from __future__ import annotations
 
 from nospof.model.kinds.kind import Kind
 
-_CERTIFICATE = (
-    "DomainName",
-    "Status",
-    "Type",
-    "NotAfter",
-    "RenewalEligibility",
-    "RenewalSummary.RenewalStatus",
-    "DomainValidationOptions.ValidationMethod",
-    "DomainValidationOptions.ValidationStatus",
-)
-_LISTED = ("DomainName", "Status", "Type", "InUse", "NotAfter")
 _KEY_TYPES = (
     "RSA_1024",
     "RSA_2048",
@@ -24,8 +13,43 @@ _KEY_TYPES = (
     "EC_secp384r1",
     "EC_secp521r1",
 )
-_EVERY_KEY_TYPE = (("Includes", {"keyTypes": _KEY_TYPES}),)
-"""ACM lists certificates of the first two types alone unless all are named (API reference, "Filters")."""
+
+
+def _certificates(before: str, *, is_global: bool) -> tuple[Kind, Kind]:
+    """Return the certificates of a place as ACM lists them, and as it describes each."""
+    listed = Kind(
+        f"listed {before}certificate",
+        "acm:ListCertificates",
+        "CertificateSummaryList",
+        "CertificateArn",
+        ("DomainName", "Status", "Type", "InUse", "NotAfter"),
+        label="DomainName",
+        # Unless all types are named it lists those of the first two alone (API reference, "Filters").
+        fixed=(("Includes", {"keyTypes": _KEY_TYPES}),),
+        is_global=is_global,
+    )
+    described = Kind(
+        f"{before}certificate",
+        "acm:DescribeCertificate",
+        "Certificate",
+        "CertificateArn",
+        (
+            "DomainName",
+            "Status",
+            "Type",
+            "NotAfter",
+            "RenewalEligibility",
+            "RenewalSummary.RenewalStatus",
+            "DomainValidationOptions.ValidationMethod",
+            "DomainValidationOptions.ValidationStatus",
+        ),
+        label="DomainName",
+        per=listed.name,
+        argument="CertificateArn",
+        is_global=is_global,
+    )
+    return listed, described
+
 
 ENTRY = (
     Kind(
@@ -208,47 +232,9 @@ ENTRY = (
         names=("DomainName",),
         action="apigateway:GET",
     ),
-    Kind(
-        "listed certificate",
-        "acm:ListCertificates",
-        "CertificateSummaryList",
-        "CertificateArn",
-        _LISTED,
-        label="DomainName",
-        fixed=_EVERY_KEY_TYPE,
-    ),
-    Kind(
-        "certificate",
-        "acm:DescribeCertificate",
-        "Certificate",
-        "CertificateArn",
-        _CERTIFICATE,
-        label="DomainName",
-        per="listed certificate",
-        argument="CertificateArn",
-    ),
-    Kind(
-        # CloudFront takes its certificates from the one region that global services live in.
-        "listed edge certificate",
-        "acm:ListCertificates",
-        "CertificateSummaryList",
-        "CertificateArn",
-        _LISTED,
-        label="DomainName",
-        fixed=_EVERY_KEY_TYPE,
-        is_global=True,
-    ),
-    Kind(
-        "edge certificate",
-        "acm:DescribeCertificate",
-        "Certificate",
-        "CertificateArn",
-        _CERTIFICATE,
-        label="DomainName",
-        per="listed edge certificate",
-        argument="CertificateArn",
-        is_global=True,
-    ),
+    *_certificates("", is_global=False),
+    # CloudFront takes its certificates from the one region that global services live in.
+    *_certificates("edge ", is_global=True),
     Kind(
         "server certificate",
         "iam:ListServerCertificates",
