@@ -9,7 +9,7 @@ import pytest
 from nospof.model.estate import Use
 from nospof.model.findings import AuditReport, Finding
 from nospof.services.audit import audit_estate
-from support.estates import A, B, account, audit, balancer, group, instance, item, target
+from support.estates import A, B, account, audit, balancer, group, instance, item, points, target
 
 PAIR = (group(), target("i-1"), target("i-2"), instance("i-1", A), instance("i-2", B))
 NETWORK = {"Type": "network"}
@@ -87,3 +87,38 @@ def test_a_machine_outside_of_two_enabled_zones_does_not_make_it_the_balancers()
     finding = cut(audit(front, *PAIR))
     assert finding.rule == "NSP201"
     assert finding.remedy.says == f"enable zone {B} on www: a target is there already"
+
+
+# Zonal shifts ---------------------------------------------------------------------------------------------
+
+
+def shifted(state: str, health: str = "healthy") -> AuditReport:
+    away = target("i-2", state=health).with_fields(AdministrativeOverride={"State": state})
+    return audit(balancer(), group(), target("i-1"), away, instance("i-1", A), instance("i-2", B))
+
+
+@pytest.mark.parametrize("state", ["zonal_shift_active", "zonal_shift_delegated_to_dns"])
+def test_a_target_that_traffic_is_shifted_away_from_is_no_spare_now(state: str) -> None:
+    report = shifted(state)
+    assert points(report) == {"i-1", f"zone:{A}"}
+    finding = next(one for one in report.findings if one.event == "i-1")
+    assert finding.time == "now"
+    assert "left out by a zonal shift" in finding.title
+
+
+def test_a_service_that_all_traffic_is_shifted_away_from_is_down_and_says_what_was_read() -> None:
+    away = target("i-1").with_fields(AdministrativeOverride={"State": "zonal_shift_active"})
+    report = audit(balancer(), group(), away, instance("i-1", A))
+    down = next(one for one in report.findings if one.rule == "NSP100")
+    shown = {(one.field, one.value) for one in down.facts}
+    assert ("AdministrativeOverride.State", "zonal_shift_active") in shown
+
+
+@pytest.mark.parametrize("state", ["no_override", "unknown", ""])
+def test_a_target_that_nothing_shifts_is_one(state: str) -> None:
+    assert points(shifted(state)) == set()
+
+
+def test_a_target_that_is_ill_is_said_to_be_so_whatever_is_shifted() -> None:
+    finding = next(one for one in shifted("zonal_shift_active", "unhealthy").findings if one.event == "i-1")
+    assert "unhealthy" in finding.title

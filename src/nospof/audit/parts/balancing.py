@@ -15,6 +15,8 @@ from nospof.model.topology import NEVER, UP, AllOf, AnyOf, Node, On, Requirement
 
 IN_SERVICE = frozenset({"healthy", "unavailable"})
 """Target states that get traffic; "unavailable" means that the group does not check."""
+SHIFTED = "zonal_shift_"
+"""Begins the state of a target whose zone gets no traffic until a zonal shift ends, however well it is."""
 PERHAPS_IN_SERVICE = frozenset({"initial", ""})
 
 
@@ -211,10 +213,14 @@ def target_node(b: Builder, item: Item, target: Item) -> On:
     said = f"{state} {reason} {target.text('TargetHealth.Description')}".strip()
     fact = target.fact("TargetHealth.State")
     fact = type(fact)(fact.call, item.label, f"TargetHealth[{who}:{port}]", said)
-    b.add(node, item=target, facts=(fact,), zone=zone_of_target(b, target))
+    shift = target.text("AdministrativeOverride.State").startswith(SHIFTED)
+    facts = (fact, *(target.facts("AdministrativeOverride.State") if shift else ()))
+    b.add(node, item=target, facts=facts, zone=zone_of_target(b, target))
     if state not in IN_SERVICE:
         says = f"{state or 'no state'}{f' ({reason})' if reason else ''}"
         b.is_off(name, says, certain=state not in PERHAPS_IN_SERVICE)
+    elif shift:
+        b.is_off(name, "left out by a zonal shift")
     return On(name)
 
 

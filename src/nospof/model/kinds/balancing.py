@@ -121,6 +121,7 @@ BALANCING = (
             "TargetHealth.State",
             "TargetHealth.Reason",
             "TargetHealth.Description",
+            "AdministrativeOverride.State",
         ),
         per="target group",
         argument="TargetGroupArn",
