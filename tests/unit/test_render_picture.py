@@ -30,7 +30,7 @@ def svg(text: str) -> ElementTree.Element:
 def test_any_service_is_drawn_with_every_box_once_and_no_two_overlapping(service):
     drawing = drawing_of(service)
     placed, _, height = place_all(drawing, COLUMN)
-    assert set(placed) == {one.key for one in drawing.boxes}
+    assert set(placed) == {one.id for one in drawing.boxes}
     for first, second in combinations(placed.values(), 2):
         apart = (
             first.x + first.width <= second.x
@@ -92,7 +92,7 @@ def test_parts_with_the_same_id_are_still_different_boxes():
     (service,) = single_database().services
     twins = (Part("instance", "a", "one", id="x"), Part("instance", "b", "one", id="x"))
     drawing = drawing_of(replace(service, parts=twins, links=(("x", "x"),)))
-    assert [one.key for one in drawing.boxes] == ["x", "x#2"]
+    assert [one.id for one in drawing.boxes] == ["x", "x#2"]
     assert drawing.links == ()
     assert [one.name for one in drawing.zones] == ["a", "b"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nospof.cli.render.drawing import Box, Drawing, drawing_of
+from nospof.cli.audit_drawing import label
+from nospof.cli.render.drawing import Drawing, drawing_of
 from nospof.model.findings import AuditReport, Part, ServiceReport
 
 RED, PALE = "#b3261e", "#fde7e5"
@@ -32,12 +33,12 @@ def dot_service(number: int, service: ServiceReport) -> Iterator[str]:
     for place, zone in enumerate(drawing.zones):
         yield f"    subgraph cluster_s{number}z{place} {{"
         colour = f"color={dot_text(RED)}; style=dashed;" if zone.is_single_point else "style=rounded;"
-        yield f"      label={dot_text(zone_says(zone))}; {colour}"
+        yield f"      label={dot_text(label(zone, 'zone '))}; {colour}"
         yield from (
-            f"      {names[one.key]} {dot_box(one)};" for one in drawing.boxes if one.zone == zone.zone
+            f"      {names[one.id]} {dot_box(one)};" for one in drawing.boxes if one.zone == zone.zone
         )
         yield "    }"
-    yield from (f"    {names[one.key]} {dot_box(one)};" for one in drawing.boxes if not one.zone)
+    yield from (f"    {names[one.id]} {dot_box(one)};" for one in drawing.boxes if not one.zone)
     points = points_of(drawing)
     for user, used in drawing.links:
         cut = f" [style=dotted, color={dot_text(RED)}]" if used in points else ""
@@ -45,10 +46,10 @@ def dot_service(number: int, service: ServiceReport) -> Iterator[str]:
     yield "  }"
 
 
-def dot_box(box: Box) -> str:
+def dot_box(box: Part) -> str:
     """Return a node's attributes."""
     colour = f", color={dot_text(RED)}, fillcolor={dot_text(PALE)}" if box.is_single_point else ""
-    return f"[label={dot_text(box.says)}{colour}]"
+    return f"[label={dot_text(label(box))}{colour}]"
 
 
 def dot_text(text: str) -> str:
@@ -72,23 +73,23 @@ def mermaid_service(number: int, service: ServiceReport) -> Iterator[str]:
     names = names_of(drawing, f"s{number}")
     yield f"  subgraph s{number}[{mermaid_text(service.name)}]"
     for place, zone in enumerate(drawing.zones):
-        yield f"    subgraph s{number}z{place}[{mermaid_text(zone_says(zone))}]"
+        yield f"    subgraph s{number}z{place}[{mermaid_text(label(zone, 'zone '))}]"
         yield from (
-            f"      {mermaid_box(names[one.key], one)}" for one in drawing.boxes if one.zone == zone.zone
+            f"      {mermaid_box(names[one.id], one)}" for one in drawing.boxes if one.zone == zone.zone
         )
         yield "    end"
         if zone.is_single_point:
             yield f"    class s{number}z{place} point"
-    yield from (f"    {mermaid_box(names[one.key], one)}" for one in drawing.boxes if not one.zone)
+    yield from (f"    {mermaid_box(names[one.id], one)}" for one in drawing.boxes if not one.zone)
     points = points_of(drawing)
     for user, used in drawing.links:
         yield f"    {names[user]} {'-.->' if used in points else '-->'} {names[used]}"
     yield "  end"
 
 
-def mermaid_box(name: str, box: Box) -> str:
+def mermaid_box(name: str, box: Part) -> str:
     """Return a node."""
-    return f"{name}[{mermaid_text(box.says)}]{':::point' if box.is_single_point else ''}"
+    return f"{name}[{mermaid_text(label(box))}]{':::point' if box.is_single_point else ''}"
 
 
 def mermaid_text(text: str) -> str:
@@ -101,15 +102,9 @@ def mermaid_text(text: str) -> str:
 
 def names_of(drawing: Drawing, before: str) -> dict[str, str]:
     """Return a plain name for each box."""
-    return {one.key: f"{before}n{number}" for number, one in enumerate(drawing.boxes)}
+    return {one.id: f"{before}n{number}" for number, one in enumerate(drawing.boxes)}
 
 
 def points_of(drawing: Drawing) -> set[str]:
-    """Return the keys of the single points."""
-    return {one.key for one in drawing.boxes if one.is_single_point}
-
-
-def zone_says(zone: Part) -> str:
-    """Return a zone's title."""
-    state = f" [{zone.state}]" if zone.state else ""
-    return f"{'✗ ' if zone.is_single_point else ''}zone {zone.name}{state}"
+    """Return the ids of the single points."""
+    return {one.id for one in drawing.boxes if one.is_single_point}

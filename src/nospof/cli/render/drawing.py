@@ -5,7 +5,7 @@ Beyond a number of boxes, those that say the same are drawn as one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nospof.cli.audit_drawing import tiers_of
 from nospof.model.findings import Part, ServiceReport, counted
@@ -14,51 +14,35 @@ MOST_BOXES = 60
 
 
 @dataclass(frozen=True)
-class Box:
-    """One part, or several that say the same. `zone` is empty for what spans the region."""
-
-    key: str
-    tier: str
-    zone: str
-    name: str
-    state: str = ""
-    is_single_point: bool = False
-
-    @property
-    def says(self) -> str:
-        """The name with its mark and what is wrong."""
-        state = f" [{self.state}]" if self.state else ""
-        return f"{'✗ ' if self.is_single_point else ''}{self.name}{state}"
-
-
-@dataclass(frozen=True)
 class Drawing:
-    """A service as a picture shows it: zones side by side, tiers downwards, links by the boxes' keys."""
+    """A service as a picture shows it: zones side by side, tiers downwards, links by the boxes' ids.
+
+    A box is one part, or several that say the same.
+    """
 
     zones: tuple[Part, ...]
     tiers: tuple[str, ...]
-    boxes: tuple[Box, ...]
+    boxes: tuple[Part, ...]
     links: tuple[tuple[str, str], ...]
 
-    def boxes_in(self, tier: str, zone: str) -> tuple[Box, ...]:
+    def boxes_in(self, tier: str, zone: str) -> tuple[Part, ...]:
         """Return the boxes of a tier in a zone, the single points first."""
         mine = [one for one in self.boxes if one.tier == tier and one.zone == zone]
         return tuple(sorted(mine, key=lambda one: (not one.is_single_point, not one.state)))
 
     @property
-    def roots(self) -> tuple[Box, ...]:
+    def roots(self) -> tuple[Part, ...]:
         """The boxes that clients meet: those of the first tier that no other box needs."""
         needed = {key for _, key in self.links}
         first = [one for one in self.boxes if one.tier == self.tiers[0]] if self.tiers else []
-        return tuple([one for one in first if one.key not in needed] or first)
+        return tuple([one for one in first if one.id not in needed] or first)
 
 
 def drawing_of(service: ServiceReport) -> Drawing:
     """Return what a picture of a service shows."""
-    parts = [one for one in service.parts if one.tier != "zone"]
-    keyed = with_keys(parts)
+    parts = with_ids([one for one in service.parts if one.tier != "zone"])
     boxes, drawn_as = (
-        collapsed(keyed) if len(parts) > MOST_BOXES else (boxes_of(keyed), {key: key for key, _ in keyed})
+        collapsed(parts) if len(parts) > MOST_BOXES else (parts, {one.id: one.id for one in parts})
     )
     links = {
         (drawn_as[user], drawn_as[used])
@@ -76,8 +60,8 @@ def drawing_of(service: ServiceReport) -> Drawing:
     )
 
 
-def with_keys(parts: list[Part]) -> list[tuple[str, Part]]:
-    """Return each part with a key of its own: its id where it has one that nobody had before."""
+def with_ids(parts: list[Part]) -> tuple[Part, ...]:
+    """Return the parts, each with an id of its own: the one it has, where nobody had that before."""
     found: dict[str, Part] = {}
     for part in parts:
         wanted = key = part.id or f"{part.tier}/{part.zone}/{part.name}"
@@ -85,25 +69,18 @@ def with_keys(parts: list[Part]) -> list[tuple[str, Part]]:
         while key in found:
             number += 1
             key = f"{wanted}#{number}"
-        found[key] = part
-    return list(found.items())
+        found[key] = replace(part, id=key)
+    return tuple(found.values())
 
 
-def boxes_of(keyed: list[tuple[str, Part]]) -> tuple[Box, ...]:
-    """Return a box for each part."""
-    return tuple(Box(key, one.tier, one.zone, one.name, one.state, one.is_single_point) for key, one in keyed)
-
-
-def collapsed(keyed: list[tuple[str, Part]]) -> tuple[tuple[Box, ...], dict[str, str]]:
-    """Return boxes for parts that say the same, and by which key each part is drawn."""
-    classes: dict[tuple[str, str, str, bool], list[tuple[str, Part]]] = {}
-    for key, one in keyed:
-        classes.setdefault((one.tier, one.zone, one.state, one.is_single_point), []).append((key, one))
-    boxes: list[Box] = []
+def collapsed(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], dict[str, str]]:
+    """Return one box for parts that say the same, and by which id each part is drawn."""
+    classes: dict[tuple[str, str, str, bool], list[Part]] = {}
+    for one in parts:
+        classes.setdefault((one.tier, one.zone, one.state, one.is_single_point), []).append(one)
+    boxes: list[Part] = []
     drawn_as: dict[str, str] = {}
-    for (tier, zone, state, is_point), members in classes.items():
-        first, part = members[0]
-        name = part.name if len(members) == 1 else counted(len(members), tier)
-        boxes.append(Box(first, tier, zone, name, state, is_point))
-        drawn_as |= {key: first for key, _ in members}
+    for first, *others in classes.values():
+        boxes.append(replace(first, name=counted(1 + len(others), first.tier)) if others else first)
+        drawn_as |= {one.id: first.id for one in (first, *others)}
     return tuple(boxes), drawn_as

@@ -10,7 +10,8 @@ import textwrap
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from nospof.cli.render.drawing import Box, Drawing, drawing_of
+from nospof.cli.audit_drawing import label
+from nospof.cli.render.drawing import Drawing, drawing_of
 from nospof.model.findings import Part, ServiceReport
 
 GUTTER, COLUMN, LEAST_WIDTH = 92, 216, 500
@@ -28,7 +29,7 @@ SPANS_A_LINE = 3
 class Placed:
     """A box with its place."""
 
-    box: Box
+    box: Part
     x: float
     y: float
     width: float
@@ -101,41 +102,41 @@ def place_all(drawing: Drawing, column: float) -> tuple[dict[str, Placed], list[
     return placed, tiers, y - TIER_GAP + GAP + PAD
 
 
-def lines_spanning(boxes: tuple[Box, ...], links: tuple[tuple[str, str], ...]) -> list[tuple[Box, ...]]:
+def lines_spanning(boxes: tuple[Part, ...], links: tuple[tuple[str, str], ...]) -> list[tuple[Part, ...]]:
     """Return boxes that span the zones in lines, so that one that needs another stands above it."""
-    level = {one.key: 0 for one in boxes}
+    level = {one.id: 0 for one in boxes}
     inside = [(user, used) for user, used in links if user in level and used in level]
     for _ in boxes:
         for user, used in inside:
             level[used] = min(len(boxes), max(level[used], level[user] + 1))
     found = []
     for each in sorted(set(level.values())):
-        mine = [one for one in boxes if level[one.key] == each]
+        mine = [one for one in boxes if level[one.id] == each]
         found += [tuple(mine[start : start + SPANS_A_LINE]) for start in range(0, len(mine), SPANS_A_LINE)]
     return found
 
 
-def place_line(placed: dict[str, Placed], boxes: tuple[Box, ...], y: float, whole: float) -> float:
+def place_line(placed: dict[str, Placed], boxes: tuple[Part, ...], y: float, whole: float) -> float:
     """Place boxes that span the zones, side by side; return where they end."""
     room = whole / len(boxes)
     height = max(height_of(box, room - 2 * PAD) for box in boxes)
     for number, box in enumerate(boxes):
-        placed[box.key] = Placed(box, GUTTER + number * room + PAD, y, room - 2 * PAD, height)
+        placed[box.id] = Placed(box, GUTTER + number * room + PAD, y, room - 2 * PAD, height)
     return y + height
 
 
 def place_stack(
-    placed: dict[str, Placed], boxes: tuple[Box, ...], x: float, y: float, column: float
+    placed: dict[str, Placed], boxes: tuple[Part, ...], x: float, y: float, column: float
 ) -> float:
     """Place boxes of one zone under each other; return where the next tier may begin."""
     for box in boxes:
         height = height_of(box, column - 4 * PAD)
-        placed[box.key] = Placed(box, x + 2 * PAD, y, column - 4 * PAD, height)
+        placed[box.id] = Placed(box, x + 2 * PAD, y, column - 4 * PAD, height)
         y += height + GAP
     return y
 
 
-def lines_of(box: Box, width: float) -> list[tuple[str, str]]:
+def lines_of(box: Part, width: float) -> list[tuple[str, str]]:
     """Return the lines of a box, each with its class: the name in two at most, and what is wrong."""
     letters = max(8, int((width - PAD) / LETTER))
     name = f"{'✗ ' if box.is_single_point else ''}{box.name}"
@@ -146,7 +147,7 @@ def lines_of(box: Box, width: float) -> list[tuple[str, str]]:
     return found
 
 
-def height_of(box: Box, width: float) -> float:
+def height_of(box: Part, width: float) -> float:
     """Return how high a box of a width is."""
     return len(lines_of(box, width)) * LINE + 15
 
@@ -160,7 +161,7 @@ def draw_box(one: Placed) -> str:
         for number, (name, says) in enumerate(lines_of(one.box, one.width))
     ]
     return (
-        f'<g class="{kind}"><title>{text_of(one.box.says)}</title><rect x="{at(one.x)}" y="{at(one.y)}" '
+        f'<g class="{kind}"><title>{text_of(label(one.box))}</title><rect x="{at(one.x)}" y="{at(one.y)}" '
         f'width="{at(one.width)}" height="{at(one.height)}" rx="7"/>{"".join(lines)}</g>'
     )
 
@@ -182,9 +183,7 @@ def zone_titles(zones: tuple[Part, ...], column: float) -> list[str]:
     found = []
     for place, zone in enumerate(zones):
         middle = GUTTER + place * column + column / 2
-        state = f" [{zone.state}]" if zone.state else ""
-        says = f"{'✗ ' if zone.is_single_point else ''}zone {zone.name}{state}"
-        short = textwrap.shorten(clean(says), int(column / LETTER) - 2, placeholder="…")
+        short = textwrap.shorten(clean(label(zone, "zone ")), int(column / LETTER) - 2, placeholder="…")
         word = "zone point" if zone.is_single_point else "zone"
         found.append(f'<text class="{word}" x="{at(middle)}" y="{BANDS + 22}">{text_of(short)}</text>')
     return found
@@ -193,8 +192,8 @@ def zone_titles(zones: tuple[Part, ...], column: float) -> list[str]:
 def clients(drawing: Drawing, placed: dict[str, Placed], middle: float) -> list[str]:
     """Return the clients and their way in."""
     width, y = 92, CLIENTS
-    pill = Placed(Box("", "", "", ""), middle - width / 2, y, width, 24)
-    ways = [link(pill, placed[one.key], placed) for one in drawing.roots]
+    pill = Placed(Part("", "", ""), middle - width / 2, y, width, 24)
+    ways = [link(pill, placed[one.id], placed) for one in drawing.roots]
     return [
         *ways,
         f'<rect class="clients" x="{at(pill.x)}" y="{y}" width="{width}" height="24" rx="12"/>'
