@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from nospof.cli.audit_text import render_summary, render_text
+from nospof.cli.audit_text import render_text
 from nospof.cli.figures import minutes_range, percent_range
 from nospof.model.findings import Minutes
 from support.audit_reports import minutes, reports, single_database
@@ -49,7 +49,6 @@ def test_the_verdict_is_first_and_what_was_accepted_is_last_and_marked():
         ("critical, accepted", "NSP201"),
     ]
     assert "accepted by ops@example.org until 2027-03-31: one zone by contract" in text
-    assert render_summary(single_database()).splitlines()[-1].startswith("  [critical, accepted]")
 
 
 def test_the_text_says_place_cost_expectation_questions_and_what_changed():
@@ -80,5 +79,4 @@ def test_pairs_are_counted_and_listed_only_on_request():
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(reports)
 def test_no_name_reaches_the_terminal_as_a_command(report):
-    for text in (render_text(report, pairs=True), render_summary(report)):
-        assert all(one == "\n" or one.isprintable() for one in text)
+    assert all(one == "\n" or one.isprintable() for one in render_text(report, pairs=True))

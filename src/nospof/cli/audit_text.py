@@ -72,13 +72,6 @@ def origin(report: AuditReport) -> str:
     return f"{first_upper(where)}."
 
 
-def render_summary(report: AuditReport) -> str:
-    """Return the report in a few lines: the verdict, and a line for each finding."""
-    lines = [wrap(first_upper(report.verdict))]
-    lines += [wrap(f"{mark_of(one)} {one.title}", "  ", "    ") for one in accepted_last(report.findings)]
-    return printable("\n".join(lines))
-
-
 def service_text(service: ServiceReport, *, pairs: bool = False) -> str:
     """Return one service: the drawing, the findings with proof and remedy, what it rests on."""
     title = f"{service.name}, entered by {service.entry}" if service.entry != service.name else service.name
@@ -114,29 +107,21 @@ def availability_lines(availability: Availability) -> list[str]:
 
 
 def pairs_lines(service: ServiceReport, *, whole: bool) -> list[str]:
-    """Return how many pairs of failures would stop the service; all of them, or the first few."""
-    if service.pairs_refused or not service.pairs or not whole:
-        return [wrap(text, "  ", "    ")] if (text := pairs_text(service)) else []
-    lines = [f"  Two failures at once stop it in {counted(service.pairs, 'pair')}:"]
-    for first, second in service.pair_classes:
-        lines.append(
-            wrap(f"one of {{{', '.join(first)}}} with one of {{{', '.join(second)}}}", "    ", "      ")
-        )
-    return lines
-
-
-def pairs_text(service: ServiceReport) -> str:
-    """Return how many pairs of failures would stop the service, with the first few of them."""
+    """Return how many pairs of failures would stop the service, with all of them or the first few."""
     if service.pairs_refused:
-        return service.pairs_refused
+        return [wrap(service.pairs_refused, "  ", "    ")]
     if not service.pairs:
-        return ""
-    shown = "; ".join(
-        f"one of {{{listed(first)}}} with one of {{{listed(second)}}}"
-        for first, second in service.pair_classes[:PAIR_CLASSES]
-    )
+        return []
+    says = f"Two failures at once stop it in {counted(service.pairs, 'pair')}:"
+    named = ", ".join if whole else listed
+    ways = [
+        f"one of {{{named(first)}}} with one of {{{named(second)}}}"
+        for first, second in service.pair_classes[: None if whole else PAIR_CLASSES]
+    ]
+    if whole:
+        return [f"  {says}", *(wrap(one, "    ", "      ") for one in ways)]
     more = "; ..." if len(service.pair_classes) > PAIR_CLASSES else ""
-    return f"Two failures at once stop it in {counted(service.pairs, 'pair')}: {shown}{more}"
+    return [wrap(f"{says} {'; '.join(ways)}{more}", "  ", "    ")]
 
 
 def mark_of(finding: Finding) -> str:
