@@ -9,7 +9,6 @@ from nospof.audit.parts.inside import (
     diverging,
     is_inside_known,
     keeps_nothing,
-    left_open,
     look_of,
     vanishing,
 )
@@ -40,7 +39,7 @@ def state_inside(service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if replaceable:
         who = ", ".join(replaceable)
         says.append(f"{who} keep nothing that changes: they are replaced from their image")
-    not_read = [line for item in items.values() for line in left_open(estate, item.id)]
+    not_read = []
     if others:
         inside = f"inside the instances of {service.entry.service} (databases, sessions, uploads)"
         not_read.append(f"{inside}: {', '.join(others)}; nospof audit --probe looks there")

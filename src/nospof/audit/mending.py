@@ -15,6 +15,7 @@ from nospof.audit.changes import (
     without_events,
     zone_of_row,
 )
+from nospof.audit.parts.inside import kept, look_of
 from nospof.audit.proposal import Proposal
 from nospof.audit.quality import groups_of
 from nospof.audit.remedies_containers import second_place
@@ -74,6 +75,13 @@ def second_machine(estate: Estate, service: Service) -> Proposal:
     zone = other_zone(estate, service, balancer)
     if not zone:
         return Proposal(f"add a second machine; no other zone of {estate.region or 'the region'} was read")
+    if clusters := [one.says for one in service.topology.nodes if one.kind == "cluster"]:
+        return Proposal(
+            f"add members to {clusters[0]} elsewhere, so that a majority outlives any one of them"
+        )
+    if held := held_by(service):
+        first = f"move {' and '.join(held[:2])} to where several machines can use it (RDS, EFS, ElastiCache)"
+        return Proposal(f"{first}; then clone {source.label} into {zone} and let both serve")
     name = service.entry.service
     is_live = estate.is_whole
     classic = estate.where("classic load balancer", "Instances.InstanceId", source.id)
@@ -95,6 +103,16 @@ def second_machine(estate: Estate, service: Service) -> Proposal:
         says += f", with {zone} enabled on {balancer.label}"
         steps.insert(0, zone_command(estate, balancer, zone))
     return Proposal(says, tuple(steps) if is_live else (), lambda old: with_twin(old, source, zone))
+
+
+def held_by(service: Service) -> list[str]:
+    """Return the data that a look found on single machines: a twin would have a copy of its own."""
+    looks = [
+        look_of(service.watched.whole, service.item_of[one].id)
+        for one in service.members
+        if one in service.item_of
+    ]
+    return list(dict.fromkeys(f"the {says} of {look.id}" for look in looks if look for says, _ in kept(look)))
 
 
 def register_command(group: Item) -> str:

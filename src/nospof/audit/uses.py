@@ -161,22 +161,22 @@ def leaves(record: Record, path: str) -> Iterator[str]:
 
 def permitted(estate: Estate) -> Iterator[Use]:
     """Yield what may use a store, because a group of the store's lets a group of its own in."""
-    for kind, (path, usual) in GROUPS.items():
+    for kind, (path, _) in GROUPS.items():
         for store in estate.of(kind):
             if kind == "database" and store.text("DBClusterIdentifier"):
                 continue
-            ports = next(
-                (
-                    (int(port),)
-                    for one in PORTS
-                    if one in store.kind.paths and (port := store.number(one)) is not None
-                ),
-                usual,
-            )
+            ports = ports_of(store)
             for key in dict.fromkeys(leaves(store, path)):
                 group = estate.find("security group", key)
                 if group is not None:
                     yield from let_in(estate, store, group, ports)
+
+
+def ports_of(store: Item) -> tuple[int, ...]:
+    """Return the ports that a store listens on: its own, else the usual ones of its kind."""
+    told = (store.number(one) for one in PORTS if one in store.kind.paths)
+    own = next((port for port in told if port is not None), None)
+    return (int(own),) if own is not None else GROUPS.get(store.kind.name, ("", ()))[1]
 
 
 def let_in(estate: Estate, store: Item, group: Item, ports: tuple[int, ...]) -> Iterator[Use]:

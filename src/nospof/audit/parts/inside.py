@@ -6,18 +6,23 @@ named, and never taken for absent.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nospof.audit.builder import Builder, Service
+from nospof.audit.parts.files import uses_of
 from nospof.audit.parts.surroundings import (
+    ask_jobs,
     ask_names,
     date,
     note_boot,
     regard_hardware,
     store_under,
 )
+from nospof.audit.uses import ports_of
 from nospof.audit.windows import day
-from nospof.model.estate import Estate, Use
+from nospof.model.estate import CERTAIN, Estate, Use
 from nospof.model.item import Item, Record
-from nospof.model.topology import AllOf, AnyOf, AtLeast, Node, On, Requirement, Unknown, names_in
+from nospof.model.topology import UP, AllOf, AnyOf, AtLeast, Node, On, Requirement, Unknown, names_in
 
 DATA_PORTS = {
     1433: "SQL Server",
@@ -36,7 +41,10 @@ KEEPS = ("engines", "sessions", "written", "files")
 """Sections that tell of data on the machine itself."""
 VOTING = ("galera", "etcd", "patroni", "replica set")
 FORGETS = ("memcached",)
+STARTS_ALONE = ("etcd", "patroni", "replica set")
+"""Members of such clusters start by themselves and then agree; Galera's wait for a primary component."""
 REMOTE = ("nfs", "nfs4")
+LOOPBACK = ("127.", "::1", "localhost")
 FILES_SHOWN = 3
 
 
@@ -80,7 +88,8 @@ def uses_from_probes(estate: Estate) -> tuple[Use, ...]:
     for look in estate.of("machine"):
         for one in look.rows("connections.found"):
             address, port = one.text("address"), int(one.number("port") or 0)
-            if port in DATA_PORTS and (used := holder_of(estate, address)) and used.id != look.id:
+            used = holder_of(estate, address, port) if port in DATA_PORTS else None
+            if used is not None and used.id != look.id:
                 why = f"{one.text('process') or 'a process'} of {look.id} is connected to {address}:{port}"
                 found.append(Use(look.id, used.kind.name, used.id, "serving", "observed", why))
         for one in look.rows("mounts.found"):
@@ -91,8 +100,8 @@ def uses_from_probes(estate: Estate) -> tuple[Use, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def holder_of(estate: Estate, address: str) -> Item | None:
-    """Return the machine or the cache that has a private address."""
+def holder_of(estate: Estate, address: str, port: int) -> Item | None:
+    """Return the machine or the store that answers at a private address."""
     if machine := estate.find("instance", address):
         return machine
     interface = next(
@@ -104,7 +113,18 @@ def holder_of(estate: Estate, address: str) -> Item | None:
         return estate.find("instance", attached)
     # AWS writes there whose interface it is: "ElastiCache shop-001"; RDS gives no name.
     service, _, name = interface.text("Description").partition(" ")
+    if service == "RDSNetworkInterface":
+        return only_database(estate, port)
     return estate.find("cache cluster", name) if service == "ElastiCache" else None
+
+
+def only_database(estate: Estate, port: int) -> Item | None:
+    """Return the one database or cluster that listens on a port, where all were read and it is alone."""
+    if estate.is_unread("database", "database cluster"):
+        return None
+    alone = [one for one in estate.of("database") if not one.text("DBClusterIdentifier")]
+    found = [one for one in (*alone, *estate.of("database cluster")) if port in ports_of(one)]
+    return found[0] if len(found) == 1 else None
 
 
 def server_of(estate: Estate, server: str) -> Item | None:
@@ -116,12 +136,15 @@ def server_of(estate: Estate, server: str) -> Item | None:
 
 def inside(b: Builder) -> None:
     """Join what was found inside the service's machines."""
+    looks: dict[str, Item] = {}
     for name in b.machines:
         item = b.service.item_of.get(name)
         look = look_of(b.estate, item.id) if item is not None and item.kind.name == "instance" else None
         if look is None:
             continue
+        looks[name] = look
         arrays = {one.text("point"): requirement_of(look, one.text("device")) for one in mounted(look)}
+        regard_strangers(b, name, look)
         regard_arrays(b, name, arrays)
         keep(b, name, look, arrays)
         join_clusters(b, name, look)
@@ -131,6 +154,28 @@ def inside(b: Builder) -> None:
         date(b, name, look)
         for says in left_open(b.estate, look.id):
             b.not_read(says)
+    ask_jobs(b, looks)
+
+
+def regard_strangers(b: Builder, name: str, look: Item) -> None:
+    """Let a machine perhaps need the stores that it is connected to and of which nothing was read.
+
+    What somebody said that it uses on such a port is taken for what answers there.
+    """
+    said = [
+        used
+        for use in uses_of(b, name)
+        if use.provenance in CERTAIN and (used := b.estate.find(use.used_kind, use.used))
+    ]
+    known = {port for used in said for port in ports_of(used)}
+    for one in look.rows("connections.found"):
+        address, port = one.text("address"), int(one.number("port") or 0)
+        is_own = address.startswith(LOOPBACK) or b.estate.find("instance", address) is not None
+        if port in DATA_PORTS and port not in known and not is_own and not holder_of(b.estate, address, port):
+            b.also_needs(name, "serving", b.unread(f"{DATA_PORTS[port]} at {address}:{port}"))
+    for one in look.rows("mounts.found"):
+        if one.text("type") in REMOTE and server_of(b.estate, one.text("server")) is None:
+            b.also_needs(name, "blind", b.unread(f"files of {one.text('server')}"))
 
 
 def mounted(look: Item) -> list[Record]:
@@ -288,9 +333,21 @@ def join_clusters(b: Builder, name: str, look: Item) -> None:
         cluster = f"{one.text('group')} cluster {', '.join(peers)}"
         if cluster not in b.nodes:
             b.add(Node(cluster, kind="cluster", label=cluster))
-            votes = tuple((1, peer_of(b, peer)) for peer in peers)
+            votes = tuple((1, vote_of(b, one.text("group"), peer)) for peer in peers)
             b.change(cluster, requirement=AtLeast(len(peers) // 2 + 1, votes))
         b.also_needs(name, "serving", On(cluster))
+
+
+def vote_of(b: Builder, group: str, peer: str) -> Requirement:
+    """Return what a member's vote needs: its machine, and not what else runs there where it starts alone."""
+    needed = peer_of(b, peer)
+    if group not in STARTS_ALONE or not isinstance(needed, On):
+        return needed
+    machine = b.nodes[needed.node]
+    label = f"{group} member on {machine.says}"
+    return b.add(
+        replace(machine, name=f"{group} on {machine.name}", label=label, kind="vote", blind=UP, views=())
+    )
 
 
 def peer_of(b: Builder, peer: str) -> Requirement:

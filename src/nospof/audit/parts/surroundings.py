@@ -15,9 +15,31 @@ from nospof.model.topology import AnyOf, Node, On, Requirement
 AMAZON = ("169.254.169.253", "fd00:ec2::253")
 """Every VPC's resolver answers there too (VPC user guide, Amazon DNS server)."""
 LARGEST_VPC = 16
+JOBS_SHOWN = 3
 SOON_SECONDS = 30 * 86_400
 ON_DISK = ("ext2", "ext3", "ext4", "xfs", "btrfs", "vfat")
 """What a boot waits for; file systems of other machines do not stop it."""
+
+
+# Jobs ----------------------------------------------------------------------------------------------------
+
+
+def ask_jobs(b: Builder, looks: dict[str, Item]) -> None:
+    """Ask what runs at its own times: on several machines it runs more than once, on one alone it stops."""
+    where: dict[str, list[str]] = {}
+    for name, look in looks.items():
+        for job in dict.fromkeys(one.text("name") for one in look.rows("jobs.found")):
+            where.setdefault(job, []).append(name)
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for job, names in where.items():
+        shared.setdefault(tuple(names), []).append(job)
+    for who, jobs in shared.items():
+        more = f" and {len(jobs) - JOBS_SHOWN} more" if len(jobs) > JOBS_SHOWN else ""
+        shown = f"{', '.join(jobs[:JOBS_SHOWN])}{more}"
+        if len(who) > 1:
+            b.ask(f"may each of {', '.join(who)} run this at the same time: {shown}?")
+        elif len(looks) > 1:
+            b.ask(f"is this missed while {who[0]} is down, where alone it runs: {shown}?")
 
 
 # Names ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,141 @@
+"""Small accounts with machines that were looked into, each with the verdict that was worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nospof.model.estate import Use
+from nospof.model.findings import AuditReport
+from nospof.model.item import Item
+from nospof.model.kinds.inside import SECTIONS
+from nospof.services.audit import audit_estate
+from support.behind import titles, verdict
+from support.estates import A, B, C, account, balancer, group, instance, item, points, target
+
+WHERE = {"i-1": (A, "10.0.0.1"), "i-2": (B, "10.0.0.2"), "i-3": (C, "10.0.0.3")}
+FRONT = (balancer(), group(), target("i-1"), target("i-2"))
+ADDRESSES = [address for _, address in WHERE.values()]
+
+
+def look(who: str, **given: list[dict[str, Any]]) -> Item:
+    """What a look found that could read everything."""
+    fields: dict[str, Any] = {name: {"status": "none", "reason": "", "found": []} for name in SECTIONS}
+    fields |= {name: {"status": "found", "reason": "", "found": rows} for name, rows in given.items()}
+    return item("machine", InstanceId=who, **fields)
+
+
+def seen(first: dict[str, Any], second: dict[str, Any], *items: Item, **about: Any) -> AuditReport:
+    """The report on a pair that was looked into."""
+    machines = [
+        instance(who, zone, PrivateIpAddress=address, Tags=[]) for who, (zone, address) in WHERE.items()
+    ]
+    looks = [look("i-1", **first), look("i-2", **second)]
+    return audit_estate(account(*FRONT, *machines[:2], *looks, *items, **about))
+
+
+def engine(name: str, kind: str = "", peers: list[str] | None = None) -> dict[str, Any]:
+    row = {"engine": name, "directory": f"/var/lib/{name}", "role": "", "group": kind, "peers": peers or []}
+    return {"engines": [row]}
+
+
+def connected(address: str, port: int = 3306) -> dict[str, Any]:
+    return {"connections": [{"address": address, "port": port, "process": "php-fpm"}]}
+
+
+# Whom a machine is connected to ---------------------------------------------------------------------------
+
+STRANGER = "unread:MySQL at 10.9.9.9:3306"
+
+
+def interface(says: str) -> Item:
+    addresses = [{"PrivateIpAddress": "10.9.9.9"}]
+    return item("network interface", NetworkInterfaceId="eni", Description=says, PrivateIpAddresses=addresses)
+
+
+def database(name: str) -> Item:
+    where = {"AvailabilityZone": A, "MultiAZ": False, "Endpoint": {"Address": f"{name}.x", "Port": 3306}}
+    return item("database", DBInstanceIdentifier=name, BackupRetentionPeriod=7, **where)
+
+
+def test_a_store_of_which_nothing_was_read_is_possible_where_machines_were_seen_to_use_it() -> None:
+    assert verdict(seen({}, {})) == set()
+    report = seen(connected("10.9.9.9"), connected("10.9.9.9"))
+    assert verdict(report) == {("NSP901", STRANGER, "possible")}
+    assert report.exit_code == 13
+    for own in ("127.0.0.1", "::1", "10.0.0.1"):
+        assert verdict(seen(connected(own), {})) == set()
+
+
+def test_the_only_database_that_listens_there_is_the_one_behind_an_interface_of_rds() -> None:
+    both, rds = (connected("10.9.9.9"), connected("10.9.9.9")), interface("RDSNetworkInterface")
+    assert points(seen(*both, rds, database("d"))) == {"database d copy 1", f"zone:{A}"}
+    two = seen(*both, rds, database("d"), database("e"))
+    assert points(two) == set()
+    assert points(two, "possible") == {STRANGER}
+
+
+def test_what_somebody_said_a_machine_uses_is_what_answers_there() -> None:
+    uses = tuple(Use(who, "database", "d", provenance="assumed") for who in ("i-1", "i-2"))
+    report = seen(connected("10.9.9.9"), connected("10.9.9.9"), database("d"), database("e"), uses=uses)
+    assert points(report) == {"database d copy 1", f"zone:{A}"}
+    assert points(report, "possible") == set()
+
+
+def test_files_of_a_server_nobody_read_are_possible() -> None:
+    mount = {"mounts": [{"point": "/srv", "type": "nfs4", "server": "10.9.9.9", "export": "/srv"}]}
+    report = seen(mount, mount)
+    assert points(report, "possible") == {"unread:files of 10.9.9.9"}
+    assert report.exit_code == 13
+
+
+# Data on machines -----------------------------------------------------------------------------------------
+
+
+def test_the_other_of_a_pair_needs_the_database_it_is_connected_to_and_no_clone_mends_that() -> None:
+    report = seen(engine("mysql"), connected("10.0.0.1"))
+    assert points(report) == {"i-1", f"zone:{A}"}
+    for one in report.findings:
+        assert not one.remedy.is_verified
+        assert one.rule == "NSP301" or one.remedy.says.startswith("move the mysql data of i-1 to where")
+
+
+@pytest.mark.parametrize(("kind", "waits"), [("galera", True), ("etcd", False), ("patroni", False)])
+def test_only_a_cluster_that_must_be_told_to_start_waits_for_itself(kind: str, waits: bool) -> None:
+    members = engine("mysql", kind, ADDRESSES)
+    third = (instance("i-3", C, PrivateIpAddress="10.0.0.3"), look("i-3", **members))
+    report = seen(members, members, *third)
+    assert verdict(report) == ({("NSP507", "cold", "certain")} if waits else set())
+
+
+def test_two_votes_are_worse_than_one_and_a_clone_is_no_third() -> None:
+    members = engine("etcd", "etcd", ADDRESSES[:2])
+    report = seen(members, members)
+    assert points(report) == {"i-1", "i-2", f"zone:{A}", f"zone:{B}"}
+    assert not any(one.remedy.is_verified for one in report.findings)
+
+
+# Jobs -----------------------------------------------------------------------------------------------------
+
+
+def test_jobs_that_run_twice_or_on_one_machine_alone_are_asked_about() -> None:
+    def jobs(*names: str) -> dict[str, Any]:
+        return {"jobs": [{"kind": "cron", "name": one} for one in names]}
+
+    report = seen(jobs("mail", "bills"), jobs("mail"))
+    asked = report.services[0].questions
+    assert "may each of i-1, i-2 run this at the same time: mail?" in asked
+    assert "is this missed while i-1 is down, where alone it runs: bills?" in asked
+    assert verdict(report) == set()
+
+
+def test_what_a_look_could_not_read_is_named_once() -> None:
+    hidden = {"status": "unreadable", "reason": "needs root", "found": []}
+    machines = [instance(who, WHERE[who][0]) for who in ("i-1", "i-2")]
+    looks = [look("i-1"), look("i-2").with_fields(engines=hidden)]
+    report = audit_estate(account(*FRONT, *machines, *looks))
+    assert report.services[0].not_read.count("engines of i-2: needs root") == 1
+    assert report.exit_code == 13
+    assert "no single point of failure in what was read" in report.verdict
+    assert titles(report) == ""
