@@ -134,12 +134,8 @@ def write(report: AuditReport, output_format: str, output: Path | None, *, with_
     Raises:
         UsageError: the file cannot be written.
     """
-    if output_format == "text":
-        from nospof.cli.audit_text import render_text
-
-        text = render_text(report, pairs=with_pairs)
-    else:
-        text = RENDERERS[output_format](report)
+    render = RENDERERS[output_format]
+    text = render(report, pairs=with_pairs) if output_format == "text" else render(report)
     if output is None:
         click.echo(text)
         return

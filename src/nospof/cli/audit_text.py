@@ -8,7 +8,7 @@ import textwrap
 from datetime import UTC, datetime
 
 from nospof.cli.audit_drawing import draw
-from nospof.cli.figures import minutes_range, percent_range
+from nospof.cli.figures import contract_says, minutes_range, percent_range
 from nospof.model.findings import (
     AuditReport,
     Availability,
@@ -98,9 +98,7 @@ def availability_lines(availability: Availability) -> list[str]:
         more = len(availability.terms) - TERMS
         lines.append(wrap(f"most of it: {terms}{f'; {more} more' if more > 0 else ''}", "  ", "    "))
     lines += [wrap(f"assuming {one}", "  ", "    ") for one in availability.assumptions[:ASSUMPTIONS]]
-    contract = f"{availability.contract:.6g} %" if availability.contract is not None else "no figure"
-    says = "; ".join((contract, *availability.contract_says))
-    lines.append(wrap(f"what AWS pays credit for: {says}", "  ", "    "))
+    lines.append(wrap(f"what AWS pays credit for: {contract_says(availability)}", "  ", "    "))
     if availability.excluded:
         lines.append(wrap(f"not in it: {'; '.join(availability.excluded)}", "  ", "    "))
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil, floor, log10
 
-from nospof.model.findings import Minutes
+from nospof.model.findings import Availability, Minutes
 
 YEAR_MINUTES = 525_600
 HOURS_FROM = 120
@@ -32,6 +32,12 @@ def percent_range(minutes: Minutes) -> str:
     width = best - worst
     decimals = min(MOST_DECIMALS, max(0, ceil(-log10(width)))) if width > 0 else 2
     return f"{rounded(worst, decimals)} .. {rounded(best, decimals)} %"
+
+
+def contract_says(availability: Availability) -> str:
+    """Return what AWS pays credit for: the figure, or that there is none, and what it is made of."""
+    contract = f"{availability.contract:.6g} %" if availability.contract is not None else "no figure"
+    return "; ".join((contract, *availability.contract_says))
 
 
 def rounded(percent: float, decimals: int) -> str:

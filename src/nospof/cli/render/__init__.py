@@ -10,15 +10,16 @@ from collections.abc import Callable
 
 from nospof.model.findings import AuditReport
 
-Renderer = Callable[[AuditReport], str]
+Renderer = Callable[..., str]
+"""Takes a report; the text takes `pairs` too."""
 
 
 def later(module: str, name: str) -> Renderer:
     """Return a renderer that imports its module when it is called."""
 
-    def render(report: AuditReport) -> str:
+    def render(report: AuditReport, **options: bool) -> str:
         renderer: Renderer = getattr(importlib.import_module(module), name)
-        return renderer(report)
+        return renderer(report, **options)
 
     return render
 

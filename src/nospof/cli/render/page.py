@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from nospof.cli.audit_text import PAIR_CLASSES, accepted_last, facts_says, listed, origin, place, tried_text
 from nospof.cli.audit_text import first_upper as upper
-from nospof.cli.figures import minutes_range, percent_range
+from nospof.cli.figures import contract_says, minutes_range, percent_range
 from nospof.cli.render.picture import draw_svg
 from nospof.errors import ExitCode
 from nospof.model.findings import AuditReport, Availability, Finding, Remedy, ServiceReport, counted
@@ -221,8 +221,6 @@ def availability_html(availability: Availability) -> str:
         f'<tr><td>{escape(one.says)}</td><td class="number">{minutes_range(one.minutes)}</td></tr>'
         for one in availability.terms
     )
-    contract = f"{availability.contract:.6g} %" if availability.contract is not None else "no figure"
-    terms = (contract, *availability.contract_says)
     blocks = [
         "<h3>What can be expected</h3>",
         f"<p><strong>{percent_range(availability.model)}</strong>: {minutes_range(availability.model)} of "
@@ -232,7 +230,7 @@ def availability_html(availability: Availability) -> str:
         f"{rows}</table></div>"
         if rows
         else "",
-        f"<p>What AWS pays credit for, which is another thing: {escape('; '.join(terms))}.</p>",
+        f"<p>What AWS pays credit for, which is another thing: {escape(contract_says(availability))}.</p>",
         lines_html("Assumptions", availability.assumptions),
         lines_html("Not in these figures", availability.excluded),
     ]
