@@ -226,6 +226,11 @@ def wait_until_dead(run_id: str) -> None:
     run_home.wait_until_dead(home_directory(), run_id)
 
 
+def ask_to_stop(run_id: str) -> None:
+    """Ask the process of this machine that works on the run to stop after its step."""
+    run_home.ask_to_stop(home_directory(), run_id)
+
+
 def post_keeper(home: Path, run_id: str) -> None:
     """Start the keeper of a run: a process that outlives ours and mends what our death leaves.
 

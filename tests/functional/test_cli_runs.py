@@ -97,6 +97,29 @@ def test_ctrl_c_stops_after_the_step_under_way_and_the_run_is_resumed(site):
     assert TAG_GUARANTEE not in site.tags(source)
 
 
+def test_a_run_is_stopped_from_another_process_after_its_step_and_is_resumed(site):
+    source = site.launch("far-away")
+    process = site.start("clone", source, "--yes", *SITE)
+    eventually(lambda: site.state(source) in ("stopping", "stopped"))
+    run_id = site.the_run()["id"]
+    stopped = site.nospof("runs", "stop", run_id)
+    assert stopped.returncode == 0, stopped.stderr
+    assert f"{run_id} has stopped; resume it: nospof runs resume {run_id}" in stopped.stdout
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 4, told
+    assert "stopped as asked, between two steps" in told
+    assert site.state(source) == "running"
+
+    again = site.nospof("runs", "stop", run_id)
+    assert again.returncode == 3, again.stderr
+    assert "no process works on it" in again.stderr
+    resumed = site.nospof("runs", "resume", run_id)
+    assert resumed.returncode == 0, resumed.stderr
+    assert site.the_run()["state"] == "done"
+    done = site.nospof("runs", "stop", run_id)
+    assert (done.returncode, "is done" in done.stderr) == (3, True), done.stderr
+
+
 def test_ctrl_c_before_the_first_change_leaves_nothing_to_resume(site):
     source = site.launch("early")
     process = site.start("clone", source, "--yes", *SITE)
@@ -180,8 +203,9 @@ def test_nobody_to_ask_is_a_usage_error_even_without_a_terminal_at_all(site):
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
 
 
-def test_a_keeper_of_a_run_nobody_knows_says_so(site):
-    done = site.nospof("runs", "keep", "nix")
+@pytest.mark.parametrize("verb", ["keep", "stop"])
+def test_a_run_nobody_knows_is_said_to_be_none(site, verb):
+    done = site.nospof("runs", verb, "nix")
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
 
 

@@ -11,13 +11,22 @@ import click
 
 from nospof import bootstrap
 from nospof.cli.options import cloud_options, format_option, to_json
-from nospof.errors import NospofError
+from nospof.errors import NospofError, PreconditionFailed
 from nospof.model.runs import Run
 
 KEEPER_POLLS = 5
 """How often a run's keeper sweeps, beside how often a run looks."""
 SWEEPS_BELIEVED = 4
 """A list can lag behind the tag on it, so one that has no promise in it is asked for again."""
+
+NOT_RUNNING = {
+    "interrupted": "no process works on it, so there is nothing to stop",
+    "elsewhere": "another machine began it; if it works there, stop it there",
+    "done": "there is nothing to stop",
+    "refused": "there is nothing to stop",
+    "failed": "there is nothing to stop",
+}
+"""Why a run cannot be stopped, by its state."""
 
 
 @click.group()
@@ -82,6 +91,27 @@ def resume(run_id: str, take_over: bool, output_format: str, region: str, profil
         for sentence in outcome.kept:
             watch.say(sentence)
     click.echo(to_json(outcome) if output_format == "json" else describe_result(outcome))
+
+
+@runs.command("stop")
+@click.argument("run_id", metavar="RUN")
+def stop(run_id: str) -> None:
+    """Ask a run of this machine to stop after the step under way, and wait until it has.
+
+    What Ctrl-C does where it runs. Nothing is left half-done: the run is resumed later.
+    """
+    journal = bootstrap.open_journal()
+    run = journal.run(run_id)
+    if run.state != "running":
+        raise PreconditionFailed(f"{run_id} is {run.state}: {NOT_RUNNING[run.state]}. Nothing was changed.")
+    bootstrap.ask_to_stop(run_id)
+    click.echo(f"asked {run_id} to stop after the step under way; waiting for it", err=True)
+    while (ended := journal.run(run_id)).state == "running":
+        bootstrap.wait_until_dead(run_id)
+    if ended.state == "interrupted":
+        click.echo(f"{run_id} has stopped; resume it: nospof runs resume {run_id}")
+    else:
+        click.echo(f"{run_id} was at its end and is {ended.state}")
 
 
 @runs.command("keep")

@@ -28,7 +28,7 @@ from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
 from nospof.model.runs import Run
 from nospof.runtime.codec import from_plain, returned_by, to_plain
 from nospof.runtime.failpoints import reach
-from nospof.runtime.home import alive
+from nospof.runtime.home import alive, is_asked_to_stop
 from nospof.runtime.journal import Journal
 
 P = ParamSpec("P")
@@ -310,6 +310,8 @@ class DurableRuntime:
     def _wait(self, handle: WorkflowHandle[Any]) -> Any:
         """Wait for the story's end and for the engine's record of it."""
         while not self._ended.wait(POLL_SECONDS):
+            if self._steps and is_asked_to_stop(self._home, self._steps.token):
+                self.ask_to_stop()
             if self._steps and self._steps.is_parked.is_set():
                 raise _told(NospofError("stopped as asked, between two steps"), self._steps)
         with suppress(Exception):  # what it raises is in our hands already

@@ -92,6 +92,7 @@ def alive(home: Path, run_id: str, patience_seconds: float = 0.0) -> Iterator[No
             else:
                 break
         file.truncate(0)
+        stop_path(home, run_id).unlink(missing_ok=True)  # meant for a process before this one
         yield
 
 
@@ -109,6 +110,21 @@ def claim(home: Path, run_id: str) -> Iterator[bool | None]:
         else:
             lock_path(home, run_id).write_text(KEEPER)
             yield True
+
+
+def stop_path(home: Path, run_id: str) -> Path:
+    """Return the file whose being there asks the run's process to stop after its step."""
+    return home / "runs" / f"{run_id}.stop"
+
+
+def ask_to_stop(home: Path, run_id: str) -> None:
+    """Ask the run's process to stop after the step under way. A repeat asks for the same."""
+    stop_path(home, run_id).touch()
+
+
+def is_asked_to_stop(home: Path, run_id: str) -> bool:
+    """Whether somebody has asked the run's process to stop since it began."""
+    return stop_path(home, run_id).exists()
 
 
 def is_alive(home: Path, run_id: str) -> bool | None:
