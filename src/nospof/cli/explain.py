@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 
 from nospof.cli.audit_text import wrap
 from nospof.cli.options import format_option
+from nospof.cli.render.documents import written
 from nospof.errors import UsageError
 from nospof.model.rules import FAMILIES, RULES, Rule
 
@@ -27,8 +27,7 @@ def explain(rule: str, output_format: str) -> int:
     """
     chosen = [find(rule)] if rule else list(RULES.values())
     if output_format == "json":
-        document = {"schema": SCHEMA, "rules": [plain(one) for one in chosen]}
-        click.echo(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))
+        click.echo(written({"schema": SCHEMA, "rules": [plain(one) for one in chosen]}))
     else:
         click.echo(rule_text(chosen[0]) if rule else list_text())
     return 0

@@ -18,7 +18,11 @@ VERDICT_SCHEMA = "nospof.verdict/1"
 
 def render_json(report: AuditReport) -> str:
     """Return the whole report as JSON, keys sorted, with the schema's id."""
-    document = {"schema": SCHEMA, **verdict(report), **plain(report)}
+    return written({"schema": SCHEMA, **verdict(report), **plain(report)})
+
+
+def written(document: dict[str, Any]) -> str:
+    """Return a document as JSON, for programs and people: keys sorted, letters as they are."""
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 

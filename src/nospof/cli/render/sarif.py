@@ -6,13 +6,13 @@ file is located there; what was read from an account is located by its name.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 from urllib.parse import quote
 
 from nospof import __version__
 from nospof.cli.audit_text import accepted_last, facts_says, place, tried_text
+from nospof.cli.render.documents import written
 from nospof.model.findings import AuditReport, Finding, Severity
 from nospof.model.rules import EVERY_RULE, Rule
 
@@ -46,8 +46,7 @@ def render_sarif(report: AuditReport) -> str:
             "complete": report.is_complete,
         },
     }
-    log = {"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, indent=2, sort_keys=True, ensure_ascii=False)
+    return written({"$schema": SCHEMA_URI, "version": "2.1.0", "runs": [run]})
 
 
 def descriptor(rule: Rule) -> dict[str, Any]:
