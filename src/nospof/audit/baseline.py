@@ -32,7 +32,6 @@ class Known:
     share: float
     order: int
     minutes: float = 0.0
-    members: tuple[str, ...] = ()
     service: str = ""
     says: str = ""
 
@@ -98,7 +97,6 @@ def known_of(finding: Finding) -> Known:
         share=float(finding.share),
         order=finding.order,
         minutes=finding.minutes.likely if finding.minutes else 0.0,
-        members=finding.members,
         service=finding.service,
         says=f"{finding.rule} {finding.title}",
     )
@@ -139,9 +137,8 @@ def _known(row: Any, at: str) -> Known:
     if not isinstance(row, dict):
         raise UsageError(f"{at} is damaged: it is no finding")
     minutes = row.get("minutes")
-    members = row.get("members") or []
-    if not isinstance(members, list) or not (minutes is None or isinstance(minutes, dict)):
-        raise UsageError(f"{at} is damaged: members or minutes")
+    if not (minutes is None or isinstance(minutes, dict)):
+        raise UsageError(f"{at} is damaged: minutes")
     return Known(
         fingerprint=_text(row, "fingerprint", at),
         severity=_text(row, "severity", at, SEVERITIES),
@@ -149,7 +146,6 @@ def _known(row: Any, at: str) -> Known:
         share=_number(row, "share", at),
         order=int(_number(row, "order", at)),
         minutes=_number(minutes, "likely", f"{at}.minutes") if minutes else 0.0,
-        members=tuple(map(str, members)),
         service=_text(row, "service", at),
         says=f"{_text(row, 'rule', at)} {_text(row, 'title', at)}",
     )
