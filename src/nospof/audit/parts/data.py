@@ -320,6 +320,8 @@ def search_nodes(b: Builder, item: Item, role: str, number: int) -> list[On]:
         )
         if role == "master" and len(b.estate.of("zone")) != 2:
             count = 3  # Whatever the zones of the data (OpenSearch guide, Multi-AZ domains).
+        if role == "master" and number % count:
+            zones = []  # Which of the zones has one more, nobody could tell.
     else:
         zones, count = zones[:1], 1
     found = []
