@@ -1,4 +1,4 @@
-"""What happens around every API call: faults, the lock, the answer in AWS's words, and the journal.
+"""What happens around every API call: faults, permission, the lock, the answer as AWS words it, the journal.
 
 One wrapper round moto's `BaseResponse.call_action` does it for every service and protocol. A call
 that changes something is written to disk before it is answered, so a gateway killed at any point
@@ -16,6 +16,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores
 
+from nospof.localcloud import iam
 from nospof.localcloud.awserrors import AwsError
 from nospof.localcloud.faults import Faults
 from nospof.localcloud.limits import Call, Limits
@@ -101,6 +102,7 @@ class Calls:
             self._limits.check(limited(response, service, action, writes))
             with self._lock:
                 self._prepare(response.current_account, response.region)
+                iam.check(response, service, action)
                 answer = self._serve(response, action)
                 if writes:
                     self._save(set() if service in REACH_FAR else {service, "ec2"})

@@ -26,7 +26,7 @@ from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
-from nospof.localcloud import elbv2, ssm
+from nospof.localcloud import elbv2, iam, ssm
 from nospof.localcloud.addresses import release_blocks
 from nospof.localcloud.admin import Admin
 from nospof.localcloud.balancer import MachineView
@@ -95,6 +95,7 @@ class Gateway:
         set_current(self._cloud)
         install_ec2()
         ssm.install()
+        iam.install()
         elbv2.install()
         self._balancing = elbv2.Balancing(directory / "balancers", self._view, self.allocate_balancer_address)
         elbv2.set_current(self._balancing)

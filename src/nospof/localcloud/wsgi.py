@@ -18,9 +18,11 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
+from nospof.localcloud import iam
 from nospof.localcloud.admin import PREFIX, Admin
+from nospof.localcloud.awserrors import AwsError
 from nospof.localcloud.faults import Faults
-from nospof.localcloud.nothing import asked_for, none_of
+from nospof.localcloud.nothing import Nothing, asked_for, none_of
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +59,28 @@ class Application:
         if not service_of(request) and "X-Amz-Credential" not in request.args:
             return aws_error(request, "MissingAuthenticationToken", "The request is not signed.", 403)
         question = asked_for(request, environ, service_of(request))
+        try:
+            self._check(request, question)
+        except AwsError as error:
+            return aws_error(request, str(error.code), str(error.message), error.status)
         if question is not None:
             rule = self._faults.for_call(question.sdk or question.service, question.operation, "")
             if rule:
                 return aws_error(request, rule.code, rule.error().message or rule.code, rule.status)
             return none_of(question, request)
         return self._ask_moto(request, environ)
+
+    @staticmethod
+    def _check(request: Request, question: Nothing | None) -> None:
+        """Check the permission for what does not pass through moto's dispatch of calls."""
+        action = ""
+        if question is not None:
+            operation = request.method if question.service == "apigateway" else question.operation
+            action = f"{question.service}:{operation}"
+        elif service_of(request) == "s3" and (request.method, request.path) == ("GET", "/"):
+            action = "s3:ListAllMyBuckets"
+        if action:
+            iam.check_read(action, dict(request.headers))
 
     def _ask_moto(self, request: Request, environ: dict[str, Any]) -> Response:
         not_offered = f"The local cloud does not offer this operation of '{service_of(request)}'."
@@ -88,8 +106,11 @@ def service_of(request: Request) -> str:
 
 
 def aws_error(request: Request, code: str, message: str, status: int = 400) -> Response:
-    """Return an error in the protocol the request speaks: EC2's XML, query XML, or JSON."""
+    """Return an error in the protocol the request speaks: S3's XML, EC2's, query XML, or JSON."""
     kind = request.headers.get("Content-Type", "")
+    if service_of(request) == "s3":
+        text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+        return Response(text, status=status, content_type="application/xml")
     if kind.startswith("application/x-www-form-urlencoded"):
         error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
         if service_of(request) == "ec2":
