@@ -40,6 +40,13 @@ def test_a_removed_machine_is_no_spare() -> None:
     assert points(suppose("remove i-2")) == {"i-1", f"zone:{A}"}
 
 
+def test_a_machine_goes_by_its_name_too() -> None:
+    named = instance("i-2", B, Tags=[{"Key": "Name", "Value": "spare"}])
+    estate = account(balancer(), group(), instance("i-1", A), named, target("i-1"), target("i-2"))
+    report = audit_estate(estate, Terms(what_if=("remove spare",)))
+    assert {"i-1", f"zone:{A}"} <= points(report)
+
+
 def test_a_field_is_set_as_the_describing_call_names_it() -> None:
     assert found(suppose("set target group www Matcher.HttpCode=200-399"), "NSP403")
     assert found(suppose("set target group www HealthCheckIntervalSeconds=60"), "NSP402")
@@ -56,6 +63,7 @@ def test_supposing_changes_nothing_of_what_was_read() -> None:
         ("break i-1", "is not understood; say one of: fail WHAT"),
         ("fail i-7", "no service that was read has anything called 'i-7'"),
         ("remove i-11", "nothing that was read goes by 'i-11'; did you mean i-1?"),
+        ("remove www", "'www' is the name of several things"),
         (f"twin i-11 in {C}", "did you mean i-1?"),
         ("set target grop www Matcher.HttpCode=200", "did you mean target group?"),
         ("set target group www Matcher.HttpCod=200", "did you mean Matcher.HttpCode?"),

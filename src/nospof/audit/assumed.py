@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from nospof.errors import UsageError
@@ -33,21 +33,21 @@ def says_of(need: Need) -> str:
     return f"{need.user} needs {need.needs}" + (f" ({need.view})" if need.view != "serving" else "")
 
 
-def named(estate: Estate, name: str, where: str = "") -> Item:
-    """Return the one item that goes by an id, an ARN, a name or an address.
+def named(estate: Estate, name: str, where: str = "", kinds: Collection[str] = KINDS) -> Item:
+    """Return the one item of some kinds that goes by an id, an ARN, a name or an address.
 
     Raises:
         UsageError: none does, or several do.
     """
     at = f"{where}: " if where else ""
-    by_key = [item for kind in KINDS if (item := estate.find(kind, name))]
-    found = by_key or [item for kind in KINDS for item in estate.of(kind) if item.label == name]
+    by_key = [item for kind in kinds if (item := estate.find(kind, name))]
+    found = by_key or [item for kind in kinds for item in estate.of(kind) if item.label == name]
     if len(found) == 1:
         return found[0]
     if found:
         which = ", ".join(sorted(f"{one.kind.name} {one.id}" for one in found)[:5])
         raise UsageError(f"{at}{name!r} is the name of several things ({which}); use an id or an ARN")
-    known = sorted({each for kind in KINDS for item in estate.of(kind) for each in (item.id, item.label)})
+    known = sorted({each for kind in kinds for item in estate.of(kind) for each in (item.id, item.label)})
     near = difflib.get_close_matches(name, known, 1)
     raise UsageError(
         f"{at}nothing that was read goes by {name!r}" + (f"; did you mean {near[0]}?" if near else "")

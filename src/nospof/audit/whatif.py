@@ -13,6 +13,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nospof.audit.assumed import named
 from nospof.audit.builder import Service
 from nospof.audit.changes import with_pair, with_twin, with_value
 from nospof.errors import UsageError
@@ -49,31 +50,13 @@ def _suppose(supposed: WhatIf, sentence: str) -> WhatIf:
         case ["fail", *what] if what:
             return replace(supposed, fails=(*supposed.fails, " ".join(what)))
         case ["twin", who, "in", zone]:
-            return replace(supposed, estate=twin(estate, find(estate, who, "instance"), zone))
+            return replace(supposed, estate=twin(estate, named(estate, who, kinds=("instance",)), zone))
         case ["remove", *what] if what:
-            item = find(estate, " ".join(what))
+            item = named(estate, " ".join(what))
             return replace(supposed, estate=estate.without(item.kind.name, item.id))
         case ["set", *words] if len(words) > 2 and "=" in words[-1]:
             return replace(supposed, estate=set_field(estate, words[:-1], words[-1]))
     raise UsageError(f"--what-if {sentence!r} is not understood; say one of: {FORMS}")
-
-
-def find(estate: Estate, key: str, *kinds: str) -> Item:
-    """Return the one item that goes by a key.
-
-    Raises:
-        UsageError: none does, or several of different kinds do.
-    """
-    found = [item for kind in kinds or KINDS if (item := estate.find(kind, key))]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(one.kind.name for one in found)
-        raise UsageError(f"{key!r} is the name of several things ({names}); use an id or an ARN")
-    known = [item.id for kind in kinds or KINDS for item in estate.of(kind)]
-    near = difflib.get_close_matches(key, known, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise UsageError(f"nothing that was read goes by {key!r}{hint}")
 
 
 def twin(estate: Estate, source: Item, zone: str) -> Estate:
@@ -94,7 +77,7 @@ def set_field(estate: Estate, words: list[str], assignment: str) -> Estate:
         UsageError: no such kind, item or field.
     """
     kind = kind_in(words)
-    item = find(estate, " ".join(words)[len(kind) + 1 :], kind)
+    item = named(estate, " ".join(words)[len(kind) + 1 :], kinds=(kind,))
     path, _, text = assignment.partition("=")
     if path not in item.kind.paths:
         near = difflib.get_close_matches(path, sorted(item.kind.paths), 1)
