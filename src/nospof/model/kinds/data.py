@@ -36,6 +36,7 @@ DATABASES = (
         ),
         keys=("DBInstanceArn", "DbiResourceId", "Endpoint.Address"),
         names=("Endpoint.Address",),
+        used_in="serving",
     ),
     Kind(
         "database cluster",
@@ -59,6 +60,7 @@ DATABASES = (
         ),
         keys=("DBClusterArn", "DbClusterResourceId", "Endpoint", "ReaderEndpoint"),
         names=("Endpoint", "ReaderEndpoint"),
+        used_in="serving",
     ),
     Kind(
         "database proxy",
@@ -69,6 +71,7 @@ DATABASES = (
         keys=("DBProxyArn", "Endpoint"),
         names=("Endpoint",),
         plural="database proxies",
+        used_in="serving",
     ),
     Kind(
         "database proxy target",
@@ -110,6 +113,7 @@ DATABASES = (
         ),
         keys=("ClusterNamespaceArn", "Endpoint.Address"),
         names=("Endpoint.Address",),
+        used_in="serving",
     ),
 )
 CACHES = (
@@ -136,6 +140,7 @@ CACHES = (
         ),
         keys=("ARN", "ConfigurationEndpoint.Address"),
         names=("ConfigurationEndpoint.Address",),
+        used_in="serving",
     ),
     Kind(
         "cache cluster",
@@ -157,6 +162,7 @@ CACHES = (
         keys=("ARN", "ConfigurationEndpoint.Address"),
         names=("ConfigurationEndpoint.Address",),
         fixed=(("ShowCacheNodeInfo", True),),
+        used_in="serving",
     ),
     Kind(
         "memory database",
@@ -176,6 +182,7 @@ CACHES = (
         keys=("ARN", "ClusterEndpoint.Address"),
         names=("ClusterEndpoint.Address",),
         fixed=(("ShowShardDetails", True),),
+        used_in="serving",
     ),
     Kind(
         "DAX cluster",
@@ -192,6 +199,7 @@ CACHES = (
         ),
         keys=("ClusterArn", "ClusterDiscoveryEndpoint.Address"),
         names=("ClusterDiscoveryEndpoint.Address",),
+        used_in="serving",
     ),
 )
 MESSAGES = (
@@ -219,6 +227,7 @@ MESSAGES = (
         label="BrokerName",
         per="listed broker",
         argument="BrokerId",
+        used_in="serving",
     ),
     Kind(
         "Kafka cluster",
@@ -233,12 +242,13 @@ MESSAGES = (
             "Provisioned.BrokerNodeGroupInfo.SecurityGroups",
         ),
         label="ClusterName",
+        used_in="serving",
     ),
-    Kind("queue", "sqs:ListQueues", "QueueUrls", "QueueUrl"),
-    Kind("topic", "sns:ListTopics", "Topics", "TopicArn"),
+    Kind("queue", "sqs:ListQueues", "QueueUrls", "QueueUrl", used_in="degraded"),
+    Kind("topic", "sns:ListTopics", "Topics", "TopicArn", used_in="degraded"),
 )
 OTHER_STORES = (
-    Kind("table", "dynamodb:ListTables", "TableNames", "TableName"),
+    Kind("table", "dynamodb:ListTables", "TableNames", "TableName", used_in="serving"),
     Kind(
         "listed search domain",
         "opensearch:ListDomainNames",
@@ -271,6 +281,7 @@ OTHER_STORES = (
         argument="DomainNames",
         batch=5,
         action="es:DescribeDomains",
+        used_in="serving",
     ),
     Kind(
         "directory",
@@ -300,6 +311,7 @@ FILES = (
         keys=("FileSystemArn",),
         label="Name",
         action="elasticfilesystem:DescribeFileSystems",
+        used_in="serving",
     ),
     Kind(
         "mount target",
@@ -344,7 +356,8 @@ FILES = (
         ),
         keys=("ResourceARN", "DNSName"),
         names=("DNSName",),
+        used_in="serving",
     ),
-    Kind("bucket", "s3:ListBuckets", "Buckets", "Name", action="s3:ListAllMyBuckets"),
+    Kind("bucket", "s3:ListBuckets", "Buckets", "Name", action="s3:ListAllMyBuckets", used_in="serving"),
 )
 DATA = (*DATABASES, *CACHES, *MESSAGES, *OTHER_STORES, *FILES)

@@ -33,6 +33,7 @@ class Kind:
         fixed: further arguments of the call, as pairs.
         action: the IAM action, where it is not the call with its IAM prefix.
         is_global: the call goes to the one global endpoint, not to the region's.
+        used_in: the view that is lost with it for those who are told to connect to it; empty where nobody is.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Kind:
     fixed: tuple[tuple[str, object], ...] = ()
     action: str = ""
     is_global: bool = False
+    used_in: str = ""
 
     def __post_init__(self) -> None:
         if not self.plural:

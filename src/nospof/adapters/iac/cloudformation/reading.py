@@ -79,29 +79,6 @@ HARMLESS = words(
 """Types that stop nobody when they are gone; a namespace ends with "::"."""
 SETTINGS = ("UserData", "Environment", "ContainerDefinitions", "LaunchTemplateData", "Metadata")
 """Where what a machine, task or function is told to connect to stands."""
-STORE_KINDS = frozenset(
-    {
-        "database",
-        "database cluster",
-        "database proxy",
-        "warehouse",
-        "cache",
-        "cache cluster",
-        "memory database",
-        "DAX cluster",
-        "broker",
-        "Kafka cluster",
-        "search domain",
-        "file system",
-        "FSx file system",
-        "table",
-        "queue",
-        "topic",
-        "bucket",
-    }
-)
-VIEW_OF = {"queue": "degraded", "topic": "degraded"}
-"""What hands work over to others stops nobody at once."""
 
 
 def read_template(path: Path, parameters: Mapping[str, str]) -> Estate:
@@ -201,7 +178,7 @@ def item_of_made(file: str, one: Resource, made: Made) -> Item:
 
 def uses_of(stack: Stack, items: list[Item]) -> Iterator[Use]:
     """Yield the stores that machines, tasks and functions are told of by reference."""
-    stores = {item.id: item.kind.name for item in items if item.kind.name in STORE_KINDS}
+    stores = {item.id: item.kind for item in items if item.kind.used_in}
     found: dict[tuple[str, str], Use] = {}
     for user, source in users(stack):
         metadata = stack.evaluator.resources[source.id].get("Metadata")
@@ -211,7 +188,7 @@ def uses_of(stack: Stack, items: list[Item]) -> Iterator[Use]:
             if name in stores and (user, name) not in found:
                 kind = stores[name]
                 why = f"the settings of {source.id} name {name}"
-                found[user, name] = Use(user, kind, name, VIEW_OF.get(kind, "serving"), "configured", why)
+                found[user, name] = Use(user, kind.name, name, kind.used_in, "configured", why)
     yield from (found[key] for key in sorted(found))
 
 

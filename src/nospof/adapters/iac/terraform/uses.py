@@ -15,14 +15,10 @@ from nospof.adapters.iac.terraform.desk import Desk
 from nospof.adapters.iac.terraform.references import Found, References
 from nospof.adapters.iac.terraform.resources import Resource
 from nospof.model.estate import Item, Use
+from nospof.model.kinds import KINDS
 
 SETTINGS = ("user_data", "user_data_base64", "environment", "container_definitions", "provisioners")
 """Where what a machine, task or function is told to connect to stands."""
-STORES = frozenset(
-    {"database", "database cluster", "database proxy", "warehouse", "cache", "cache cluster", "DAX cluster"}
-    | {"memory database", "broker", "Kafka cluster", "search domain", "file system", "FSx file system"}
-    | {"table", "queue", "topic", "bucket"}
-)
 ADDRESSES = frozenset({"private_ip", "private_dns", "public_ip", "public_dns", "ipv6_addresses"})
 """What of another machine a setting names when it is told to connect there."""
 ENDPOINTS: dict[str, tuple[str, ...]] = {
@@ -44,8 +40,6 @@ ENDPOINTS: dict[str, tuple[str, ...]] = {
 """Where the addresses stand that each kind is reached by."""
 WORD = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_./-]+)?")
 LONGEST_TEXT = 1_000_000
-VIEW_OF = {"queue": "degraded", "topic": "degraded"}
-"""What hands work over to others stops nobody at once."""
 LAUNCHED_BY = {
     "aws_autoscaling_group": ("launch_configuration", "launch_template", "mixed_instances_policy"),
     "aws_ecs_service": ("task_definition",),
@@ -59,7 +53,7 @@ def uses_of(
 ) -> Iterator[Use]:
     """Yield the stores that machines, groups, tasks and functions are told of, by who is told."""
     items = tuple(items)
-    kinds = {item.id: item.kind.name for item in items if item.kind.name in STORES}
+    kinds = {item.id: item.kind.name for item in items if item.kind.used_in}
     machines = {item.id: "instance" for item in items if item.kind.name == "instance"}
     known = endpoints(desk)
     answers: dict[Found, list[tuple[Resource, str]]] = {}
@@ -81,7 +75,8 @@ def uses_of(
             used = id_of(desk, resource)
             if kind and used != user and (user, used) not in found:
                 why = f"the settings of {source.address} name {resource.address}"
-                found[user, used] = Use(user, kind, used, VIEW_OF.get(kind, "serving"), "configured", why)
+                view = KINDS[kind].used_in or "serving"  # Machines are told of each other, too.
+                found[user, used] = Use(user, kind, used, view, "configured", why)
     yield from (found[key] for key in sorted(found))
 
 
