@@ -14,7 +14,7 @@ from nospof.errors import CloudError
 from nospof.model.estate import Estate
 from nospof.model.kinds import ASKED
 from nospof.services.reading import depth_of, read_estate
-from nospof.services.reading_plan import IMAGE_NAMES, MENTIONS
+from nospof.services.reading_plan import FEW, IMAGE_NAMES, MENTIONS
 from nospof.services.reading_requests import IMAGES_AT_ONCE
 from support.scripted_discovery import ScriptedDiscovery
 
@@ -156,6 +156,8 @@ NAMING = [
         ),
         {"capacity reservation"},
     ),
+    (owned("kafka:ListClustersV2", "ClusterInfoList", ClusterArn="arn:k"), {"event source mapping"}),
+    (owned("lambda:ListFunctions", "Functions", FunctionName="f"), set()),
 ]
 
 
@@ -208,6 +210,41 @@ def test_only_types_that_may_have_local_disks_are_described_each_once() -> None:
 def test_a_type_that_could_not_be_described_is_named() -> None:
     estate, _ = read(running("i3.large"), refused={TYPES: "UnauthorizedOperation"})
     assert [one.says for one in estate.unread] == [f"instance types ({TYPES}: UnauthorizedOperation)"]
+
+
+STATUS = "route53:GetHealthCheckStatus"
+
+
+def watched(checks: list[dict[str, Any]], *named: str) -> dict[str, Any]:
+    records = [{"Name": f"{one}.", "Type": "A", "SetIdentifier": one, "HealthCheckId": one} for one in named]
+    return {
+        "route53:ListHostedZones": [{"HostedZones": [{"Id": "/hostedzone/Z"}]}],
+        "route53:ListResourceRecordSets": [{"ResourceRecordSets": records}],
+        "route53:ListHealthChecks": [{"HealthChecks": checks}],
+    }
+
+
+def checks(*names: str, **fields: Any) -> list[dict[str, Any]]:
+    return [{"Id": one, "HealthCheckConfig": {"Type": "HTTP", **fields}} for one in names]
+
+
+def test_only_the_checks_that_decide_an_answer_are_asked_for_their_status() -> None:
+    others = [
+        *checks("unnamed"),
+        *checks("off", Disabled=True),
+        *checks("metric", Type="CLOUDWATCH_METRIC"),
+    ]
+    answers = watched([*checks("named"), *others], "named", "off", "metric")
+    _, discovery = read(answers)
+    assert [one for one in discovery.asked if one[0] == STATUS] == [(STATUS, {"HealthCheckId": "named"})]
+
+
+def test_many_checks_are_taken_to_pass_and_the_report_says_so() -> None:
+    every = [f"c{number}" for number in range(FEW + 1)]
+    for names, times in ((every[:-1], FEW), (every, 0)):
+        estate, discovery = read(watched(checks(*names), *names))
+        assert discovery.times(STATUS) == times
+        assert any("health checks of names" in one for one in estate.assumptions) is (times == 0)
 
 
 def test_mentions_are_fields_that_are_read_of_kinds_that_come_earlier() -> None:

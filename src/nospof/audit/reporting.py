@@ -24,6 +24,7 @@ from nospof.audit.parts.data import RULE_OF_KIND_DATA
 from nospof.audit.parts.inside import uses_from_probes
 from nospof.audit.parts.machines import live_events
 from nospof.audit.parts.network import RULE_OF_KIND_NETWORK
+from nospof.audit.parts.streams import uses_from_streams
 from nospof.audit.proposal import Proposal
 from nospof.audit.quality import quality_checks
 from nospof.audit.question import Question
@@ -78,7 +79,7 @@ def build_report(estate: Estate, question: Question) -> AuditReport:
         UsageError: no service goes by that name; what is supposed is not understood.
     """
     estate = in_order_of_ids(estate)
-    seen = replace(estate, uses=(*estate.uses, *uses_from_probes(estate)))
+    seen = replace(estate, uses=(*estate.uses, *uses_from_probes(estate), *uses_from_streams(estate)))
     supposed = suppose(replace(seen, uses=find_uses(seen)), question.what_if)
     estate = supposed.estate
     services = find_services(estate, ALL_FRONTS, question.service, roots_of(estate, question))

@@ -101,6 +101,20 @@ def is_named_key(estate: Estate, key: Item) -> bool:
 KEY_PATHS = {"search domain": "EncryptionAtRestOptions.KmsKeyId"}
 
 
+ASKING = ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")
+"""Types of health checks that ask somebody; the others are worked out, and have no status of their own."""
+
+
+def decides_an_answer(estate: Estate, check: Item) -> bool:
+    """Whether a record is left out of answers when a check fails; Route 53 takes five calls a second."""
+    return (
+        len(estate.of("health check")) <= FEW
+        and check.text("HealthCheckConfig.Type") in ASKING
+        and check.flag("HealthCheckConfig.Disabled") is not True
+        and bool(estate.where("record set", "HealthCheckId", check.id))
+    )
+
+
 DISKLESS = re.compile(r"(?:a1|t\d+[a-z]*|[cmr](?:[4-9]|\d\d)[a-ce-z]*(?:-flex)?)\.")
 """Types whose name says that they have no local disks: of their families those with a "d" have them
 (EC2 instance types guide, "Naming conventions")."""
@@ -121,6 +135,7 @@ WANTED: dict[str, Callable[[Estate, Item], bool]] = {
     "edge certificate": is_in_use,
     "key": is_named_key,
     "instance type": may_have_local_disks,
+    "health check status": decides_an_answer,
 }
 """By kind: for which parents its call is made. What is not here is asked for every parent."""
 
@@ -137,6 +152,8 @@ def assumptions(estate: Estate) -> tuple[str, ...]:
         found.append(
             "a target group that an Auto Scaling group fills and checks has no other targets (not read)"
         )
+    if len(estate.of("health check")) > FEW:
+        found.append("what the health checks of names see now is not read: there are too many of them")
     return tuple(found)
 
 
@@ -196,6 +213,7 @@ MENTIONS: dict[str, tuple[Mention, ...]] = {
         Mention("route table", "Routes.TransitGatewayId"),
     ),
     "database proxy": DATABASES,
+    "event source mapping": (Mention("broker"), Mention("Kafka cluster")),
     "pending maintenance": DATABASES,
     "listed key": tuple(Mention(kind, KEY_PATHS.get(kind, "KmsKeyId")) for kind in KEY_USERS),
 }

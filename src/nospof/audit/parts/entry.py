@@ -49,7 +49,21 @@ def record_set(b: Builder, item: Item) -> Requirement:
 def answer(b: Builder, item: Item) -> On:
     """Add one of several records of a name."""
     node = Node(f"answer {item.id}", values_of(b, item), kind="record", label=says_of(item))
-    return b.add(node, item=item, facts=facts_of(item))
+    found = b.add(node, item=item, facts=facts_of(item))
+    if says := fails_now(b.estate, item.text("HealthCheckId")):
+        b.is_off(found.node, says)
+    return found
+
+
+def fails_now(estate: Estate, key: str) -> str:
+    """Return that a record's check fails, if no place that it is made from sees otherwise; else nothing."""
+    check = estate.find("health check", key) if key else None
+    if check is None or check.flag("HealthCheckConfig.Disabled") or check.flag("HealthCheckConfig.Inverted"):
+        return ""
+    seen = [
+        one.text("StatusReport.Status") for one in estate.where("health check status", "HealthCheckId", key)
+    ]
+    return f"left out: {seen[0]}" if seen and all(one.startswith("Failure") for one in seen) else ""
 
 
 def records_of_name(estate: Estate, item: Item) -> tuple[Item, ...]:

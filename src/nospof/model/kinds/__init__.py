@@ -13,10 +13,22 @@ from nospof.model.kinds.kind import Kind
 from nospof.model.kinds.network import NETWORK
 from nospof.model.kinds.recovery import RECOVERY
 from nospof.model.kinds.trust import TRUST
+from nospof.model.kinds.watching import WATCHING
 
 ASKED: dict[str, Kind] = {
     kind.name: kind
-    for kind in (*COMPUTE, *BALANCING, *ENTRY, *NETWORK, *RECOVERY, *DATA, *CONTAINERS, *TRUST, *CAPACITY)
+    for kind in (
+        *COMPUTE,
+        *BALANCING,
+        *ENTRY,
+        *NETWORK,
+        *RECOVERY,
+        *DATA,
+        *CONTAINERS,
+        *TRUST,
+        *CAPACITY,
+        *WATCHING,
+    )
 }
 """Those that a call of AWS describes."""
 KINDS: dict[str, Kind] = {**ASKED, **{kind.name: kind for kind in INSIDE}}
