@@ -11,19 +11,19 @@ from nospof.model.estate import Estate
 
 SNIFFED = 65_536
 """A format shows in the first characters; the reader opens the file anew and reads all of it."""
-MARKS = (
-    ("configurationItems", "config"),
-    ("planned_values", "terraform"),
-    ("resource_changes", "terraform"),
-    ("terraform_version", "terraform"),
-    ("@level", "terraform"),
-    ("format_version", "terraform"),
-    ("lineage", "terraform"),
-    ("AWSTemplateFormatVersion", "template"),
-    ('"Type": "AWS::', "template"),
-    ('"Type":"AWS::', "template"),
-)
-"""What stands in a format and in no other: keys, and texts that begin with a quotation mark."""
+KEYS = {
+    "configurationItems": "config",
+    "planned_values": "terraform",
+    "resource_changes": "terraform",
+    "terraform_version": "terraform",
+    "@level": "terraform",
+    "format_version": "terraform",
+    "lineage": "terraform",
+    "AWSTemplateFormatVersion": "template",
+}
+"""What stands in a format and in no other."""
+TYPES = ('"Type": "AWS::', '"Type":"AWS::')
+"""A template needs none of these keys, but its resources say what they are."""
 
 
 def read_description(paths: tuple[Path, ...], parameters: Path | None) -> Estate | None:
@@ -106,9 +106,10 @@ def kind_of_json(text: str) -> str:
         document: Any = json.loads(text)
     except (ValueError, RecursionError):
         document = None
-    keys = set(document) if isinstance(document, dict) else None
-    for mark, kind in MARKS:
-        is_key = not mark.startswith('"')
-        if (mark in keys) if keys is not None and is_key else (f'"{mark}"' if is_key else mark) in text:
+    if not isinstance(document, dict):
+        document = None
+    for key, kind in KEYS.items():
+        if f'"{key}"' in text if document is None else key in document:
             return kind
-    return "template" if keys is not None and "Resources" in keys else "answers"
+    is_template = any(one in text for one in TYPES) or (document is not None and "Resources" in document)
+    return "template" if is_template else "answers"
