@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from nospof.adapters.iac.terraform.resources import key_of, steps
+from nospof.adapters.iac.terraform.resources import bare, within
 from nospof.model.findings import Location
 
 MAX_FILES = 2_000
@@ -36,13 +36,11 @@ class Lines:
                 continue
             seen.add((module, where))
             for name, source in self._read(module, where):
-                own = f"{module}.module.{name}" if module else f"module.{name}"
-                waiting.append((own, where / source, depth + 1))
+                waiting.append((within(module, f"module.{name}"), where / source, depth + 1))
 
     def of(self, address: str) -> Location:
         """Return where the resource of an address stands; an empty place when no file tells."""
-        bare = ".".join(str(one) for one in steps(address) if key_of(one) is None)
-        return self._places.get(bare, Location())
+        return self._places.get(bare(address), Location())
 
     def _read(self, module: str, where: Path) -> list[tuple[str, str]]:
         """Note the resources of a module, and return the modules it calls by a path."""
@@ -63,7 +61,7 @@ class Lines:
                 form, kind, name = match.groups()
                 own = f"{'data.' if form == 'data' else ''}{kind}.{name}"
                 line = text.count("\n", 0, match.start(1)) + 1
-                self._places.setdefault(f"{module}.{own}" if module else own, Location(str(file), line))
+                self._places.setdefault(within(module, own), Location(str(file), line))
             found = ((match[1], _SOURCE.search(match[2])) for match in _MODULE.finditer(text))
             calls += [(name, source[1]) for name, source in found if source]
         return calls

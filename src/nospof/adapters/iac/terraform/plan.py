@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nospof.adapters.iac.terraform.resources import Resource, indexed, key_of, steps, with_unknown
-from nospof.adapters.iac.terraform.shape import Malformed, mapping, sequence, word
+from nospof.adapters.iac.terraform.resources import Resource, bare, indexed, with_unknown, within
+from nospof.adapters.iac.terraform.shape import Malformed, mapping, objects, sequence, word
 from nospof.model.findings import Unread
 
 
@@ -76,18 +76,14 @@ def rows_of(root: Any, where: str) -> Iterator[Row]:
     while waiting:
         module, part, place = waiting.pop(0)
         tree = mapping(part, place)
-        for number, record in enumerate(sequence(tree.get("resources"), f"{place}.resources")):
-            at = f"{place}.resources[{number}]"
-            row = mapping(record, at)
+        for at, row in objects(tree.get("resources"), f"{place}.resources"):
             if not row:
                 raise Malformed(at, "a resource was expected, not null")
             yield Row(full_address(row, module, at), module, row, at)
-        children = sequence(tree.get("child_modules"), f"{place}.child_modules")
         below = []
-        for number, child in enumerate(children):
-            at = f"{place}.child_modules[{number}]"
+        for number, (at, child) in enumerate(objects(tree.get("child_modules"), f"{place}.child_modules")):
             # The first Terraform with this format gave a module no address; its place then tells it apart.
-            own = word(mapping(child, at).get("address"), f"{at}.address", f"{module}#{number}".lstrip("#"))
+            own = word(child.get("address"), f"{at}.address", f"{module}#{number}".lstrip("#"))
             below.append((own, child, at))
         waiting[0:0] = below
 
@@ -159,11 +155,6 @@ def resource_of(
     )
 
 
-def bare(address: str) -> str:
-    """Return an address without any index: what the configuration calls it."""
-    return ".".join(str(one) for one in steps(address) if key_of(one) is None)
-
-
 def changes_of(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return what the plan does with each resource, by address; what was set aside earlier is left out.
 
@@ -171,9 +162,7 @@ def changes_of(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         Malformed: a place in it is not what it must be.
     """
     found = {}
-    for number, record in enumerate(sequence(document.get("resource_changes"), "resource_changes")):
-        where = f"resource_changes[{number}]"
-        row = mapping(record, where)
+    for where, row in objects(document.get("resource_changes"), "resource_changes"):
         if row.get("deposed"):
             continue
         address = word(row.get("address"), f"{where}.address")
@@ -196,18 +185,15 @@ def configured_resources(root: Mapping[str, Any], where: str) -> Iterator[tuple[
     waiting: list[tuple[str, Mapping[str, Any], str, bool]] = [("", root, where, True)]
     while waiting:
         module, tree, place, is_certain = waiting.pop(0)
-        for number, record in enumerate(sequence(tree.get("resources"), f"{place}.resources")):
-            at = f"{place}.resources[{number}]"
-            row = mapping(record, at)
-            address = word(row.get("address"), f"{at}.address")
-            full = f"{module}.{address}" if module else address
+        for at, row in objects(tree.get("resources"), f"{place}.resources"):
+            full = within(module, word(row.get("address"), f"{at}.address"))
             yield full, {**row, "is_certain": is_certain and not is_counted(row), "module": module}
         calls = mapping(tree.get("module_calls"), f"{place}.module_calls")
         for name, record in calls.items():
             at = f"{place}.module_calls.{name}"
             call = mapping(record, at)
             inner = mapping(call.get("module"), f"{at}.module")
-            own = f"{module}.module.{name}" if module else f"module.{name}"
+            own = within(module, f"module.{name}")
             if not inner:
                 yield f"{own}.", {"is_certain": True, "mode": "managed", "module": own, "type": "module"}
             waiting.append((own, inner, f"{at}.module", is_certain and not is_counted(call)))

@@ -6,10 +6,11 @@ instances, count and for_each are taken to pair like with like; what cannot be t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nospof.adapters.iac.terraform.plan import is_counted
 from nospof.adapters.iac.terraform.resources import (
     Key,
     Resource,
@@ -17,6 +18,7 @@ from nospof.adapters.iac.terraform.resources import (
     key_of,
     references_in,
     steps,
+    within,
 )
 
 LONGEST_CHAIN = 100
@@ -103,7 +105,7 @@ class References:
         """
         if not references:
             return Found()
-        is_keyed = any(one.split(".")[0] in ("each", "count") for one in references)
+        is_keyed = goes_by_index(references)
         at = (asker.module, references, asker.key if is_keyed else None, through_data)
         if is_keyed:
             at = (f"{asker.module}|{asker.type}.{asker.name}", *at[1:])
@@ -130,8 +132,7 @@ class References:
         if depth > LONGEST_CHAIN:
             walk.is_whole = False
             return
-        is_keyed = any(one.split(".")[0] in ("each", "count") for one in references)
-        here = who if is_keyed else Asker()
+        here = who if goes_by_index(references) else Asker()
         for path in without_prefixes([steps(one) for one in references]):
             at = (scope.module, str(path), here.key)
             if at not in walk.seen:
@@ -172,7 +173,7 @@ class References:
         name = str(path[1])
         rest = path[2:]
         children = self._children.get((scope.module, name), {})
-        own = f"{scope.module}.module.{name}" if scope.module else f"module.{name}"
+        own = within(scope.module, f"module.{name}")
         wanted = list(children) or [own]
         if rest and (key := key_of(rest[0])) is not None:
             wanted, rest = [indexed(own, key)], rest[1:]
@@ -208,7 +209,7 @@ class References:
         instances = self._instances.get((scope.module, kind, name))
         if not instances:
             record = self._configured(scope).get(f"{kind}.{name}")
-            if record is None or not (record.get("count_expression") or record.get("for_each_expression")):
+            if record is None or not is_counted(record):
                 walk.is_whole = False
             return
         key = key_of(rest[0]) if rest else None
@@ -258,28 +259,18 @@ class References:
 
     def _note_module(self, module: str) -> None:
         """Note a module instance and those around it."""
-        path, outer = list(steps(module)), ""
-        at = 0
-        while at + 1 < len(path):
-            name = str(path[at + 1])
-            own = f"{outer}.module.{name}" if outer else f"module.{name}"
-            key = key_of(path[at + 2]) if at + 2 < len(path) else None
-            address = indexed(own, key)
+        outer = ""
+        for name, key in calls_in(module):
+            address = indexed(within(outer, f"module.{name}"), key)
             self._children.setdefault((outer, name), {})[address] = key
             outer = address
-            at += 2 if key is None else 3
 
     def _scope(self, module: str) -> Scope | None:
         if module in self._scopes:
             return self._scopes[module]
-        path = steps(module)
         scope: Scope | None = self._root
-        at = 0
-        while scope is not None and at + 1 < len(path):
-            name = str(path[at + 1])
-            key = key_of(path[at + 2]) if at + 2 < len(path) else None
-            at += 2 if key is None else 3
-            scope = self._inner(scope, name, key)
+        for name, key in calls_in(module):
+            scope = self._inner(scope, name, key) if scope else None
         self._scopes[module] = scope
         return scope
 
@@ -289,8 +280,23 @@ class References:
         config = call.get("module") if isinstance(call, Mapping) else None
         if not isinstance(call, Mapping) or not isinstance(config, Mapping):
             return None
-        own = f"{scope.module}.module.{name}" if scope.module else f"module.{name}"
-        return Scope(indexed(own, key), config, call, scope, key)
+        own = indexed(within(scope.module, f"module.{name}"), key)
+        return Scope(own, config, call, scope, key)
+
+
+def goes_by_index(references: Iterable[str]) -> bool:
+    """Whether an expression says something else for each index of its asker."""
+    return any(one.split(".")[0] in ("each", "count") for one in references)
+
+
+def calls_in(module: str) -> Iterator[tuple[str, Key]]:
+    """Yield the calls that lead to a module instance, outermost first, each with its index."""
+    path = steps(module)
+    at = 0
+    while at + 1 < len(path):
+        key = key_of(path[at + 2]) if at + 2 < len(path) else None
+        yield str(path[at + 1]), key
+        at += 2 if key is None else 3
 
 
 def paired(instances: Mapping[Key, Resource], who: Asker) -> list[Resource]:

@@ -183,6 +183,16 @@ def key_of(step: str | int | None) -> Key:
     return step
 
 
+def bare(address: str) -> str:
+    """Return an address without any index: what the configuration calls it."""
+    return ".".join(str(one) for one in steps(address) if key_of(one) is None)
+
+
+def within(module: str, own: str) -> str:
+    """Return the full address of what stands in a module; the root's is empty."""
+    return f"{module}.{own}" if module else own
+
+
 def indexed(address: str, key: Key) -> str:
     """Return an address with an index at its end."""
     if key is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -37,6 +37,17 @@ def sequence(value: Any, where: str) -> Sequence[Any]:
     if not isinstance(value, list):
         raise Malformed(where, f"a list was expected, not {named(value)}")
     return value
+
+
+def objects(value: Any, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each object of a list, behind its path in the JSON.
+
+    Raises:
+        Malformed: it is no list, or has something else in it.
+    """
+    for number, one in enumerate(sequence(value, where)):
+        at = f"{where}[{number}]"
+        yield at, mapping(one, at)
 
 
 def word(value: Any, where: str, default: str | None = None) -> str:

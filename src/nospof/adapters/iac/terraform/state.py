@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nospof.adapters.iac.terraform.plan import Description, no_duplicates, resource_of, rows_of
-from nospof.adapters.iac.terraform.resources import Key, Resource, indexed
-from nospof.adapters.iac.terraform.shape import Malformed, mapping, sequence, word
+from nospof.adapters.iac.terraform.resources import Key, Resource, indexed, within
+from nospof.adapters.iac.terraform.shape import Malformed, mapping, objects, sequence, word
 
 
 def read_shown_state(document: Mapping[str, Any]) -> Description:
@@ -36,24 +36,17 @@ def read_state_4(document: Mapping[str, Any]) -> Description:
         Malformed: a place in it is not what it must be.
     """
     found: list[Resource] = []
-    for number, record in enumerate(sequence(document.get("resources"), "resources")):
-        where = f"resources[{number}]"
-        row = mapping(record, where)
-        base = {name: word(row.get(name), f"{where}.{name}") for name in ("type", "name")}
+    for where, row in objects(document.get("resources"), "resources"):
+        kind, name = (word(row.get(one), f"{where}.{one}") for one in ("type", "name"))
         module = word(row.get("module"), f"{where}.module", "")
         is_data = row.get("mode") == "data"
-        for place, part in enumerate(sequence(row.get("instances"), f"{where}.instances")):
-            at = f"{where}.instances[{place}]"
-            one = mapping(part, at)
+        for at, one in objects(row.get("instances"), f"{where}.instances"):
             if one.get("deposed"):
                 continue
             key = index_of(one.get("index_key"), f"{at}.index_key")
             flat = mapping(one.get("attributes_flat"), f"{at}.attributes_flat")
             values = mapping(one.get("attributes"), f"{at}.attributes") or unflattened(flat)
-            address = address_of(module, base["type"], base["name"], key, is_data)
-            found.append(
-                Resource(address, base["type"], base["name"], module, key, values, None, is_data, not is_data)
-            )
+            found.append(instance(kind, name, module, key, values, is_data=is_data))
     return Description(once(found))
 
 
@@ -64,9 +57,7 @@ def read_state_3(document: Mapping[str, Any]) -> Description:
         Malformed: a place in it is not what it must be.
     """
     found: list[Resource] = []
-    for number, record in enumerate(sequence(document.get("modules"), "modules")):
-        where = f"modules[{number}]"
-        tree = mapping(record, where)
+    for where, tree in objects(document.get("modules"), "modules"):
         path = [word(one, f"{where}.path") for one in sequence(tree.get("path"), f"{where}.path")]
         module = ".".join(f"module.{one}" for one in path[1:])
         for name, part in mapping(tree.get("resources"), f"{where}.resources").items():
@@ -81,10 +72,7 @@ def read_state_3(document: Mapping[str, Any]) -> Description:
             is_data = name.startswith("data.")
             flat = mapping(primary.get("attributes"), f"{at}.primary.attributes")
             values = {"id": primary.get("id"), **unflattened(flat)}
-            address = address_of(module, pieces[0], pieces[1], key, is_data)
-            found.append(
-                Resource(address, pieces[0], pieces[1], module, key, values, None, is_data, not is_data)
-            )
+            found.append(instance(pieces[0], pieces[1], module, key, values, is_data=is_data))
     return Description(once(found))
 
 
@@ -113,10 +101,12 @@ def index_of(value: Any, where: str) -> Key:
     return int(value) if isinstance(value, float) else value
 
 
-def address_of(module: str, kind: str, name: str, key: Key, is_data: bool) -> str:
-    """Return the full address of an instance of a resource."""
-    own = indexed(f"{'data.' if is_data else ''}{kind}.{name}", key)
-    return f"{module}.{own}" if module else own
+def instance(
+    kind: str, name: str, module: str, key: Key, values: Mapping[str, Any], *, is_data: bool
+) -> Resource:
+    """Return an instance of a resource; a state tells nothing of what its attributes are made of."""
+    address = within(module, indexed(f"{'data.' if is_data else ''}{kind}.{name}", key))
+    return Resource(address, kind, name, module, key, values, is_data=is_data, is_partial=not is_data)
 
 
 def unflattened(flat: Mapping[str, Any]) -> dict[str, Any]:
