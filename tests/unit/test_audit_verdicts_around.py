@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nospof.model.estate import UNKNOWN
+from nospof.model.estate import UNKNOWN, Use
 from nospof.model.findings import AuditReport
 from nospof.model.item import Item
 from nospof.services.audit import audit_estate
@@ -102,3 +102,73 @@ def test_a_lone_machine_without_a_known_volume_keeps_what_goes_with_it(disks: An
     machine = instance("i-1", A, Tags=[], PublicIpAddress="192.0.2.1", BlockDeviceMappings=disks)
     report = audit_estate(account(machine, item("address", AllocationId="e", InstanceId="i-1")))
     assert ("NSP301", "loses:content of i-1", "possible") in verdict(report)
+
+
+# What is only permitted, and what a remedy may claim ------------------------------------------------------
+
+
+def one_database(**fields: Any) -> Item:
+    base = {"DBInstanceIdentifier": "db", "AvailabilityZone": A, "MultiAZ": False}
+    return item("database", **{**base, "BackupRetentionPeriod": 0, "DeletionProtection": False, **fields})
+
+
+def test_a_store_that_is_only_permitted_makes_nothing_certain() -> None:
+    uses = tuple(Use(who, "database", "db", provenance="permitted") for who in ("i-1", "i-2"))
+    report = audit_estate(account(*PAIR, one_database(), uses=uses))
+    assert {one.confidence for one in report.findings} == {"possible"}
+    assert {"NSP103", "NSP201", "NSP301", "NSP302", "NSP306"} == {one.rule for one in report.findings}
+    assert report.exit_code == 13
+
+
+def test_a_proxy_that_reaches_no_database_serves_nobody_now() -> None:
+    proxy = item("database proxy", DBProxyName="p", VpcSubnetIds=["s-a", "s-b"])
+    health = {"State": "UNAVAILABLE", "Reason": "AUTH_FAILURE"}
+    behind = {"DBProxyName": "p", "Type": "RDS_INSTANCE", "RdsResourceId": "db"}
+    kept = one_database(MultiAZ=True, BackupRetentionPeriod=7, DeletionProtection=True)
+    for state, expected in (("AVAILABLE", set()), ("UNAVAILABLE", {("NSP100", "down", "certain")})):
+        row = item("database proxy target", **behind, TargetHealth={**health, "State": state})
+        assert verdict(audited(proxy, kept, row)) == expected
+
+
+def remedies(report: AuditReport) -> dict[str, tuple[str, bool]]:
+    return {one.event: (one.remedy.says, one.remedy.is_verified) for one in report.findings}
+
+
+def test_no_second_way_is_proposed_to_files_that_are_kept_in_one_zone() -> None:
+    system, way = files(A)
+    report = audited(system.with_fields(AvailabilityZoneName=A), way)
+    elsewhere = ("replicate fs to a file system of the whole region, and mount that instead", False)
+    assert remedies(report) == dict.fromkeys(
+        ("mount target m1", "file system fs copy 1", f"zone:{A}", "loses:files of fs"), elsewhere
+    )
+
+
+def test_the_store_that_an_event_takes_whole_is_the_one_to_mend() -> None:
+    primary = one_database(MultiAZ=True, BackupRetentionPeriod=7, DeletionProtection=True)
+    replica = primary.fields | {"DBInstanceIdentifier": "rep", "AvailabilityZone": B, "MultiAZ": False}
+    uses = tuple(Use(who, "database", one) for who in ("i-1", "i-2") for one in ("db", "rep"))
+    report = audit_estate(account(*PAIR, primary, item("database", **replica), uses=uses))
+    assert remedies(report)[f"zone:{B}"] == ("give rep a standby in another zone", True)
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        item("cache cluster", CacheClusterId="m", Engine="redis", PreferredAvailabilityZone=A),
+        item("directory", DirectoryId="m", VpcSettings={"AvailabilityZones": [A]}),
+        item("DAX cluster", ClusterName="m", Nodes=[{"AvailabilityZone": A}]),
+    ],
+    ids=lambda one: one.kind.name,
+)
+def test_a_twin_is_no_remedy_for_a_store_that_stands_alone(store: Item) -> None:
+    for says, is_verified in remedies(audited(store)).values():
+        assert "clone" not in says
+        assert "m " in says
+        assert not is_verified
+
+
+def test_a_check_that_reads_a_file_is_the_remedy_where_each_zone_has_a_way() -> None:
+    says = {one for one, _ in remedies(audited(*files(A, B))).values()}
+    assert says == {
+        f"let the health check read a file, so that who lost m{n} gets no clients" for n in (1, 2)
+    }

@@ -24,6 +24,8 @@ from nospof.model.topology import (
     State,
     Topology,
     Unknown,
+    names_in,
+    parts_of,
 )
 
 SOMEWHERE = "zone:unplaced"
@@ -138,6 +140,10 @@ class Builder:
             failed_now=frozenset(self._failed),
             maybe_failed_now=frozenset(self._maybe_failed),
         )
+        needed = surely_needed(self.service.topology)
+        for state in self._states:
+            if not needed.issuperset(names_in(state.copies)):
+                self.service.possible_states.add(state.name)
         return self.service
 
     # What interpreters ask for --------------------------------------------------------------------
@@ -310,6 +316,23 @@ class Builder:
                 continue
             needed = self.need(use.used_kind, use.used)
             self.also_needs(name, use.view, needed, certain=use.provenance in CERTAIN)
+
+
+def surely_needed(topology: Topology) -> set[str]:
+    """Return the nodes that a service rests on in the optimistic reading too."""
+    waiting: list[Requirement] = [On(topology.root)]
+    found: set[str] = set()
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Unknown):
+            waiting.append(one.optimistic)
+        elif not isinstance(one, On):
+            waiting.extend(parts_of(one))
+        elif one.node not in found:
+            found.add(one.node)
+            node = topology.by_name[one.node]
+            waiting += [node.requirement, node.blind, *(extra for _, extra in node.views)]
+    return found
 
 
 Interpreter = Callable[[Builder, Item], Requirement]

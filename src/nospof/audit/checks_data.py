@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from nospof.audit.builder import Service
+from dataclasses import replace
+
+from nospof.audit.builder import Service, surely_needed
 from nospof.model.estate import Estate, Item
 from nospof.model.findings import Finding, Severity
 
@@ -10,12 +12,16 @@ from nospof.model.findings import Finding, Severity
 def data_checks(estate: Estate, service: Service) -> list[Finding]:
     """Return the findings about the stores of a service."""
     found: list[Finding] = []
+    needed = surely_needed(service.topology)
     stores = {(one.kind.name, one.id): one for one in service.item_of.values() if one.kind.name in BACKUP}
     for item in stores.values():
         if item.kind.name == "database" and item.text("DBClusterIdentifier"):
-            found += bypassed(estate, service, item)
-            continue  # The rest its cluster says for all members.
-        found += [one for check in CHECKS if (one := check(estate, service, item))]
+            told = bypassed(estate, service, item)  # The rest its cluster says for all members.
+        else:
+            told = [one for check in CHECKS if (one := check(estate, service, item))]
+        if f"{item.kind.name} {item.id}" not in needed:
+            told = [replace(one, confidence="possible") for one in told]
+        found += told
     return found
 
 

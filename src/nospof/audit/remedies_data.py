@@ -26,17 +26,23 @@ def remedy_for(estate: Estate, service: Service, finding: Finding) -> Proposal |
     if finding.view not in ("serving", "data"):
         return None
     if finding.rule == "NSP301":
-        lost = [one for one in items if one.kind.name in ("database", *APART)]
+        lost = [one for one in items if one.kind.name in ("database", "file system", *APART)]
         return another_copy(estate, service, lost[0]) if lost else None
     kind = service.topology.event(finding.event).kind
-    store = next((one for one in items if one.kind.name in STORES), None)
+    # What the event takes whole comes before what has a copy elsewhere.
+    items.sort(key=lambda one: f"{one.kind.name} {one.id}" not in finding.stops)
+    store = next((one for one in items if one.kind.name in (*STORES, *ELSEWHERE)), None)
     if store is None or (kind == "zone" and set(service.members) <= set(finding.members)):
         return None  # Where all machines stand in the zone, they come first.
+    if finding.rule == "NSP406":
+        return Proposal(f"let the health check read a file, so that who lost {store.label} gets no clients")
     return another_copy(estate, service, store) if kind in KINDS_OF_EVENTS else None
 
 
 def another_copy(estate: Estate, service: Service, store: Item) -> Proposal | None:
     """Propose a second copy of a store, in another zone."""
+    if store.kind.name in ELSEWHERE:
+        return Proposal(ELSEWHERE[store.kind.name].format(store.label))
     if store.kind.name == "database":
         return second_database(estate, store)
     if store.kind.name == "cache":
@@ -47,6 +53,15 @@ def another_copy(estate: Estate, service: Service, store: Item) -> Proposal | No
 
 
 STORES = ("database", "cache", "mount target", *APART)
+ELSEWHERE = {
+    "file system": "replicate {} to a file system of the whole region, and mount that instead",
+    "cache cluster": "replace {} with a replication group of two zones, whose replica takes over by itself",
+    "memory database": "give each shard of {} a replica in another zone",
+    "DAX cluster": "give {} a node in another zone",
+    "directory": "replace {} with a directory that has controllers in two zones",
+    "database proxy": "give {} subnets in two zones",
+}
+"""What gives other stores a second place; none of it was tried."""
 KINDS_OF_EVENTS = (
     "zone",
     "database",
@@ -56,6 +71,8 @@ KINDS_OF_EVENTS = (
     "broker",
     "search",
     "file system",
+    "directory",
+    "database proxy",
 )
 SETTINGS = {
     "database": ("rds modify-db-instance --db-instance-identifier", " --apply-immediately"),
@@ -159,6 +176,10 @@ def takes_over(estate: Estate, item: Item) -> Proposal:
 def second_way(estate: Estate, service: Service, item: Item) -> Proposal:
     """Propose a mount target in each zone that has machines and none."""
     system = item.text("FileSystemId")
+    known = estate.find("file system", system)
+    if known is not None and known.text("AvailabilityZoneName"):
+        # Of such a file system AWS makes no mount target in another zone (EFS user guide, One Zone).
+        return Proposal(ELSEWHERE["file system"].format(known.label))
     have = {one.text("AvailabilityZoneName") for one in estate.where("mount target", "FileSystemId", system)}
     zones = sorted({service.zone_of.get(one, "") for one in service.members} - have - {""})
     if not zones:

@@ -118,7 +118,12 @@ def database_proxy(b: Builder, item: Item) -> Requirement:
         kind = "database cluster" if b.estate.find("database cluster", name) else "database"
         behind.append(b.need(kind, name))
     needs.append(AnyOf(tuple(behind)) if behind else b.unread(f"the database behind proxy {item.label}"))
-    return umbrella(b, item, AllOf(tuple(needs)), item.facts("VpcSubnetIds", "Status"))
+    found = umbrella(b, item, AllOf(tuple(needs)), item.facts("VpcSubnetIds", "Status"))
+    told = [one for one in targets if one.text("TargetHealth.State")]
+    if told and all(one.text("TargetHealth.State") == "UNAVAILABLE" for one in told):
+        why = " and ".join(sorted({one.text("TargetHealth.Reason") or "no reason told" for one in told}))
+        b.is_off(found.node, f"without a database that it reaches ({why})")
+    return found
 
 
 def warehouse(b: Builder, item: Item) -> Requirement:
