@@ -225,7 +225,7 @@ class Evaluator:
         between, text = self._arguments("Split", value, at, 2)
         text = self.value(text, at)
         if text is UNKNOWN:
-            return Open(f"{'.'.join(at)}")
+            return Open(".".join(at))
         if not isinstance(between, str) or not between or not isinstance(text, str):
             self.refuse(at, "Split takes a text that divides, and a text")
         return text.split(between)

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nospof.adapters.iac.cloudformation.functions import references
+from nospof.adapters.iac.cloudformation.functions import joined, references
 from nospof.adapters.iac.cloudformation.resources import Misshapen, Resource, Stack, as_list, chosen
 from nospof.model.estate import UNKNOWN
 
 Made = tuple[str, str, dict[str, Any]]
 """Kind, id and fields of an item."""
 ROOTS = ("/dev/xvda", "/dev/sda1", "/dev/sda")
-
-
-def joined_list(values: list[Any]) -> Any:
-    """Return a list as one text with commas; UNKNOWN where a member is."""
-    return UNKNOWN if any(one is UNKNOWN for one in values) else ",".join(str(one) for one in values)
 
 
 def disks_of(stack: Stack, one: Resource) -> list[dict[str, Any]]:
@@ -31,12 +26,7 @@ def disks_of(stack: Stack, one: Resource) -> list[dict[str, Any]]:
         written = row.get("Ebs")
         ebs = written if isinstance(written, dict) else {}
         found.append({**row, "Ebs": {**ebs, "VolumeId": f"{one.id}:{row.get('DeviceName')}"}})
-    attached: list[Mapping[str, Any]] = one.rows("Volumes")
-    attached += [
-        link.properties
-        for link in stack.of("EC2::VolumeAttachment")
-        if link.properties.get("InstanceId") == one.id
-    ]
+    attached = [*one.rows("Volumes"), *stack.naming(one, "EC2::VolumeAttachment", "InstanceId")]
     return found + [
         {"DeviceName": row.get("Device"), "Ebs": {"VolumeId": row.get("VolumeId")}} for row in attached
     ]
@@ -78,10 +68,9 @@ def shown_to_people(stack: Stack) -> set[str]:
 
 def volume(stack: Stack, one: Resource) -> Iterator[Made]:
     """A disk of its own."""
-    links = [link for link in stack.of("EC2::VolumeAttachment") if link.properties.get("VolumeId") == one.id]
     attached = [
-        {"InstanceId": link.properties.get("InstanceId"), "Device": link.properties.get("Device")}
-        for link in links
+        {"InstanceId": link.get("InstanceId"), "Device": link.get("Device")}
+        for link in stack.naming(one, "EC2::VolumeAttachment", "VolumeId")
     ]
     yield "volume", one.id, {**one.properties, "Attachments": attached}
 
@@ -90,7 +79,7 @@ def scaling_group(_stack: Stack, one: Resource) -> Iterator[Made]:
     """An Auto Scaling group: the numbers and zones that it promises."""
     subnets = one.texts("VPCZoneIdentifier")
     fields = {"HealthCheckType": "EC2", **one.properties}
-    fields["VPCZoneIdentifier"] = joined_list(subnets) if subnets else one.properties.get("VPCZoneIdentifier")
+    fields["VPCZoneIdentifier"] = joined(",", subnets) if subnets else one.properties.get("VPCZoneIdentifier")
     for name in ("TargetGroupARNs", "LoadBalancerNames", "AvailabilityZones"):
         fields[name] = one.texts(name)
     if isinstance(fields.get("DesiredCapacity"), (list, dict)):

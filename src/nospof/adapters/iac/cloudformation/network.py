@@ -10,7 +10,10 @@ from nospof.adapters.iac.cloudformation.machines import Made
 from nospof.adapters.iac.cloudformation.resources import Resource, Stack, as_list, chosen
 from nospof.model.estate import UNKNOWN
 
-LINKS = words("GatewayId NatGatewayId InstanceId NetworkInterfaceId TransitGatewayId VpcPeeringConnectionId")
+LINKS = words(
+    "GatewayId NatGatewayId InstanceId NetworkInterfaceId TransitGatewayId VpcPeeringConnectionId "
+    "EgressOnlyInternetGatewayId"
+)
 DESTINATIONS = ("DestinationCidrBlock", "DestinationIpv6CidrBlock", "DestinationPrefixListId")
 
 
@@ -35,9 +38,8 @@ def address(stack: Stack, one: Resource) -> Iterator[Made]:
 def interface(stack: Stack, one: Resource) -> Iterator[Made]:
     """A network interface; it never leaves its subnet's zone."""
     fields = {**one.properties, "AvailabilityZone": stack.zone_of_subnet(one.properties.get("SubnetId"))}
-    for link in stack.of("EC2::NetworkInterfaceAttachment"):
-        if link.properties.get("NetworkInterfaceId") == one.id:
-            fields["Attachment"] = {"InstanceId": link.properties.get("InstanceId")}
+    for link in stack.naming(one, "EC2::NetworkInterfaceAttachment", "NetworkInterfaceId"):
+        fields["Attachment"] = {"InstanceId": link.get("InstanceId")}
     fields.pop("PrivateIpAddresses", None)
     yield "network interface", one.id, fields
 
@@ -52,20 +54,13 @@ def nat_gateway(_stack: Stack, one: Resource) -> Iterator[Made]:
 def route_table(stack: Stack, one: Resource) -> Iterator[Made]:
     """A route table, with its routes and subnets wherever they stand."""
     routes = []
-    for route in stack.of("EC2::Route"):
-        if route.properties.get("RouteTableId") != one.id:
-            continue
-        row = {name: route.properties.get(name) for name in (*LINKS, *DESTINATIONS)}
-        row["EgressOnlyInternetGatewayId"] = route.properties.get("EgressOnlyInternetGatewayId")
-        if "VpcEndpointId" in route.properties:
-            row["GatewayId"] = route.properties["VpcEndpointId"]
+    for route in stack.naming(one, "EC2::Route", "RouteTableId"):
+        row = {name: route.get(name) for name in (*LINKS, *DESTINATIONS)}
+        if "VpcEndpointId" in route:
+            row["GatewayId"] = route["VpcEndpointId"]
         routes.append({**row, "State": "active"})
-    links = stack.of("EC2::SubnetRouteTableAssociation")
-    subnets = [
-        {"SubnetId": link.properties.get("SubnetId")}
-        for link in links
-        if link.properties.get("RouteTableId") == one.id
-    ]
+    links = stack.naming(one, "EC2::SubnetRouteTableAssociation", "RouteTableId")
+    subnets = [{"SubnetId": link.get("SubnetId")} for link in links]
     yield "route table", one.id, {**one.properties, "Routes": routes, "Associations": subnets}
 
 
@@ -79,14 +74,9 @@ def vpc_endpoint(_stack: Stack, one: Resource) -> Iterator[Made]:
 
 def security_group(stack: Stack, one: Resource) -> Iterator[Made]:
     """A security group: which others it lets in."""
-    rules = one.rows("SecurityGroupIngress")
-    rules += [
-        rule.properties
-        for rule in stack.of("EC2::SecurityGroupIngress")
-        if rule.properties.get("GroupId") == one.id
-    ]
     permissions = []
-    for rule in rules:
+    apart = stack.naming(one, "EC2::SecurityGroupIngress", "GroupId")
+    for rule in (*one.rows("SecurityGroupIngress"), *apart):
         source = rule.get("SourceSecurityGroupId")
         row = {name: rule.get(name) for name in ("IpProtocol", "FromPort", "ToPort")}
         permissions.append(
@@ -187,9 +177,8 @@ def certificate(_stack: Stack, one: Resource) -> Iterator[Made]:
 def internet_gateway(stack: Stack, one: Resource) -> Iterator[Made]:
     """An internet gateway."""
     links = [
-        {"VpcId": link.properties.get("VpcId"), "State": "available"}
-        for link in stack.of("EC2::VPCGatewayAttachment")
-        if link.properties.get("InternetGatewayId") == one.id
+        {"VpcId": link.get("VpcId"), "State": "available"}
+        for link in stack.naming(one, "EC2::VPCGatewayAttachment", "InternetGatewayId")
     ]
     yield "internet gateway", one.id, {"Attachments": links}
 

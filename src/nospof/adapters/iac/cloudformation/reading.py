@@ -44,6 +44,7 @@ SAME: dict[str, str] = {
     "SQS::Queue": "queue",
     "SNS::Topic": "topic",
     "ECS::Cluster": "container cluster",
+    "EFS::FileSystem": "file system",
     "FSx::FileSystem": "FSx file system",
     "KMS::Key": "key",
     "SecretsManager::Secret": "secret",
@@ -165,7 +166,7 @@ def item_of_made(file: str, one: Resource, made: Made) -> Item:
     name, key, fields = made
     kind = KINDS[name]
     kept = {path: value for path, value in fields.items() if path in kind.paths and value is not None}
-    if "+" not in kind.id and "." not in kind.id and name not in ("load balancer attribute",):
+    if "+" not in kind.id and "." not in kind.id and name != "load balancer attribute":
         kept[kind.id] = key
     tags = one.properties.get("Tags", one.properties.get("FileSystemTags"))
     if isinstance(tags, list):

@@ -143,6 +143,10 @@ class Stack:
         """Return the resources of types, without the "AWS::" in front."""
         return [one for one in self.by_id.values() if one.type.removeprefix("AWS::") in types]
 
+    def naming(self, one: Resource, type: str, name: str) -> list[Mapping[str, Any]]:  # noqa: A002
+        """Return the properties of the resources of a type that name another one by a property."""
+        return [link.properties for link in self.of(type) if link.properties.get(name) == one.id]
+
     def find(self, id: Any) -> Resource | None:  # noqa: A002 (the field's own word)
         """Return a resource that exists by its id, or None."""
         return self.by_id.get(id) if isinstance(id, str) else None

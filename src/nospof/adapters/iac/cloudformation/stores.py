@@ -18,8 +18,6 @@ def database(stack: Stack, one: Resource) -> Iterator[Made]:
     """A database instance: in one zone unless it says otherwise."""
     get = one.properties.get
     fields = {"MultiAZ": False, "BackupRetentionPeriod": 1, **one.properties}
-    cluster = get("DBClusterIdentifier")
-    fields["DBClusterIdentifier"] = cluster
     fields["ReadReplicaSourceDBInstanceIdentifier"] = get("SourceDBInstanceIdentifier")
     fields["VpcSecurityGroups"] = [{"VpcSecurityGroupId": group} for group in one.texts("VPCSecurityGroups")]
     fields["Endpoint"] = {"Port": get("Port")}
@@ -156,11 +154,6 @@ def search_domain(_stack: Stack, one: Resource) -> Iterator[Made]:
     yield "search domain", one.id, fields
 
 
-def file_system(_stack: Stack, one: Resource) -> Iterator[Made]:
-    """EFS: in one zone where it names one."""
-    yield "file system", one.id, dict(one.properties)
-
-
 def mount_target(stack: Stack, one: Resource) -> Iterator[Made]:
     """The way to a file system in a zone."""
     zone = stack.zone_of_subnet(one.properties.get("SubnetId"))
@@ -202,7 +195,6 @@ STORES = {
     "MSK::Cluster": kafka,
     "OpenSearchService::Domain": search_domain,
     "Elasticsearch::Domain": search_domain,
-    "EFS::FileSystem": file_system,
     "EFS::MountTarget": mount_target,
     "Lambda::Function": function,
     "ECS::TaskDefinition": task_definition,
