@@ -59,6 +59,10 @@ class Stage:
         """Set disableApiStop."""
         raise NotImplementedError
 
+    def protect_from_termination(self, instance_id: str) -> None:
+        """Set disableApiTermination; it is cleared at the end of the test."""
+        raise NotImplementedError
+
     def announce(self, instance_id: str, code: str) -> None:
         """Announce a maintenance event in an hour."""
         raise NotImplementedError
@@ -144,6 +148,9 @@ class MemoryStage(Stage):
     def protect(self, instance_id: str) -> None:
         self.cloud.protect_from_stop(instance_id)
 
+    def protect_from_termination(self, instance_id: str) -> None:
+        self.cloud.protect_from_termination(instance_id)
+
     def announce(self, instance_id: str, code: str) -> None:
         self.cloud.announce(instance_id, code, in_seconds=3600)
 
@@ -172,11 +179,15 @@ class AwsStage(Stage):
             time.sleep(0.1)
 
     def terminate(self, instance_id: str) -> None:
-        self._ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiStop={"Value": False})
+        for attribute in ("DisableApiStop", "DisableApiTermination"):
+            self._ec2.modify_instance_attribute(InstanceId=instance_id, **{attribute: {"Value": False}})
         self._ec2.terminate_instances(InstanceIds=[instance_id])
 
     def protect(self, instance_id: str) -> None:
         self._ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiStop={"Value": True})
+
+    def protect_from_termination(self, instance_id: str) -> None:
+        self._ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": True})
 
     def announce(self, instance_id: str, code: str) -> None:
         event = {"instance": instance_id, "code": code, "seconds": 3600}

@@ -588,6 +588,103 @@ class TestTargets:
         assert cloud.targets(arn)[0].reason == "Target.InvalidState"
 
 
+class TestTakingAway:
+    """What is gone already is no error: each is taken away twice."""
+
+    def test_a_terminated_instance_is_gone_and_a_repeat_changes_nothing(self, stage, cloud):
+        instance_id = stage.running()
+        cloud.terminate_instance(instance_id)
+        cloud.terminate_instance(instance_id)
+        stage.wait(lambda: cloud.instance(instance_id).state == "terminated")
+        cloud.terminate_instance(instance_id)
+        cloud.terminate_instance(f"i-{UNKNOWN}")
+
+    def test_an_instance_that_is_protected_is_not_terminated(self, stage, cloud):
+        instance_id = stage.running()
+        assert not cloud.is_termination_protected(instance_id)
+        stage.protect_from_termination(instance_id)
+        assert cloud.is_termination_protected(instance_id)
+        assert code_of(cloud.terminate_instance, instance_id) == "OperationNotPermitted"
+        assert cloud.instance(instance_id).state == "running"
+
+    def test_an_image_goes_and_then_its_snapshots(self, stage, cloud):
+        run, instance_id = stage.name("run"), stage.stopped()
+        image = cloud.create_image(instance_id, stage.name("image"), {"nospof:run": run})
+        stage.wait(lambda: cloud.image(image.id).state == "available")
+        assert [one.id for one in cloud.images("nospof:run", run)] == [image.id]
+        assert image.id in {one.id for one in cloud.images("nospof:run")}
+        snapshots = cloud.snapshots("nospof:run", run)
+        assert {one.id for one in snapshots} == set(cloud.image(image.id).snapshot_ids)
+        assert {one.tags["nospof:run"] for one in snapshots} == {run}
+        assert code_of(cloud.delete_snapshot, snapshots[0].id) == "InvalidSnapshot.InUse"
+        for _ in range(2):
+            cloud.deregister_image(image.id)
+        stage.wait(lambda: cloud.images("nospof:run", run) == ())
+        for _ in range(2):
+            for snapshot in snapshots:
+                cloud.delete_snapshot(snapshot.id)
+        assert cloud.snapshots("nospof:run", run) == ()
+
+    def test_a_pending_image_is_deregistered_and_its_snapshots_deleted(self, stage, cloud):
+        run, name, instance_id = stage.name("run"), stage.name("image"), stage.stopped()
+        image = cloud.create_image(instance_id, name, {"nospof:run": run})
+        stage.wait(lambda: cloud.snapshots("nospof:run", run))
+        cloud.deregister_image(image.id)
+        for snapshot in cloud.snapshots("nospof:run", run):
+            cloud.delete_snapshot(snapshot.id)
+        assert (cloud.snapshots("nospof:run", run), cloud.image_named(name)) == ((), None)
+
+    def test_a_placement_group_with_a_member_stays_until_it_is_empty(self, stage, cloud):
+        name, instance_id = stage.name("pg"), stage.stopped()
+        cloud.create_placement_group(name, {"nospof:run": "r1"})
+        (group,) = (one for one in cloud.placement_groups() if one.name == name)
+        assert (group.strategy, group.tags) == ("spread", {"nospof:run": "r1"})
+        cloud.move_into_group(instance_id, name)
+        assert code_of(cloud.delete_placement_group, name) == "InvalidPlacementGroup.InUse"
+        cloud.move_into_group(instance_id, "")
+        for _ in range(2):
+            cloud.delete_placement_group(name)
+        assert name not in {one.name for one in cloud.placement_groups()}
+
+    def test_a_security_group_that_another_lets_in_stays_until_that_is_revoked(self, stage, cloud):
+        run = stage.name("run")
+        asked = (
+            SecurityGroupRequest(stage.name("sg"), "test", stage.vpc_id(), {"nospof:run": run}) for _ in "ab"
+        )
+        one, other = (cloud.create_security_group(request) for request in asked)
+        assert {group.id for group in cloud.security_groups("nospof:run", run)} == {one, other}
+        assert {group.vpc_id for group in cloud.security_groups("nospof:run", run)} == {stage.vpc_id()}
+        rule, kept = IngressRule(80, from_group=one), IngressRule(81, cidr="0.0.0.0/0")
+        cloud.allow(other, rule)
+        cloud.allow(other, kept)
+        assert code_of(cloud.delete_security_group, one) == "DependencyViolation"
+        for _ in range(2):
+            cloud.revoke(other, rule)
+            assert cloud.ingress_rules(other) == (kept,)
+        for _ in range(2):
+            cloud.delete_security_group(one)
+        assert [group.id for group in cloud.security_groups("nospof:run", run)] == [other]
+
+    def test_a_security_group_with_an_instance_in_it_stays(self, stage, cloud):
+        group = cloud.create_security_group(SecurityGroupRequest(stage.name("sg"), "test", stage.vpc_id()))
+        stage.running(security_groups=(group,))
+        assert code_of(cloud.delete_security_group, group) == "DependencyViolation"
+
+    def test_a_target_group_in_use_stays_until_its_balancer_is_gone(self, stage, cloud):
+        request = stage.group_request()
+        group = cloud.create_target_group(request)
+        balancer = cloud.create_load_balancer(balancer_request(stage))
+        cloud.create_listener(balancer.arn, 8090, group.arn)
+        assert code_of(cloud.delete_target_group, group.arn) == "ResourceInUse"
+        for _ in range(2):
+            cloud.delete_load_balancer(balancer.arn)
+        stage.wait(lambda: cloud.load_balancer_named(balancer.name) is None)
+        stage.wait(lambda: cloud.target_group_named(request.name).balancer_arns == ())
+        for _ in range(2):
+            cloud.delete_target_group(group.arn)
+        assert cloud.target_group_named(request.name) is None
+
+
 def test_every_known_gap_is_a_promise_tested_here():
     tests = {name for thing in globals().values() if isinstance(thing, type) for name in vars(thing)}
     assert {name for gaps in GAPS.values() for name in gaps} <= tests

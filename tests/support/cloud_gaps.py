@@ -5,6 +5,7 @@ A gap that has closed fails its test (the expectation is strict), and goes from 
 
 NO_IMAGE = "moto's CreateImage answers 500 when snapshots are to be tagged"
 NO_PLACEMENT = "moto has no placement groups"
+NO_DEPENDENCY = "moto deletes security groups that are needed"
 NOT_IDEMPOTENT = "moto ignores ClientToken"
 NO_HEALTH = "moto's targets are always healthy"
 MOTO = {
@@ -28,6 +29,12 @@ MOTO = {
     "test_a_stopped_instance_moves_into_a_group_and_out_of_it": NO_PLACEMENT,
     "test_a_running_instance_is_not_moved": NO_PLACEMENT,
     "test_an_instance_is_launched_into_a_group": NO_PLACEMENT,
+    "test_a_placement_group_with_a_member_stays_until_it_is_empty": NO_PLACEMENT,
+    "test_an_image_goes_and_then_its_snapshots": NO_IMAGE,
+    "test_a_pending_image_is_deregistered_and_its_snapshots_deleted": NO_IMAGE,
+    "test_a_security_group_that_another_lets_in_stays_until_that_is_revoked": NO_DEPENDENCY,
+    "test_a_security_group_with_an_instance_in_it_stays": NO_DEPENDENCY,
+    "test_a_target_group_in_use_stays_until_its_balancer_is_gone": "moto's groups never forget a balancer",
     "test_one_subnet_is_refused": "moto makes application balancers in one subnet",
     "test_a_target_without_a_balancer_is_unused": NO_HEALTH,
     "test_a_target_on_a_port_nobody_listens_on_is_unhealthy": NO_HEALTH,

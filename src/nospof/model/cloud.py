@@ -148,6 +148,7 @@ class Snapshot:
     volume_id: str
     state: str
     progress_percent: int = 0
+    tags: Tags = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -289,6 +290,25 @@ class SecurityGroupRequest:
     name: str
     description: str
     vpc_id: str
+    tags: Tags = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SecurityGroup:
+    """A security group as it stands."""
+
+    id: str
+    name: str
+    vpc_id: str
+    tags: Tags = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PlacementGroup:
+    """A placement group as it stands; its name is its identity."""
+
+    name: str
+    strategy: str
     tags: Tags = field(default_factory=dict)
 
 

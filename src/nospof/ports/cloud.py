@@ -26,6 +26,8 @@ from nospof.model.cloud import (
     Listener,
     LoadBalancer,
     LoadBalancerRequest,
+    PlacementGroup,
+    SecurityGroup,
     SecurityGroupRequest,
     Snapshot,
     Subnet,
@@ -68,6 +70,9 @@ class Cloud(Protocol):
     def is_stop_protected(self, instance_id: str) -> bool:
         """Return whether StopInstances would be refused by the instance's own attribute."""
 
+    def is_termination_protected(self, instance_id: str) -> bool:
+        """Return whether TerminateInstances would be refused by the instance's own attribute."""
+
     def auto_scaling_group_of(self, instance_id: str) -> str:
         """Return the name of the Auto Scaling group that owns the instance, or an empty string."""
 
@@ -92,6 +97,18 @@ class Cloud(Protocol):
         Found by the tag `Name` = image name, which `create_image` puts on them, because the
         image itself lists them only later.
         """
+
+    def images(self, tag: str, value: str = "") -> tuple[Image, ...]:
+        """Return this account's own images with a tag (and, when given, that value), by id."""
+
+    def snapshots(self, tag: str, value: str = "") -> tuple[Snapshot, ...]:
+        """Return this account's own snapshots with a tag (and, when given, that value), by id."""
+
+    def security_groups(self, tag: str, value: str = "") -> tuple[SecurityGroup, ...]:
+        """Return the security groups with a tag (and, when given, that value), by id."""
+
+    def placement_groups(self) -> tuple[PlacementGroup, ...]:
+        """Return the placement groups, by name."""
 
     def load_balancers(self) -> tuple[LoadBalancer, ...]:
         """Return the application and network load balancers, by name."""
@@ -188,3 +205,38 @@ class Cloud(Protocol):
 
     def deregister(self, target_group_arn: str, instance_id: str, port: int) -> None:
         """Start draining an instance out of a group. A repeat changes nothing."""
+
+    # Taking away: what is gone already is no error ---------------------------------------------
+
+    def terminate_instance(self, instance_id: str) -> None:
+        """Ask for an instance's end, which takes the volumes that are deleted with it.
+
+        A repeat changes nothing. Raises CloudError OperationNotPermitted when it is protected against that.
+        """
+
+    def deregister_image(self, image_id: str) -> None:
+        """Take an image away. Its snapshots and what was launched from it stay."""
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Delete a snapshot. Raises CloudError InvalidSnapshot.InUse while an image rests on it."""
+
+    def delete_placement_group(self, name: str) -> None:
+        """Delete a placement group. Raises CloudError InvalidPlacementGroup.InUse while it has members."""
+
+    def delete_security_group(self, group_id: str) -> None:
+        """Delete a security group.
+
+        Raises CloudError DependencyViolation while an interface is in it or a rule of another names it.
+        """
+
+    def revoke(self, group_id: str, rule: IngressRule) -> None:
+        """No longer let a peer connect; open connections may last. A rule that is not there is no error."""
+
+    def delete_load_balancer(self, balancer_arn: str) -> None:
+        """Delete a load balancer with its listeners, at once for its clients.
+
+        Raises CloudError OperationNotPermitted when it is protected against that.
+        """
+
+    def delete_target_group(self, target_group_arn: str) -> None:
+        """Delete a target group. Raises CloudError ResourceInUse while a balancer forwards to it."""

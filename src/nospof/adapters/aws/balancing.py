@@ -248,6 +248,16 @@ class Balancing(Connection):
                 TargetGroupArn=target_group_arn, Targets=[{"Id": instance_id, "Port": port}]
             )
 
+    def delete_load_balancer(self, balancer_arn: str) -> None:
+        """See the port."""
+        with self.deleting("elasticloadbalancing:DeleteLoadBalancer", balancer_arn):
+            self.elbv2.delete_load_balancer(LoadBalancerArn=balancer_arn)
+
+    def delete_target_group(self, target_group_arn: str) -> None:
+        """See the port."""
+        with self.deleting("elasticloadbalancing:DeleteTargetGroup", target_group_arn):
+            self.elbv2.delete_target_group(TargetGroupArn=target_group_arn)
+
 
 def as_balancer(one: LoadBalancerTypeDef, is_cross_zone: bool, tags: Tags) -> LoadBalancer:
     """Return boto3's balancer as ours."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from nospof.adapters.aws.balancing import Balancing
 from nospof.adapters.aws.images import Images
 from nospof.adapters.aws.network import Network
+from nospof.adapters.aws.placement import Placement
 
 
-class AwsCloud(Images, Network, Balancing):
+class AwsCloud(Images, Placement, Network, Balancing):
     """`ports.cloud.Cloud` over boto3, for AWS and for endpoints that speak as AWS does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -135,6 +135,12 @@ class Connection:
         with translated(operation, about, writes=True, lost=lambda: self._attempts.was_lost):
             yield
 
+    @contextmanager
+    def deleting(self, operation: str, about: str) -> Iterator[None]:
+        """Return the block in which ONE thing is taken away; that it is gone already is no error."""
+        with suppress(NotFound), self.writing(operation, about):
+            yield
+
     # Patience ------------------------------------------------------------------------------------
 
     def made(self, resource_id: str) -> None:
@@ -203,6 +209,18 @@ def specification(*tagged: tuple[str, Tags]) -> Any:
     """Return TagSpecifications for pairs of (resource type, tags); AWS refuses empty lists."""
     pairs = [(kind, as_pairs(tags)) for kind, tags in tagged]
     return [{"ResourceType": kind, "Tags": listed} for kind, listed in pairs if listed]
+
+
+def tag_filters(tag: str, value: str) -> Any:
+    """Return the EC2 filter for a tag and, when it is given, its value."""
+    if value:
+        return [{"Name": f"tag:{tag}", "Values": [exactly(value)]}]
+    return [{"Name": "tag-key", "Values": [exactly(tag)]}]
+
+
+def has_tag(tags: Tags, tag: str, value: str) -> bool:
+    """Whether there is the tag with, when it is given, the value: letters' case counts here."""
+    return tag in tags and value in ("", tags[tag])
 
 
 def exactly(value: str) -> str:

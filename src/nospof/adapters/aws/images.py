@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nospof.adapters.aws.connection import PAGE_SIZE, as_tags, exactly, specification
+from nospof.adapters.aws.connection import PAGE_SIZE, as_tags, exactly, has_tag, specification, tag_filters
 from nospof.adapters.aws.errors import not_listed
 from nospof.adapters.aws.machines import Machines, state_reason
 from nospof.errors import CloudError
@@ -34,6 +34,12 @@ class Images(Machines):
         found = self._describe_images(name, Owners=["self"], Filters=named)
         return next((image for image in found if image.name == name), None)
 
+    def images(self, tag: str, value: str = "") -> tuple[Image, ...]:
+        """See the port."""
+        found = self._describe_images(tag, Owners=["self"], Filters=tag_filters(tag, value))
+        tagged = [image for image in found if has_tag(image.tags, tag, value)]
+        return tuple(sorted(tagged, key=lambda image: image.id))
+
     def _describe_images(self, about: str, **parameters: Any) -> list[Image]:
         with self.reading("ec2:DescribeImages", about):
             pages = self.ec2.get_paginator("describe_images").paginate(**parameters)
@@ -47,17 +53,24 @@ class Images(Machines):
         ]
         if not volume_ids:
             return ()
-        with self.reading("ec2:DescribeSnapshots", image_name):
+        return tuple(
+            snapshot
+            for snapshot in self._describe_snapshots(image_name, filters)
+            if snapshot.tags.get("Name") == image_name and snapshot.volume_id in volume_ids
+        )
+
+    def snapshots(self, tag: str, value: str = "") -> tuple[Snapshot, ...]:
+        """See the port."""
+        found = self._describe_snapshots(tag, tag_filters(tag, value))
+        return tuple(snapshot for snapshot in found if has_tag(snapshot.tags, tag, value))
+
+    def _describe_snapshots(self, about: str, filters: Any) -> list[Snapshot]:
+        with self.reading("ec2:DescribeSnapshots", about):
             pages = self.ec2.get_paginator("describe_snapshots").paginate(
                 OwnerIds=["self"], Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE}
             )
-            found = [
-                as_snapshot(one)
-                for page in pages
-                for one in page["Snapshots"]
-                if as_tags(one.get("Tags")).get("Name") == image_name and one["VolumeId"] in volume_ids
-            ]
-        return tuple(sorted(found, key=lambda snapshot: snapshot.id))
+            found = [as_snapshot(one) for page in pages for one in page["Snapshots"]]
+        return sorted(found, key=lambda snapshot: snapshot.id)
 
     def create_image(self, instance_id: str, name: str, tags: Tags) -> Image:
         """See the port.
@@ -88,6 +101,20 @@ class Images(Machines):
         self.made(image_id)
         return Image(image_id, name, "pending", tags=dict(tags))
 
+    def deregister_image(self, image_id: str) -> None:
+        """See the port. AWS says "unavailable" of an image that is deregistered already."""
+        try:
+            with self.deleting("ec2:DeregisterImage", image_id):
+                self.ec2.deregister_image(ImageId=image_id)
+        except CloudError as error:
+            if error.code != "InvalidAMIID.Unavailable":
+                raise
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """See the port."""
+        with self.deleting("ec2:DeleteSnapshot", snapshot_id):
+            self.ec2.delete_snapshot(SnapshotId=snapshot_id)
+
 
 def as_image(one: ImageTypeDef) -> Image:
     """Return boto3's image as ours."""
@@ -113,4 +140,5 @@ def as_snapshot(one: SnapshotTypeDef) -> Snapshot:
         volume_id=one["VolumeId"],
         state=one["State"],
         progress_percent=int(progress) if progress.isdigit() else 0,
+        tags=as_tags(one.get("Tags")),
     )

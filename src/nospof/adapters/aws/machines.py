@@ -1,4 +1,4 @@
-"""Instances, volumes, status checks and placement groups of EC2."""
+"""Instances, volumes and status checks of EC2."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from botocore import xform_name
 from nospof.adapters.aws.connection import (
     PAGE_SIZE,
     Connection,
-    as_pairs,
     as_tags,
     chunks,
     exactly,
+    has_tag,
     specification,
+    tag_filters,
 )
 from nospof.adapters.aws.errors import is_not_found, not_listed, translated
 from nospof.errors import CloudError, NotFound
@@ -52,16 +53,13 @@ class Machines(Connection):
 
     def instances(self, tag: str = "", value: str = "") -> tuple[Instance, ...]:
         """See the port."""
-        filters = [{"Name": "instance-state-name", "Values": LISTED_STATES}]
-        if tag and value:
-            filters.append({"Name": f"tag:{tag}", "Values": [exactly(value)]})
-        elif tag:
-            filters.append({"Name": "tag-key", "Values": [exactly(tag)]})
+        filters = [
+            {"Name": "instance-state-name", "Values": LISTED_STATES},
+            *(tag_filters(tag, value) if tag else ()),
+        ]
         found = self._describe_instances(Filters=filters, PaginationConfig={"PageSize": PAGE_SIZE})
         return tuple(
-            one
-            for one in sorted(found, key=lambda one: one.id)
-            if not tag or (tag in one.tags and value in ("", one.tags[tag]))
+            one for one in sorted(found, key=lambda one: one.id) if not tag or has_tag(one.tags, tag, value)
         )
 
     def _describe_instances(self, about: str = "", **parameters: Any) -> list[Instance]:
@@ -101,13 +99,19 @@ class Machines(Connection):
 
     def is_stop_protected(self, instance_id: str) -> bool:
         """See the port."""
+        return self._is_set(instance_id, "disableApiStop")
 
+    def is_termination_protected(self, instance_id: str) -> bool:
+        """See the port."""
+        return self._is_set(instance_id, "disableApiTermination")
+
+    def _is_set(self, instance_id: str, attribute: Any) -> bool:
         def ask() -> bool:
             with self.reading("ec2:DescribeInstanceAttribute", instance_id):
-                answer = self.ec2.describe_instance_attribute(
-                    InstanceId=instance_id, Attribute="disableApiStop"
+                answer: Any = self.ec2.describe_instance_attribute(
+                    InstanceId=instance_id, Attribute=attribute
                 )
-            return bool(answer.get("DisableApiStop", {}).get("Value", False))
+            return bool(answer.get(f"D{attribute[1:]}", {}).get("Value", False))
 
         return self.patiently((instance_id,), ask)
 
@@ -276,34 +280,10 @@ class Machines(Connection):
                 return found
         raise refusal
 
-    def create_placement_group(self, name: str, tags: Tags) -> None:
+    def terminate_instance(self, instance_id: str) -> None:
         """See the port."""
-        parameters: dict[str, Any] = {"GroupName": name, "Strategy": "spread"}
-        if as_pairs(tags):
-            parameters["TagSpecifications"] = specification(("placement-group", tags))
-        try:
-            with self.writing("ec2:CreatePlacementGroup", name):
-                self.ec2.create_placement_group(**parameters)
-            self.made(name)
-        except CloudError as error:
-            if error.code != "InvalidPlacementGroup.Duplicate" or not self._is_spread(name):
-                raise
-
-    def _is_spread(self, name: str) -> bool:
-        with self.reading("ec2:DescribePlacementGroups", name):
-            found = self.ec2.describe_placement_groups(GroupNames=[name])["PlacementGroups"]
-        return any(group.get("Strategy") == "spread" for group in found)
-
-    def move_into_group(self, instance_id: str, group_name: str) -> None:
-        """See the port."""
-        if self.instance(instance_id).placement_group == group_name:
-            return
-
-        def ask() -> None:
-            with self.writing("ec2:ModifyInstancePlacement", instance_id):
-                self.ec2.modify_instance_placement(InstanceId=instance_id, GroupName=group_name)
-
-        self.patiently((instance_id, group_name), ask)
+        with self.deleting("ec2:TerminateInstances", instance_id):
+            self.ec2.terminate_instances(InstanceIds=[instance_id])
 
 
 def as_instance(one: InstanceTypeDef) -> Instance:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nospof.adapters.aws.connection import Connection, exactly, specification
+from nospof.adapters.aws.connection import (
+    Connection,
+    as_tags,
+    exactly,
+    has_tag,
+    specification,
+    tag_filters,
+)
 from nospof.errors import CloudError
-from nospof.model.cloud import Identity, IngressRule, SecurityGroupRequest, Subnet, Zone
+from nospof.model.cloud import Identity, IngressRule, SecurityGroup, SecurityGroupRequest, Subnet, Zone
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import RouteTableTypeDef
@@ -75,6 +82,22 @@ class Network(Connection):
         rules = set(self.patiently((group_id,), ask))
         return tuple(sorted(rules, key=lambda rule: (rule.port, rule.cidr, rule.from_group)))
 
+    def security_groups(self, tag: str, value: str = "") -> tuple[SecurityGroup, ...]:
+        """See the port."""
+        with self.reading("ec2:DescribeSecurityGroups", tag):
+            pages = self.ec2.get_paginator("describe_security_groups").paginate(
+                Filters=tag_filters(tag, value)
+            )
+            found = [
+                SecurityGroup(
+                    one["GroupId"], one["GroupName"], one.get("VpcId", ""), as_tags(one.get("Tags"))
+                )
+                for page in pages
+                for one in page["SecurityGroups"]
+            ]
+        tagged = [group for group in found if has_tag(group.tags, tag, value)]
+        return tuple(sorted(tagged, key=lambda group: group.id))
+
     def create_security_group(self, request: SecurityGroupRequest) -> str:
         """See the port."""
         found = self._security_group_named(request)
@@ -109,27 +132,40 @@ class Network(Connection):
 
     def allow(self, group_id: str, rule: IngressRule) -> None:
         """See the port."""
-        permission: Any = {
-            "IpProtocol": "tcp",
-            "FromPort": rule.port,
-            "ToPort": rule.port or LAST_PORT,
-        }
-        if rule.from_group:
-            permission["UserIdGroupPairs"] = [{"GroupId": rule.from_group}]
-        elif ":" in rule.cidr:
-            permission["Ipv6Ranges"] = [{"CidrIpv6": rule.cidr}]
-        else:
-            permission["IpRanges"] = [{"CidrIp": rule.cidr}]
 
         def ask() -> None:
             with self.writing("ec2:AuthorizeSecurityGroupIngress", group_id):
-                self.ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])
+                self.ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[_permission(rule)])
 
         try:
             self.patiently((group_id, rule.from_group), ask)
         except CloudError as error:
             if error.code != "InvalidPermission.Duplicate":
                 raise
+
+    def revoke(self, group_id: str, rule: IngressRule) -> None:
+        """See the port."""
+        with self.deleting("ec2:RevokeSecurityGroupIngress", group_id):
+            self.ec2.revoke_security_group_ingress(GroupId=group_id, IpPermissions=[_permission(rule)])
+
+    def delete_security_group(self, group_id: str) -> None:
+        """See the port."""
+        with self.deleting("ec2:DeleteSecurityGroup", group_id):
+            self.ec2.delete_security_group(GroupId=group_id)
+
+
+def _permission(rule: IngressRule) -> Any:
+    """Return a rule as AWS takes it."""
+    permission: dict[str, Any] = {
+        "IpProtocol": "tcp",
+        "FromPort": rule.port,
+        "ToPort": rule.port or LAST_PORT,
+    }
+    if rule.from_group:
+        return {**permission, "UserIdGroupPairs": [{"GroupId": rule.from_group}]}
+    if ":" in rule.cidr:
+        return {**permission, "Ipv6Ranges": [{"CidrIpv6": rule.cidr}]}
+    return {**permission, "IpRanges": [{"CidrIp": rule.cidr}]}
 
 
 def _subnets_with_gateway(tables: list[RouteTableTypeDef]) -> dict[str, bool]:

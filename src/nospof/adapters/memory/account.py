@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from nospof.errors import CloudError, NotFound, UnknownOutcome
+from nospof.model.cloud import Tags
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,6 +67,8 @@ class Timings:
     snapshot_appears: float = 1
     image: float = 60
     balancer: float = 10
+    interfaces: float = 20
+    """From the end of a balancer until its security group can be deleted."""
     health: float = 10
     """From the first good answer until a target is healthy."""
 
@@ -144,6 +147,11 @@ def refused(operation: str, code: str, says: str) -> CloudError:
         request_id="memory",
         retryable=code in RETRYABLE_CODES,
     )
+
+
+def has_tag(tags: Tags, tag: str, value: str) -> bool:
+    """Whether there is the tag with, when it is given, the value."""
+    return tag in tags and value in ("", tags[tag])
 
 
 def lost(operation: str, code: str) -> UnknownOutcome:

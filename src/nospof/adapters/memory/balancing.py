@@ -32,6 +32,7 @@ class Balancing(Images):
     def _set_up(self, zone_count: int) -> None:
         super()._set_up(zone_count)
         self._balancers: dict[str, LoadBalancer] = {}
+        self._guards: dict[str, tuple[str, ...]] = {}
         self._listeners: dict[str, Listener] = {}
         self._target_groups: dict[str, TargetGroup] = {}
         self._members: dict[str, dict[tuple[str, int], Member]] = {}
@@ -163,6 +164,7 @@ class Balancing(Images):
             tags=dict(request.tags),
         )  # fmt: skip
         self._balancers[arn] = made
+        self._guards[arn] = request.security_groups
         self.later(self.timings.balancer, lambda: self._active(arn))
         return made
 
@@ -213,6 +215,34 @@ class Balancing(Images):
             return
         delay = group.deregistration_delay_seconds or 0 if group.balancer_arns else 0
         member.draining_until = self.now() + max(delay, 1e-6)
+
+    @serves("elasticloadbalancing:DeleteLoadBalancer", writes=True)
+    def delete_load_balancer(self, balancer_arn: str) -> None:
+        """See the port. Its interfaces go some time after it."""
+        if self._balancers.pop(balancer_arn, None) is None:
+            return
+        self.later(self.timings.interfaces, lambda: self._guards.update({balancer_arn: ()}))
+        mine = [arn for arn, one in self._listeners.items() if one.balancer_arn == balancer_arn]
+        for arn in mine:
+            del self._listeners[arn]
+        for group in self._target_groups.values():
+            if group.balancer_arns == (balancer_arn,):
+                self._target_groups[group.arn] = replace(group, balancer_arns=())
+                self._joined_at.pop(group.arn, None)
+
+    @serves("elasticloadbalancing:DeleteTargetGroup", writes=True)
+    def delete_target_group(self, target_group_arn: str) -> None:
+        """See the port."""
+        group = self._target_groups.get(target_group_arn)
+        if group is not None and group.balancer_arns:
+            says = f"{group.name} is in use by a listener"
+            raise refused("elasticloadbalancing:DeleteTargetGroup", "ResourceInUse", says)
+        self._target_groups.pop(target_group_arn, None)
+
+    def is_worn(self, group_id: str) -> bool:
+        """Whether an interface of an instance or of a balancer is in a security group."""
+        worn = [one.security_groups for one in self._instances.values() if one.state != "terminated"]
+        return any(group_id in groups for groups in (*worn, *self._guards.values()))
 
     # What the parts use --------------------------------------------------------------------------
 

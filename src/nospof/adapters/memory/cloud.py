@@ -7,7 +7,7 @@ from typing import Self
 from nospof.adapters.memory.account import OPERATIONS, MemoryClock, Timings, refused, serves
 from nospof.adapters.memory.balancing import Balancing
 from nospof.adapters.memory.images import Contents
-from nospof.adapters.memory.machines import GONE, NEVER, Disk, Machine, closed
+from nospof.adapters.memory.machines import GONE, Disk, Machine, closed
 from nospof.adapters.memory.site import MemoryService
 from nospof.model.cloud import Image, Instance, MaintenanceEvent, Tags
 from nospof.model.plans import PlannedCall
@@ -143,18 +143,13 @@ class MemoryCloud(Balancing):
         """Hang an instance: it stays "running", its checks fail, nothing answers until stop and start."""
         self._machines[instance_id].is_impaired = True
 
-    def terminate(self, instance_id: str) -> None:
-        """Terminate an instance, as somebody else might."""
-        self._machines[instance_id].up_at = NEVER
-        self._become(instance_id, "shutting-down", "Client.UserInitiatedShutdown: User initiated shutdown")
-        self.later(
-            self.timings.shutting_down,
-            lambda: self._become(instance_id, "terminated", "Client.UserInitiatedShutdown", public_ip=""),
-        )
-
     def protect_from_stop(self, instance_id: str, protected: bool = True) -> None:
         """Set or clear the instance's attribute disableApiStop."""
         self._machines[instance_id].is_stop_protected = protected
+
+    def protect_from_termination(self, instance_id: str, protected: bool = True) -> None:
+        """Set or clear the instance's attribute disableApiTermination."""
+        self._machines[instance_id].is_termination_protected = protected
 
     def join_auto_scaling_group(self, instance_id: str, name: str) -> None:
         """Make an instance a member of an Auto Scaling group."""

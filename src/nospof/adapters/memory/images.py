@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from nospof.adapters.memory.account import refused, serves
+from nospof.adapters.memory.account import has_tag, refused, serves
 from nospof.adapters.memory.machines import GONE, Disk, Machines
 from nospof.adapters.memory.site import MemoryService
 from nospof.model.cloud import Image, Instance, Snapshot, Tags
@@ -59,6 +59,19 @@ class Images(Machines):
     def _named(self, name: str) -> Image | None:
         return next((image for image in self._images.values() if image.name == name), None)
 
+    @serves("ec2:DescribeImages")
+    def images(self, tag: str, value: str = "") -> tuple[Image, ...]:
+        """See the port."""
+        found = [image for image in self._images.values() if has_tag(image.tags, tag, value)]
+        return tuple(sorted(found, key=lambda image: image.id))
+
+    @serves("ec2:DescribeSnapshots")
+    def snapshots(self, tag: str, value: str = "") -> tuple[Snapshot, ...]:
+        """See the port."""
+        found = [taken.snapshot for taken in self._snapshots.values()]
+        tagged = [snapshot for snapshot in found if has_tag(snapshot.tags, tag, value)]
+        return tuple(sorted(tagged, key=lambda snapshot: snapshot.id))
+
     @serves("ec2:DescribeSnapshots")
     def snapshots_of(self, image_name: str, volume_ids: tuple[str, ...]) -> tuple[Snapshot, ...]:
         """See the port."""
@@ -99,13 +112,18 @@ class Images(Machines):
 
     def _snapshots_appear(self, image_id: str, instance_id: str) -> None:
         source = self._instances[instance_id]
-        name = self._images[image_id].name
+        image = self._images.get(image_id)
+        if image is None:
+            return
+        name, tags = image.name, {**image.tags, "Name": image.name}
         for attachment in source.attachments if source.state not in GONE else ():
-            snapshot = Snapshot(self.new_id("snap"), attachment.volume_id, "pending")
+            snapshot = Snapshot(self.new_id("snap"), attachment.volume_id, "pending", tags=tags)
             self._snapshots[snapshot.id] = Taken(snapshot, name, source.state)
 
     def _image_ends(self, image_id: str) -> None:
-        image = self._images[image_id]
+        image = self._images.get(image_id)
+        if image is None:
+            return
         reason = self._failing.pop(0) if self._failing else ""
         mine = {key: taken for key, taken in self._snapshots.items() if taken.name == image.name}
         for snapshot_id, taken in mine.items():
@@ -116,6 +134,20 @@ class Images(Machines):
         self._images[image_id] = replace(
             image, state=state, state_reason=reason, snapshot_ids=() if reason else tuple(mine)
         )
+
+    @serves("ec2:DeregisterImage", writes=True)
+    def deregister_image(self, image_id: str) -> None:
+        """See the port."""
+        self._images.pop(image_id, None)
+
+    @serves("ec2:DeleteSnapshot", writes=True)
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """See the port."""
+        taken = self._snapshots.get(snapshot_id)
+        if taken is not None and self._named(taken.name) is not None:
+            says = f"{snapshot_id} is in use by an image"
+            raise refused("ec2:DeleteSnapshot", "InvalidSnapshot.InUse", says)
+        self._snapshots.pop(snapshot_id, None)
 
     # What a test says ----------------------------------------------------------------------------
 

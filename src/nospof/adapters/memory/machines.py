@@ -15,6 +15,7 @@ from nospof.model.cloud import (
     InstanceStatus,
     LaunchRequest,
     MaintenanceEvent,
+    PlacementGroup,
     Subnet,
     Tags,
     Volume,
@@ -50,6 +51,7 @@ class Machine:
     events: tuple[MaintenanceEvent, ...] = ()
     is_impaired: bool = False
     is_stop_protected: bool = False
+    is_termination_protected: bool = False
     auto_scaling_group: str = ""
     token: str = ""
 
@@ -113,6 +115,12 @@ class Machines(Network):
         """See the port."""
         self._get(instance_id, "ec2:DescribeInstanceAttribute")
         return self._machines[instance_id].is_stop_protected
+
+    @serves("ec2:DescribeInstanceAttribute")
+    def is_termination_protected(self, instance_id: str) -> bool:
+        """See the port."""
+        self._get(instance_id, "ec2:DescribeInstanceAttribute")
+        return self._machines[instance_id].is_termination_protected
 
     @serves("autoscaling:DescribeAutoScalingInstances")
     def auto_scaling_group_of(self, instance_id: str) -> str:
@@ -269,6 +277,41 @@ class Machines(Network):
             says = f"token {request.token} has already launched {instance_id} with other parameters"
             raise refused("ec2:RunInstances", "IdempotentParameterMismatch", says)
         return self._instances[instance_id]
+
+    @serves("ec2:TerminateInstances", writes=True)
+    def terminate_instance(self, instance_id: str) -> None:
+        """See the port."""
+        instance = self._instances.get(instance_id)
+        if instance is None or instance.state in GONE:
+            return
+        if self._machines[instance_id].is_termination_protected:
+            says = f"{instance_id} has disableApiTermination set"
+            raise refused("ec2:TerminateInstances", "OperationNotPermitted", says)
+        self.terminate(instance_id)
+
+    def terminate(self, instance_id: str) -> None:
+        """Terminate an instance, as somebody else might."""
+        self._machines[instance_id].up_at = NEVER
+        self._become(instance_id, "shutting-down", "Client.UserInitiatedShutdown: User initiated shutdown")
+        self.later(
+            self.timings.shutting_down,
+            lambda: self._become(instance_id, "terminated", "Client.UserInitiatedShutdown", public_ip=""),
+        )
+
+    @serves("ec2:DescribePlacementGroups")
+    def placement_groups(self) -> tuple[PlacementGroup, ...]:
+        """See the port."""
+        return tuple(
+            PlacementGroup(name, "spread", tags) for name, tags in sorted(self._placement_groups.items())
+        )
+
+    @serves("ec2:DeletePlacementGroup", writes=True)
+    def delete_placement_group(self, name: str) -> None:
+        """See the port."""
+        members = [one.state for one in self._instances.values() if one.placement_group == name]
+        if set(members) - {"terminated"}:
+            raise refused("ec2:DeletePlacementGroup", "InvalidPlacementGroup.InUse", f"{name} is in use")
+        self._placement_groups.pop(name, None)
 
     @serves("ec2:CreatePlacementGroup", writes=True)
     def create_placement_group(self, name: str, tags: Tags) -> None:

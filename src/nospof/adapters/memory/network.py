@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nospof.adapters.memory.account import Account, refused, serves
-from nospof.model.cloud import Identity, IngressRule, SecurityGroupRequest, Subnet, Zone
+from nospof.adapters.memory.account import Account, has_tag, refused, serves
+from nospof.model.cloud import Identity, IngressRule, SecurityGroup, SecurityGroupRequest, Subnet, Zone
 
 VPC_ID = "vpc-00000000000000001"
 
@@ -52,6 +52,15 @@ class Network(Account):
         rules = self.find(self._rules, group_id, "ec2:DescribeSecurityGroups", "InvalidGroup.NotFound")
         return tuple(sorted(rules, key=lambda rule: (rule.port, rule.cidr, rule.from_group)))
 
+    @serves("ec2:DescribeSecurityGroups")
+    def security_groups(self, tag: str, value: str = "") -> tuple[SecurityGroup, ...]:
+        """See the port."""
+        return tuple(
+            SecurityGroup(group_id, group.name, group.vpc_id, dict(group.tags))
+            for group_id, group in sorted(self._groups.items())
+            if has_tag(group.tags, tag, value)
+        )
+
     @serves("ec2:CreateSecurityGroup", writes=True)
     def create_security_group(self, request: SecurityGroupRequest) -> str:
         """See the port."""
@@ -77,3 +86,24 @@ class Network(Account):
             raise refused(operation, "InvalidGroup.NotFound", f"{rule.from_group} does not exist")
         if rule not in rules:
             rules.append(rule)
+
+    @serves("ec2:RevokeSecurityGroupIngress", writes=True)
+    def revoke(self, group_id: str, rule: IngressRule) -> None:
+        """See the port."""
+        if rule in self._rules.get(group_id, ()):
+            self._rules[group_id].remove(rule)
+
+    @serves("ec2:DeleteSecurityGroup", writes=True)
+    def delete_security_group(self, group_id: str) -> None:
+        """See the port."""
+        others = (rules for owner, rules in self._rules.items() if owner != group_id)
+        is_named = any(rule.from_group == group_id for rules in others for rule in rules)
+        if is_named or self.is_worn(group_id):
+            says = f"{group_id} has a dependent object"
+            raise refused("ec2:DeleteSecurityGroup", "DependencyViolation", says)
+        self._groups.pop(group_id, None)
+        self._rules.pop(group_id, None)
+
+    def is_worn(self, group_id: str) -> bool:
+        """Whether an interface is in a security group."""
+        raise NotImplementedError

@@ -12,7 +12,7 @@ from moto.ec2.utils import random_ami_id, random_snapshot_id
 
 from nospof.localcloud.awserrors import AwsError, incorrect_state
 from nospof.localcloud.cloud import current
-from nospof.localcloud.ec2 import events, launch, placement, status
+from nospof.localcloud.ec2 import events, groups, launch, placement, status
 from nospof.localcloud.ec2.images import Ami, ImageVolume, delete_disk, disk_of
 from nospof.localcloud.ec2.instances import Instance, require_running_or_stopped
 from nospof.localcloud.ec2.instances import launch as launch_context
@@ -250,6 +250,14 @@ class EC2Response(MotoEC2Response):
                 )
             tags[kind] = {tag["Key"]: tag.get("Value", "") for tag in specification.get("Tags", [])}
         return tags
+
+    def delete_security_group(self) -> ActionResult:
+        """Delete a security group nothing needs."""
+        name = self.params.get("GroupId") or self.params.get("GroupName") or ""
+        group = self.ec2_backend.get_security_group_by_name_or_id(name)
+        if group is not None:
+            groups.refuse_needed(self.ec2_backend, group.id)
+        return super().delete_security_group()
 
     def deregister_image(self) -> ActionResult:
         """Deregister; the snapshots stay, as on AWS."""
