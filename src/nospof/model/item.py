@@ -47,9 +47,7 @@ class Record:
             raise KeyError(f"{self.kind.name} does not declare {full}")
         value: Any = self.fields
         for part in path.split("."):
-            if (
-                type(value) is dict
-            ):  # nearly always; `isinstance` of an abstract class is slow
+            if type(value) is dict:  # nearly always; `isinstance` of an abstract class is slow
                 value = value.get(part)
             elif value is UNKNOWN:
                 return UNKNOWN
@@ -178,9 +176,10 @@ class Item(Record):
     def keys(self) -> Iterator[str]:
         """Every text that others refer to it by."""
         yield self.id
-        for path in self.kind.keys:
+        yield from filter(None, map(self.text, self.kind.keys))
+        for path in self.kind.names:
             if value := self.text(path):
-                yield value.rstrip(".").lower() if self.kind.is_name(path) else value
+                yield value.rstrip(".").lower()
 
     def fact(self, path: str) -> Fact:
         """Return what was read in a field, as evidence."""

@@ -19,7 +19,7 @@ class Kind:
         id: the field with its identity; several joined by "+" where one is not enough. The parent's id
             goes in front where there is a `parent` field.
         keys: further fields that others refer to it by.
-        names: those among `keys` that are host names: compared without case and closing dot.
+        names: such fields that hold host names: compared without case and closing dot.
         fields: every path that is read, dotted, through lists as well; "Tags" needs no declaring.
         label: the field with the name that people know it by, where that is not its Name tag.
         plural: what people call several; `name` + "s" where empty.
@@ -69,14 +69,11 @@ class Kind:
     def paths(self) -> frozenset[str]:
         """Every path that may be read, with what they lead through."""
         found = {"Tags"}
-        for path in (*self.fields, *self.keys, *self.id.split("+"), *filter(None, [self.parent, self.label])):
+        others = filter(None, [self.parent, self.label])
+        for path in (*self.fields, *self.keys, *self.names, *self.id.split("+"), *others):
             parts = path.split(".")
             found.update(".".join(parts[: end + 1]) for end in range(len(parts)))
         return frozenset(found)
-
-    def is_name(self, path: str) -> bool:
-        """Whether a key is a host name."""
-        return path in self.names
 
 
 def rows_of(page: Mapping[str, Any], path: str) -> list[Any]:
