@@ -86,6 +86,34 @@ def test_a_line_that_was_deleted_is_no_spare() -> None:
     assert verdict(report) == {("NSP109", "device:c-a", "certain")}
 
 
+def direct(name: str, site: str, state: str = "available", sessions: tuple[str, ...] = ("up",)) -> list[Item]:
+    """A virtual interface on a Direct Connect connection of its own."""
+    peers = [{"bgpStatus": one} for one in sessions]
+    found = {"virtualInterfaceId": name, "connectionId": f"c-{name}", "virtualGatewayId": "vgw-1"}
+    line = {
+        "connectionId": f"c-{name}",
+        "connectionState": state,
+        "awsDeviceV2": f"d-{name}",
+        "location": site,
+    }
+    return [item("virtual interface", **found, bgpPeers=peers), item("direct connection", **line)]
+
+
+@pytest.mark.parametrize(
+    ("second", "alone"),
+    [
+        (direct("b", "LON1"), set()),
+        (direct("b", "LON1", sessions=("up", "down")), set()),
+        (direct("b", "LON1", state="down"), {"line:c-a", "device:d-a", "site:DC2"}),
+        (direct("b", "LON1", sessions=("down",)), {"line:c-a", "device:d-a", "site:DC2"}),
+        (direct("b", "DC2"), {"site:DC2"}),
+    ],
+)
+def test_a_line_that_carries_nothing_is_no_spare(second: list[Item], alone: set[str]) -> None:
+    report = in_network(*direct("a", "DC2"), *second, GatewayId="vgw-1")
+    assert {one.event for one in report.findings} == alone
+
+
 # Keys and disks -------------------------------------------------------------------------------------------
 
 

@@ -93,10 +93,15 @@ def virtual_interface(b: Builder, item: Item) -> Requirement:
     facts = item.facts("connectionId", "virtualInterfaceState", "location")
     label = f"virtual interface {item.label}"
     state = item.text("virtualInterfaceState", "available")
-    needs = NEVER if state in GONE else UP
+    below = connection.text("connectionState", "available") if connection else "available"
+    peers = [row.text("bgpStatus") == "down" for row in item.rows("bgpPeers")]
+    says = state if state in GONE else f"on a connection that is {below}" if below in GONE else ""
+    if not says and peers and all(peers):
+        says = "without a BGP session"
+    needs = NEVER if says else UP
     b.add(Node(name, needs, (), tuple(domains), kind="line", label=label), item=item, facts=facts)
-    if state in GONE:
-        b.is_off(name, state)
-    elif any(row.text("bgpStatus") == "down" for row in item.rows("bgpPeers")):
-        b.is_off(name, "without a BGP session", certain=False)
+    if says:
+        b.is_off(name, says)
+    elif any(peers):
+        b.is_off(name, "without one of its BGP sessions", certain=False)
     return On(name)
