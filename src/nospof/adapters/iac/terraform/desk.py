@@ -25,7 +25,7 @@ class Draft:
     kind: str
     id: str
     resource: Resource
-    translation: Translation | None = None
+    translation: Translation
     fields: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, *more: Any) -> None:
@@ -84,8 +84,7 @@ class Desk:
             Malformed: an attribute is not what it must be.
         """
         for draft in self.drafts:
-            if draft.translation is not None:
-                draft.fields = record(draft.resource.block, self, draft.translation.fields)
+            draft.fields = record(draft.resource.block, self, draft.translation.fields)
 
     # Who is meant -----------------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ def estate_from(described: Description, call: str, lines: Lines) -> Estate:
             JOINS[one.type](desk, one)
     kept = [one for one in desk.drafts if one.kind not in FINISHERS or FINISHERS[one.kind](desk, one)]
     kept = without_idle([one for one in kept if one.kind in KINDS])
-    made = [item for draft in kept if (item := item_of_draft(draft, call, lines)) is not None]
+    made = [item_of_draft(draft, call, lines) for draft in kept]
     items = distinct([*made, *zones_of(resources, call), *subnets_of(desk, call)])
     unread = {*described.unread, *desk.unread.values(), *not_understood(resources, call)}
     return estate_of(
@@ -81,15 +81,12 @@ def estate_from(described: Description, call: str, lines: Lines) -> Estate:
     )
 
 
-def item_of_draft(draft: Draft, call: str, lines: Lines) -> Item | None:
-    """Return the item that a draft became; None for what serves only for others to be found by."""
-    kind = KINDS.get(draft.kind)
-    if kind is None:
-        return None
-    one = draft.resource
+def item_of_draft(draft: Draft, call: str, lines: Lines) -> Item:
+    """Return the item that a draft became."""
+    kind, one = KINDS[draft.kind], draft.resource
     fields = {"Tags": tags_of(one), **draft.fields}
     location = lines.of(one.address)
-    if draft.translation is not None and draft.translation.id:
+    if draft.translation.id:
         if "+" not in kind.id and "." not in kind.id:
             fields[kind.id] = draft.id
         return Item(kind, draft.id, fields, call, one.address, location)
