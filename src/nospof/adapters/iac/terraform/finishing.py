@@ -43,7 +43,7 @@ def gets_address(block: Block, subnet: Draft | None) -> bool:
         return False
     said = block.get("associate_public_ip_address")
     if said is UNKNOWN or said is None:
-        return bool(subnet) and subnet is not None and subnet.fields.get("MapPublicIpOnLaunch") is True
+        return subnet is not None and subnet.fields.get("MapPublicIpOnLaunch") is True
     return said is True
 
 
@@ -145,12 +145,8 @@ def zones_of(desk: Desk, subnets: list[str]) -> list[str]:
     """Return the zones of subnets, sorted; none where one of them is not known."""
     drafts = [desk.find("subnet", one) for one in subnets]
     zones = [one.fields.get("AvailabilityZone") if one else None for one in drafts]
-    return sorted({one for one in zones if isinstance(one, str)}) if all(map(is_text, zones)) else []
-
-
-def is_text(value: Any) -> bool:
-    """Whether a value is a text that says something."""
-    return isinstance(value, str) and bool(value)
+    told = [one for one in zones if isinstance(one, str) and one]
+    return sorted(set(told)) if len(told) == len(zones) else []
 
 
 def finish_cache(desk: Desk, draft: Draft) -> bool:
@@ -171,10 +167,9 @@ def finish_cache(desk: Desk, draft: Draft) -> bool:
         return True  # How many there are is told nowhere.
     else:
         nodes = 1
-    if min(shards, 1) < 1 or shards * nodes > 1000:
+    if shards < 1 or shards * nodes > 1000:
         return True
-    wanted = block.get("preferred_cache_cluster_azs")
-    places = [one for one in wanted if is_text(one)] if isinstance(wanted, list) else []
+    places = texts(block, "preferred_cache_cluster_azs")
     if not places and draft.fields.get("MultiAZ") == "enabled" and len(zones) > 1:
         desk.assume("ElastiCache spreads the nodes of a group with Multi-AZ evenly over its subnets' zones")
         places = zones
@@ -216,8 +211,7 @@ def finish_cache_cluster(desk: Desk, draft: Draft) -> bool:
             for one in told
         ]
         return True
-    wanted = block.get("preferred_availability_zones")
-    places = [one for one in wanted if is_text(one)] if isinstance(wanted, list) else []
+    places = texts(block, "preferred_availability_zones")
     if not places and block.get("az_mode") == "cross-az" and len(zones) > 1:
         desk.assume("ElastiCache spreads the nodes of a cluster over its subnets' zones")
         places = zones
@@ -230,18 +224,24 @@ def finish_cache_cluster(desk: Desk, draft: Draft) -> bool:
     return True
 
 
-def finish_service(desk: Desk, draft: Draft) -> bool:
+def finish_service(_desk: Desk, draft: Draft) -> bool:
     """Let a container service be of the kind that Fargate makes it, where a strategy says so."""
     for one in draft.resource.block.blocks("capacity_provider_strategy"):
         if text(one, "capacity_provider").startswith("FARGATE"):
             draft.fields.setdefault("launchType", "FARGATE")
-    return desk is not None
+    return True
 
 
 def text(block: Block, name: str) -> str:
     """Return an attribute that is a text, or an empty one."""
     value = block.get(name)
     return value if isinstance(value, str) else ""
+
+
+def texts(block: Block, name: str) -> list[str]:
+    """Return the texts of a list; none where it is no list."""
+    value = block.get(name)
+    return [one for one in value if isinstance(one, str) and one] if isinstance(value, list) else []
 
 
 def whole(block: Block, name: str) -> int | None:

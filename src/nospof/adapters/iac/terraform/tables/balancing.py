@@ -39,6 +39,8 @@ _MAPPED = rows(
     },
 )
 
+_SCHEME = chosen("internal", {True: "internal", False: "internet-facing"}, False)
+
 LOAD_BALANCER = Translation(
     "load balancer",
     "arn",
@@ -46,7 +48,7 @@ LOAD_BALANCER = Translation(
         "LoadBalancerName": at("name"),
         "DNSName": at("dns_name"),
         "Type": at("load_balancer_type", "application"),
-        "Scheme": chosen("internal", {True: "internal", False: "internet-facing"}, False),
+        "Scheme": _SCHEME,
         "VpcId": link("vpc_id", "VPC"),
         "IpAddressType": at("ip_address_type"),
         "AvailabilityZones": first_of(
@@ -140,7 +142,7 @@ CLASSIC = Translation(
         "DNSName": at("dns_name"),
         "AvailabilityZones": listed("availability_zones"),
         "Subnets": links_to("subnets", "subnet", is_needed=True),
-        "Scheme": chosen("internal", {True: "internal", False: "internet-facing"}, False),
+        "Scheme": _SCHEME,
         "Instances": each(links_to("instances", "instance", is_needed=True), "InstanceId"),
         "HealthCheck.Target": inside("health_check", at("target")),
         "HealthCheck.Interval": inside("health_check", at("interval")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nospof.adapters.iac.terraform.cells import (
+    Cell,
     Translation,
     always,
     at,
@@ -19,26 +20,37 @@ _GUARDED = {
     "VpcSecurityGroups": each(links_to("vpc_security_group_ids", "security group"), "VpcSecurityGroupId"),
     "KmsKeyId": link("kms_key_id", "key"),
 }
-_PLACED = {"subnet group": link("db_subnet_group_name", "database subnet group")}
-"""A field that no call answers: what a database's subnets are found by."""
+_INSTANCE = {
+    "DBInstanceArn": at("arn"),
+    "Engine": at("engine"),
+    "AvailabilityZone": at("availability_zone"),
+    "Endpoint.Port": at("port"),
+    # A field that no call answers: what a database's subnets are found by.
+    "subnet group": link("db_subnet_group_name", "database subnet group"),
+}
+
+
+def _switched(name: str) -> Cell:
+    return chosen(name, {True: "enabled", False: "disabled"}, False)
+
+
+def _subnet_group(kind: str) -> tuple[Translation, ...]:
+    return (Translation(kind, "name", {"SubnetIds": links_to("subnet_ids", "subnet")}, ("id",)),)
+
 
 DATABASE = Translation(
     "database",
     "identifier",
     {
-        "DBInstanceArn": at("arn"),
+        **_INSTANCE,
         "DbiResourceId": at("resource_id"),
-        "Engine": at("engine"),
         "DBInstanceStatus": at("status"),
-        "AvailabilityZone": at("availability_zone"),
         "MultiAZ": at("multi_az", False),
         "ReadReplicaSourceDBInstanceIdentifier": link("replicate_source_db", "database"),
         "BackupRetentionPeriod": at("backup_retention_period", 0),
         "DeletionProtection": at("deletion_protection", False),
         "Endpoint.Address": at("address"),
-        "Endpoint.Port": at("port"),
         **_GUARDED,
-        **_PLACED,
     },
     others=("id", "arn", "address", "endpoint", "resource_id"),
 )
@@ -63,14 +75,10 @@ MEMBER = Translation(
     "database",
     "identifier",
     {
-        "DBInstanceArn": at("arn"),
-        "Engine": at("engine"),
+        **_INSTANCE,
         "DBClusterIdentifier": link("cluster_identifier", "database cluster", is_needed=True),
-        "AvailabilityZone": at("availability_zone"),
         "MultiAZ": always(False),
         "Endpoint.Address": at("endpoint"),
-        "Endpoint.Port": at("port"),
-        **_PLACED,
     },
     others=("id", "arn", "endpoint", "dbi_resource_id"),
 )
@@ -99,7 +107,7 @@ WAREHOUSE = Translation(
     "cluster_identifier",
     {
         "AvailabilityZone": at("availability_zone"),
-        "MultiAZ": chosen("multi_az", {True: "enabled", False: "disabled"}, False),
+        "MultiAZ": _switched("multi_az"),
         "AutomatedSnapshotRetentionPeriod": at("automated_snapshot_retention_period", 1),
         "Endpoint.Address": at("dns_name"),
         "Endpoint.Port": at("port", 5439),
@@ -112,10 +120,8 @@ CACHE = Translation(
     "replication_group_id",
     {
         "ARN": at("arn"),
-        "AutomaticFailover": chosen(
-            "automatic_failover_enabled", {True: "enabled", False: "disabled"}, False
-        ),
-        "MultiAZ": chosen("multi_az_enabled", {True: "enabled", False: "disabled"}, False),
+        "AutomaticFailover": _switched("automatic_failover_enabled"),
+        "MultiAZ": _switched("multi_az_enabled"),
         "ConfigurationEndpoint.Address": at("configuration_endpoint_address"),
         "KmsKeyId": link("kms_key_id", "key"),
         "subnet group": link("subnet_group_name", "cache subnet group"),
@@ -349,19 +355,13 @@ STORES = {
     **dict.fromkeys(
         ("aws_rds_cluster_instance", "aws_docdb_cluster_instance", "aws_neptune_cluster_instance"), (MEMBER,)
     ),
-    "aws_db_subnet_group": (
-        Translation(
-            "database subnet group", "name", {"SubnetIds": links_to("subnet_ids", "subnet")}, ("id",)
-        ),
-    ),
+    "aws_db_subnet_group": _subnet_group("database subnet group"),
     "aws_db_proxy": (PROXY,),
     "aws_db_proxy_target": (PROXY_TARGET,),
     "aws_redshift_cluster": (WAREHOUSE,),
     "aws_elasticache_replication_group": (CACHE,),
     "aws_elasticache_cluster": (CACHE_CLUSTER,),
-    "aws_elasticache_subnet_group": (
-        Translation("cache subnet group", "name", {"SubnetIds": links_to("subnet_ids", "subnet")}, ("id",)),
-    ),
+    "aws_elasticache_subnet_group": _subnet_group("cache subnet group"),
     "aws_dax_cluster": (DAX,),
     "aws_mq_broker": (BROKER,),
     "aws_msk_cluster": (KAFKA,),
