@@ -214,6 +214,9 @@ def grounds() -> dict[str, Estate]:
     )
     return {
         "one host": scene(*front, *(instance(one, A, **placed) for one in both), host),
+        "a machine that stays off": scene(
+            *FRONT[:5], instance("i-2", B, MaintenanceOptions={"AutoRecovery": "disabled"})
+        ),
         "one spot pool": scene(*front, *(instance(one, A, **spot) for one in both)),
         "a reservation that ends": scene(*FRONT, web, template, version, ending),
         "one network node": scene(*front, *(instance(one, A) for one in both), *below),

@@ -99,17 +99,49 @@ def test_a_host_that_has_failed_leaves_no_spare_now(
     assert points(report, "possible") == possible
 
 
-def test_an_alarm_does_not_recover_a_machine_from_a_dedicated_host() -> None:
-    alarm = item(
+def recovering_alarm() -> Any:
+    return item(
         "alarm",
         AlarmName="back",
         AlarmActions=["arn:aws:automate:eu-west-1:ec2:recover"],
         Dimensions=[{"Name": "InstanceId", "Value": "i-1"}],
     )
-    front = (balancer(), group(), target("i-1"), alarm)
+
+
+def test_an_alarm_does_not_recover_a_machine_from_a_dedicated_host() -> None:
+    front = (balancer(), group(), target("i-1"), recovering_alarm())
     assert of_rule(audit(*front, instance("i-1", A)), "NSP101").is_self_healing
     placed = instance("i-1", A, Placement=on_host(A))
     assert not of_rule(audit(*front, placed, host()), "NSP101").is_self_healing
+
+
+def recovering(setting: str, *more: Any, **fields: Any) -> AuditReport:
+    options = {"MaintenanceOptions": {"AutoRecovery": setting}} if setting else {}
+    return audit(*FRONT, instance("i-1", A, **options, **fields), instance("i-2", B), *more)
+
+
+def test_a_machine_whose_recovery_somebody_switched_off_stays_off() -> None:
+    finding = of_rule(recovering("disabled"), "NSP508")
+    assert finding.title == "Automatic recovery of instance i-1 is off: when its hardware fails, it stays off"
+    assert finding.remedy.is_verified
+    assert finding.remedy.commands == (
+        "aws ec2 modify-instance-maintenance-options --instance-id i-1 --auto-recovery default",
+    )
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        recovering("default"),
+        recovering(""),
+        recovering("disabled", recovering_alarm()),
+        recovering("disabled", scaling("web", {"i-1": A, "i-2": B})),
+        recovering("disabled", host(), Placement=on_host(A)),
+    ],
+    ids=["on", "not told", "an alarm instead", "a group instead", "a host of its own"],
+)
+def test_a_machine_that_something_brings_back_is_not_named(report: AuditReport) -> None:
+    assert found(report, "NSP508") == []
 
 
 # Racks ----------------------------------------------------------------------------------------------------

@@ -6,12 +6,14 @@ from typing import cast
 
 from nospof.audit.builder import Service
 from nospof.audit.parts.inside import is_inside_known
+from nospof.audit.parts.recovery import recovers
 from nospof.model.cloud import TAG_STATE
 from nospof.model.estate import Estate, Item
 from nospof.model.findings import Finding
 
 HOST_RECOVERY = "host recovery:"
-"""Begins the event of a finding about a host that AWS does not bring back."""
+AUTO_RECOVERY = "auto recovery:"
+"""Begin the events of findings about hosts and machines that AWS does not bring back."""
 
 
 def capacity_checks(_estate: Estate, service: Service) -> list[Finding]:
@@ -61,24 +63,32 @@ def local_disks(estate: Estate, service: Service, machines: list[Item]) -> list[
 
 
 def lasting_outages(estate: Estate, service: Service, machines: list[Item]) -> list[Finding]:
-    """Return a finding for each dedicated host whose machines stay off when it fails."""
-    hosts = [estate.find("dedicated host", item.text("Placement.HostId")) for item in machines]
-    lasting = {host.id: host for host in hosts if host and host.text("HostRecovery") == "off"}
+    """Return a finding for each host and machine that AWS would bring back, had nobody switched that off."""
     found = []
-    for key, host in sorted(lasting.items()):
-        who = ", ".join(sorted(one.id for one in machines if one.text("Placement.HostId") == key))
-        title = f"Host recovery of {host.says} is off: when it fails, its machines ({who}) stay off"
-        found.append(
-            Finding(
-                rule="NSP508",
-                service=service.entry.service,
-                title=title,
-                event=f"{HOST_RECOVERY}{key}",
-                severity="low",
-                members=(key,),
-                view="recovery",
-                facts=host.facts("HostRecovery", "HostMaintenance"),
-                location=host.location,
-            )
-        )
+    hosts = [estate.find("dedicated host", item.text("Placement.HostId")) for item in machines]
+    for key, host in sorted({host.id: host for host in hosts if host}.items()):
+        if host.text("HostRecovery") == "off":
+            who = ", ".join(sorted(one.id for one in machines if one.text("Placement.HostId") == key))
+            title = f"Host recovery of {host.says} is off: when it fails, its machines ({who}) stay off"
+            found.append(switched_off(service, host, title, HOST_RECOVERY, "HostRecovery", "HostMaintenance"))
+    for item in machines:
+        path = "MaintenanceOptions.AutoRecovery"
+        if item.text(path) == "disabled" and not item.text("Placement.HostId") and not recovers(estate, item):
+            title = f"Automatic recovery of {item.says} is off: when its hardware fails, it stays off"
+            found.append(switched_off(service, item, title, AUTO_RECOVERY, path))
     return found
+
+
+def switched_off(service: Service, item: Item, title: str, event: str, *paths: str) -> Finding:
+    """Return the finding that something which AWS brings back by itself is not brought back."""
+    return Finding(
+        rule="NSP508",
+        service=service.entry.service,
+        title=title,
+        event=f"{event}{item.id}",
+        severity="low",
+        members=(item.id,),
+        view="recovery",
+        facts=item.facts(*paths),
+        location=item.location,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nospof.audit.builder import Service
-from nospof.audit.checks_capacity import HOST_RECOVERY
+from nospof.audit.checks_capacity import AUTO_RECOVERY, HOST_RECOVERY
 from nospof.audit.proposal import Proposal
 from nospof.model.estate import Estate
 from nospof.model.findings import Finding
@@ -13,6 +13,8 @@ def remedy_for(_estate: Estate, service: Service, finding: Finding) -> Proposal 
     """Return what would mend a finding about a host, a network node or a reservation; None for others."""
     if finding.event.startswith(HOST_RECOVERY):
         return recovering_host(finding.members[0])
+    if finding.event.startswith(AUTO_RECOVERY):
+        return recovering_machine(finding.members[0])
     if finding.event.startswith("rack:nn-"):
         return Proposal("place the members in a spread group, whose members never share a rack")
     items = [service.item_of[one] for one in finding.members if one in service.item_of]
@@ -26,6 +28,15 @@ def recovering_host(host: str) -> Proposal:
         f"let AWS start the machines of {host} on another host when it fails",
         (f"aws ec2 modify-hosts --host-ids {host} --host-recovery on",),
         lambda old: old.changed("dedicated host", host, HostRecovery="on"),
+    )
+
+
+def recovering_machine(key: str) -> Proposal:
+    """Propose that AWS starts a machine on other hardware when its own fails."""
+    return Proposal(
+        f"let AWS start {key} on other hardware when its own fails",
+        (f"aws ec2 modify-instance-maintenance-options --instance-id {key} --auto-recovery default",),
+        lambda old: old.changed("instance", key, MaintenanceOptions={"AutoRecovery": "default"}),
     )
 
 

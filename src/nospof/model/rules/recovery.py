@@ -100,13 +100,14 @@ RECOVERY = (
         title="Healing is switched off.",
         why=(
             "Somebody suspended a group's for an afternoon, and it stayed. The group looks as always and "
-            "replaces nobody. A dedicated host's is off until somebody switches it on."
+            "replaces nobody. A dedicated host's is off until somebody switches it on, a machine's is on "
+            "until somebody switches it off."
         ),
         looks_at=(
-            "The suspended processes of every Auto Scaling group, and host recovery of every dedicated host "
-            "that a member without a group is on."
+            "The suspended processes of every Auto Scaling group; of members without a group, automatic "
+            "recovery, alarms that recover them, and host recovery of the dedicated host they are on."
         ),
-        remedy="Resume the processes; switch host recovery on.",
+        remedy="Resume the processes; switch recovery on.",
         related=("NSP404", "NSP501"),
     ),
     Rule(
