@@ -78,27 +78,29 @@ def is_in_use(_estate: Estate, certificate: Item) -> bool:
     return certificate.flag("InUse", None) is not False
 
 
-KEY_USERS = (
-    "volume",
-    "database",
-    "database cluster",
-    "warehouse",
-    "cache",
-    "memory database",
-    "search domain",
-    "file system",
-    "FSx file system",
-    "secret",
-)
-"""Kinds that name the key they are encrypted with; a key that none of them names is not read."""
+KEY_PATHS = {
+    **dict.fromkeys(
+        (
+            "volume",
+            "database",
+            "database cluster",
+            "warehouse",
+            "cache",
+            "memory database",
+            "file system",
+            "FSx file system",
+            "secret",
+        ),
+        "KmsKeyId",
+    ),
+    "search domain": "EncryptionAtRestOptions.KmsKeyId",
+}
+"""By kind: where it names the key it is encrypted with; a key that none of them names is not read."""
 
 
 def is_named_key(estate: Estate, key: Item) -> bool:
     """Whether anything that was read is encrypted with a key."""
-    return any(estate.where(kind, KEY_PATHS.get(kind, "KmsKeyId"), *key.keys) for kind in KEY_USERS)
-
-
-KEY_PATHS = {"search domain": "EncryptionAtRestOptions.KmsKeyId"}
+    return any(estate.where(kind, path, *key.keys) for kind, path in KEY_PATHS.items())
 
 
 ASKING = ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")
@@ -215,7 +217,7 @@ MENTIONS: dict[str, tuple[Mention, ...]] = {
     "database proxy": DATABASES,
     "event source mapping": (Mention("broker"), Mention("Kafka cluster")),
     "pending maintenance": DATABASES,
-    "listed key": tuple(Mention(kind, KEY_PATHS.get(kind, "KmsKeyId")) for kind in KEY_USERS),
+    "listed key": tuple(Mention(kind, path) for kind, path in KEY_PATHS.items()),
 }
 """By kind: what names it. Where nothing does, it changes no verdict and is not listed."""
 
