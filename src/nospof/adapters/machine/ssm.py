@@ -12,7 +12,7 @@ from typing import Any
 
 from nospof.adapters.aws.cloud import AwsCloud
 from nospof.adapters.aws.connection import chunks
-from nospof.errors import CloudError, NotFound
+from nospof.errors import CloudError
 from nospof.model.machine import Looked
 
 BATCH = 50
@@ -160,11 +160,9 @@ class SsmMachines:
         try:
             with self._cloud.reading(operation):
                 found = self._client.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
-        except NotFound:
-            return None  # just sent: not known yet
         except CloudError as error:
             if error.code == "InvocationDoesNotExist":
-                return None
+                return None  # just sent: not known yet
             return Looked(instance_id, operation=operation, problem=reason(error))
         if found["Status"] in OPEN:
             return None
