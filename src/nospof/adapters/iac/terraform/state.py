@@ -114,15 +114,8 @@ def unflattened(flat: Mapping[str, Any]) -> dict[str, Any]:
 
     A list whose count is there and whose members are not has lost them: it is left out, as if unknown.
     """
-    tree: dict[str, dict[str, Any]] = {}
-    found: dict[str, Any] = {}
-    for path, value in flat.items():
-        head, _, rest = path.partition(".")
-        if rest:
-            tree.setdefault(head, {})[rest] = value
-        else:
-            found[head] = value
-    for head, part in tree.items():
+    found, parts = by_head(flat)
+    for head, part in parts.items():
         if "%" in part:
             found[head] = {key: value for key, value in part.items() if key != "%"}
         elif "#" in part:
@@ -134,18 +127,25 @@ def unflattened(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 def rows_of_flat(flat: Mapping[str, Any]) -> list[Any] | None:
     """Return the members of a flat list, or None where they were lost."""
-    parts: dict[str, dict[str, Any]] = {}
+    plain, parts = by_head(flat)
+    number = plain.pop("#")
+    rows = [
+        plain[head] if head in plain else unflattened(parts[head]) for head in ordered({**plain, **parts})
+    ]
+    return rows if rows or str(number) == "0" else None
+
+
+def by_head(flat: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Return the values that stand at a path of one step, and those below each first step."""
     plain: dict[str, Any] = {}
+    parts: dict[str, dict[str, Any]] = {}
     for path, value in flat.items():
         head, _, rest = path.partition(".")
         if rest:
             parts.setdefault(head, {})[rest] = value
-        elif head != "#":
+        else:
             plain[head] = value
-    rows = [
-        plain[head] if head in plain else unflattened(parts[head]) for head in ordered({**plain, **parts})
-    ]
-    return rows if len(rows) >= 1 or str(flat["#"]) == "0" else None
+    return plain, parts
 
 
 def ordered(keys: Mapping[str, Any]) -> list[str]:
