@@ -7,6 +7,7 @@ none of them.
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 from nospof.errors import UsageError
 from nospof.model.estate import Estate
 from nospof.model.settings import Settings
+from nospof.model.surroundings import Whereabouts
 from nospof.ports.discovery import Discovery
 from nospof.ports.machine import Machines
 from nospof.ports.world import Reporter, World
@@ -48,16 +50,36 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     from nospof.adapters.clock import SystemClock
     from nospof.adapters.http.probe import HttpProbe
     from nospof.adapters.http.process import HttpLoadGenerator
+    from nospof.adapters.machine.ssm import SsmMachines
     from nospof.runtime.failpoints import VARIABLE, MortalCloud
 
     chosen = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_PROFILE": profile}
     os.environ.update({variable: value for variable, value in chosen.items() if value})  # the keeper's too
-    cloud: Any = connect(region=region, profile=profile)
-    if os.environ.get(VARIABLE):
-        cloud = MortalCloud(cloud)
+    aws = connect(region=region, profile=profile)
+    cloud: Any = MortalCloud(aws) if os.environ.get(VARIABLE) else aws
     return World(
-        cloud, SystemClock(), HttpProbe(), reporter, HttpLoadGenerator(), open_faults(), poll_seconds()
+        cloud,
+        SystemClock(),
+        HttpProbe(),
+        reporter,
+        HttpLoadGenerator(),
+        open_faults(),
+        poll_seconds(),
+        SsmMachines(aws, poll_seconds()),
+        whereabouts,
     )
+
+
+def whereabouts() -> Whereabouts:
+    """Return where nospof itself lives: nobody must turn that off."""
+    from nospof.adapters.aws.own_instance import own_instance
+
+    host = urlsplit(os.environ.get("NOSPOF_DATABASE_URL", "")).hostname
+    try:
+        found = socket.getaddrinfo(host, None) if host else []
+    except OSError:
+        found = []  # A journal that is not found is not used either: the run ends before its first step.
+    return Whereabouts(own_instance(), tuple(sorted({str(one[4][0]) for one in found})))
 
 
 def open_discovery(region: str = "", profile: str = "", *, save: Path | None, read_at: float) -> Discovery:

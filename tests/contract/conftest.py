@@ -146,7 +146,7 @@ class MemoryStage(Stage):
         self.cloud.terminate(instance_id)
 
     def protect(self, instance_id: str) -> None:
-        self.cloud.protect_from_stop(instance_id)
+        self.cloud.protect_from_stop(instance_id, on=True)
 
     def protect_from_termination(self, instance_id: str) -> None:
         self.cloud.protect_from_termination(instance_id)

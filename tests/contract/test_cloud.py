@@ -125,6 +125,19 @@ class TestReading:
         stage.protect(instance_id)
         assert cloud.is_stop_protected(instance_id)
 
+    def test_stop_protection_is_set_and_lifted_and_a_repeat_changes_nothing(self, stage, cloud):
+        instance_id = stage.running()
+        for on in (True, True, False, False):
+            cloud.protect_from_stop(instance_id, on=on)
+            assert cloud.is_stop_protected(instance_id) is on
+
+    def test_an_ordinary_instance_has_nothing_around_it_that_keeps_it_from_being_stopped(self, stage, cloud):
+        around = cloud.surroundings(cloud.instance(stage.running()))
+        assert (around.spot_request, around.host_id, around.keys, around.more_interfaces) == ("", "", (), ())
+        assert around.tenancy in ("", "default")
+        assert not around.has_user_data
+        assert [one for one in around.unread if "quota" not in one] == []
+
     def test_an_instance_of_its_own_has_no_auto_scaling_group(self, stage, cloud):
         assert cloud.auto_scaling_group_of(stage.running()) == ""
 

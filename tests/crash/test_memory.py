@@ -48,7 +48,19 @@ def same_zone_case():
     return cloud, clone, CloneRequest(cloud.the_instance.id, same_zone=True)
 
 
-CASES = {"clone": clone_case, "pair": pair_case, "take": take_case, "clone in the same zone": same_zone_case}
+def protected_case():
+    cloud, story, request = clone_case()
+    cloud.protect_from_stop(request.instance_id, on=True)
+    return cloud, story, dataclasses.replace(request, override_stop_protection=True)
+
+
+CASES = {
+    "clone": clone_case,
+    "pair": pair_case,
+    "take": take_case,
+    "clone in the same zone": same_zone_case,
+    "clone of a protected one": protected_case,
+}
 
 
 def steps_of(case):
@@ -82,6 +94,7 @@ def assert_whole(cloud: MemoryCloud, case: str, before: dict[str, int]):
     source = cloud.instance(cloud.the_instance.id)
     assert source.state == "running"
     assert TAG_GUARANTEE not in source.tags
+    assert cloud.is_stop_protected(source.id) == ("protected" in case)
     grown = {kind: count - before[kind] for kind, count in counts(cloud).items()}
     twin = 0 if case == "take" else 1
     entry = 1 if case == "pair" else 0
@@ -113,6 +126,7 @@ def test_killed_at_a_call_the_keeper_brings_the_source_back_and_resuming_ends_wh
     source = cloud.instance(cloud.the_instance.id)
     assert source.state == "running"
     assert TAG_GUARANTEE not in source.tags
+    assert cloud.is_stop_protected(source.id) == ("protected" in case)
 
     steps.tell(story, memory_world(cloud), request)
     assert_whole(cloud, case, before)

@@ -106,13 +106,35 @@ def test_a_vpc_with_one_zone_is_refused_with_both_ways_out(local_cloud, tmp_path
                 other.delete_subnet(SubnetId=subnet["SubnetId"])
         alone = running(other, launch(own))
         before = everything(own)
-        done = nospof(tmp_path, "clone", alone, "--yes", "--port", "8080", **own.environment)
+        done = nospof(
+            tmp_path, "clone", alone, "--yes", "--allow-address-change", "--port", "8080", **own.environment
+        )
         assert_refused(done, REFUSED, "--same-zone", "create-subnet", "Nothing was changed")
-        asked = ["pair", alone, "--yes", "--stateless", "--port", "8080", "--listener-port", "8080"]
+        asked = [
+            "pair",
+            alone,
+            "--yes",
+            "--stateless",
+            "--allow-address-change",
+            "--port",
+            "8080",
+            "--listener-port",
+            "8080",
+        ]
         assert_refused(nospof(tmp_path, *asked, **own.environment), REFUSED, "two zones")
         assert everything(own) == before
 
-        done = nospof(tmp_path, "clone", alone, "--yes", "--port", "8080", "--same-zone", **own.environment)
+        done = nospof(
+            tmp_path,
+            "clone",
+            alone,
+            "--yes",
+            "--allow-address-change",
+            "--port",
+            "8080",
+            "--same-zone",
+            **own.environment,
+        )
         assert done.returncode == 0, done.stderr
         groups = {
             one["Placement"].get("GroupName")
@@ -124,14 +146,18 @@ def test_a_vpc_with_one_zone_is_refused_with_both_ways_out(local_cloud, tmp_path
 
 def test_pair_without_a_word_about_state_is_refused(local_cloud, tmp_path):
     here = running(local_cloud.client("ec2"), launch(local_cloud))
-    done = nospof(tmp_path, "pair", here, "--yes", "--port", "8080", **local_cloud.environment)
+    done = nospof(
+        tmp_path, "pair", here, "--yes", "--allow-address-change", "--port", "8080", **local_cloud.environment
+    )
     assert_refused(done, REFUSED, "--stateless", "Nothing was changed")
 
 
 def test_without_yes_and_without_a_person_nothing_is_done(local_cloud, tmp_path):
     here = launch(local_cloud)["InstanceId"]
     before = everything(local_cloud)
-    done = nospof(tmp_path, "clone", here, "--port", "8080", **local_cloud.environment)
+    done = nospof(
+        tmp_path, "clone", here, "--allow-address-change", "--port", "8080", **local_cloud.environment
+    )
     assert_refused(done, USAGE, "--yes")
     assert [row[0] for row in everything(local_cloud)["instances"]] == [row[0] for row in before["instances"]]
 
@@ -167,7 +193,16 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 def test_no_space_for_the_journal_is_refused_before_anything(local_cloud, full_disk):
     here = running(local_cloud.client("ec2"), launch(local_cloud))
     before = everything(local_cloud)
-    done = nospof(full_disk, "clone", here, "--yes", "--port", "8080", **local_cloud.environment)
+    done = nospof(
+        full_disk,
+        "clone",
+        here,
+        "--yes",
+        "--allow-address-change",
+        "--port",
+        "8080",
+        **local_cloud.environment,
+    )
     assert_refused(done, REFUSED, str(full_disk), "NOSPOF_HOME", "Nothing was changed")
     assert everything(local_cloud) == before
 

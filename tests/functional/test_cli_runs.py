@@ -21,7 +21,17 @@ pytestmark = pytest.mark.local_cloud
 def test_a_plan_names_every_call_and_changes_nothing(site):
     source = site.launch("planned")
     before = everything(site.cloud)
-    plan = site.answer("pair", source, "--plan", "--stateless", "--port", "8080", "--listener-port", "8080")
+    plan = site.answer(
+        "pair",
+        source,
+        "--plan",
+        "--stateless",
+        "--allow-address-change",
+        "--port",
+        "8080",
+        "--listener-port",
+        "8080",
+    )
     operations = [call["operation"] for call in plan["calls"]]
     assert operations[:4] == ["CreateTags", "StopInstances", "CreateImage", "StartInstances"]
     assert operations.count("RegisterTargets") == 2
@@ -40,7 +50,17 @@ def test_the_whole_story_by_hand(site):
     points = [one for one in service["findings"] if one["view"] == "serving"]
     assert {one["rule"] for one in points} == {"NSP101", "NSP201"}
 
-    asked = ["--stateless", "--yes", "--port", "8080", "--listener-port", "8080", "--drain-seconds", "1"]
+    asked = [
+        "--stateless",
+        "--yes",
+        "--allow-address-change",
+        "--port",
+        "8080",
+        "--listener-port",
+        "8080",
+        "--drain-seconds",
+        "1",
+    ]
     paired = site.answer("pair", source, *asked, "--health-path", "/health", "--expect", "ok")["result"]
     split = paired["clone"]["time_off"]
     assert all(split[part] >= 0 for part in ("stop", "image_call", "start", "first_good_answer"))
@@ -169,7 +189,17 @@ def test_a_second_clone_of_an_instance_a_living_run_works_on_is_refused(site):
 def test_a_drill_that_would_prove_nothing_is_refused_before_anything_is_promised(site, wrong):
     source = site.launch(f"drilled{wrong[1].strip('/')}")
     name = site.tags(source)["Name"]
-    asked = ["--stateless", "--yes", "--port", "8080", "--listener-port", "8080", "--health-path", "/health"]
+    asked = [
+        "--stateless",
+        "--yes",
+        "--allow-address-change",
+        "--port",
+        "8080",
+        "--listener-port",
+        "8080",
+        "--health-path",
+        "/health",
+    ]
     site.answer("pair", source, *asked)
     refused = site.nospof("drill", name, "--yes", *wrong)
     assert refused.returncode in (2, 3), refused.stderr
@@ -178,7 +208,17 @@ def test_a_drill_that_would_prove_nothing_is_refused_before_anything_is_promised
 
 def test_a_page_the_member_does_not_serve_is_refused_before_it_is_drained(site):
     source = site.launch("typo")
-    asked = ["--stateless", "--yes", "--port", "8080", "--listener-port", "8080", "--health-path", "/health"]
+    asked = [
+        "--stateless",
+        "--yes",
+        "--allow-address-change",
+        "--port",
+        "8080",
+        "--listener-port",
+        "8080",
+        "--health-path",
+        "/health",
+    ]
     group = site.answer("pair", source, *asked)["result"]["target_group_arn"]
     event = {"instance": source, "code": "system-reboot", "seconds": 3600}
     assert site.cloud.admin("POST", "event", event)[0] == 200

@@ -13,7 +13,7 @@ from typing import Any
 from support import ec2_words
 from support.local_cloud import RunningCloud
 
-SITE = ("--port", "8080", "--path", "/health")
+SITE = ("--port", "8080", "--path", "/health", "--allow-address-change")
 
 
 def environment_of(home: Path, **more: str) -> dict[str, str]:

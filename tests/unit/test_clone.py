@@ -218,7 +218,7 @@ def test_all_is_read_and_rehearsed_before_the_first_write():
 @pytest.mark.parametrize(
     ("prepare", "request_", "says"),
     [
-        (lambda c: c.protect_from_stop(c.the_instance.id), {}, "disableApiStop"),
+        (lambda c: c.protect_from_stop(c.the_instance.id, on=True), {}, "disableApiStop"),
         (lambda c: c.join_auto_scaling_group(c.the_instance.id, "web"), {}, "Auto Scaling group web"),
         (lambda c: c.offer("t3.small", (c.the_instance.zone,)), {}, "--same-zone"),
         (lambda c: c.stop_instance(c.the_instance.id), {}, "is stopping"),

@@ -247,7 +247,7 @@ def test_an_image_during_which_somebody_started_the_source_is_not_trusted():
     "changed",
     [
         lambda cloud: cloud.join_auto_scaling_group(cloud.the_instance.id, "asg-web"),
-        lambda cloud: cloud.protect_from_stop(cloud.the_instance.id),
+        lambda cloud: cloud.protect_from_stop(cloud.the_instance.id, on=True),
     ],
 )
 def test_what_must_not_be_stopped_any_more_is_not_stopped_by_a_late_resume(changed):

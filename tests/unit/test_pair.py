@@ -272,7 +272,7 @@ def has_page(status, location=""):
         (has_page(204), {}, "204"),
         (lambda _: None, {"stateless": False}, "--stateless"),
         (lambda _: None, {"service": "it's"}, "--service"),
-        (lambda c: c.protect_from_stop(c.the_instance.id), {}, "disableApiStop"),
+        (lambda c: c.protect_from_stop(c.the_instance.id, on=True), {}, "disableApiStop"),
         (lambda c: c.offer("t3.small", ("eu-central-1a",)), {}, "--same-zone"),
     ],
 )

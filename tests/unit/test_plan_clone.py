@@ -294,11 +294,16 @@ NO_ANSWER = Answer("http://10.0.0.4:80/", 0, 5.0, error="timed out")
     ("warning", "changes", "request_", "otherwise"),
     [
         ("not checked: http://10.0.0.4:80/ said timed out", {"answer": NO_ANSWER}, REQUEST, {}),
-        ("203.0.113.7 is released", {"public_ip": "203.0.113.7"}, REQUEST, {"public_ip": ""}),
         (
-            "203.0.113.7 is released",
+            "203.0.113.7 of i-1 is released",
             {"public_ip": "203.0.113.7"},
-            REQUEST,
+            CloneRequest("i-1", allow_address_change=True),
+            {"public_ip": ""},
+        ),
+        (
+            "203.0.113.7 of i-1 is released",
+            {"public_ip": "203.0.113.7"},
+            CloneRequest("i-1", allow_address_change=True),
             {"public_ip": "203.0.113.7", "state": "stopped"},
         ),
         ("gives its capacity back", {}, REQUEST, {"state": "stopped"}),

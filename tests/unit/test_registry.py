@@ -183,7 +183,7 @@ def test_the_plan_of_a_pair_without_a_twin_begins_with_the_clone():
 
 def test_the_plan_of_a_pair_refuses_what_its_clone_would_refuse():
     cloud = one_instance()
-    cloud.protect_from_stop(cloud.the_instance.id)
+    cloud.protect_from_stop(cloud.the_instance.id, on=True)
     with pytest.raises(PreconditionFailed, match="disableApiStop"):
         service.plan(memory_world(cloud), "pair", PairRequest(cloud.the_instance.id, stateless=True))
 

@@ -136,7 +136,7 @@ class Story:
 
 def clone_of(instance_id: str) -> tuple[str, CloneRequest]:
     """Return the clone of the demo."""
-    return "clone", CloneRequest(instance_id, port=PORT, path=PATH)
+    return "clone", CloneRequest(instance_id, port=PORT, path=PATH, allow_address_change=True)
 
 
 def pair_of(instance_id: str, twin_id: str) -> tuple[str, PairRequest]:

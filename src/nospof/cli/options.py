@@ -11,6 +11,14 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+CONSENTS = {
+    "--local-disks-are-scratch": "Nothing on instance-store disks is needed.",
+    "--allow-address-change": "Another public address after the stop is fine.",
+    "--override-stop-protection": "Lift disableApiStop for the moment, and set it back.",
+    "--it-boots-again": "It boots after a stop, whatever its /etc/fstab says.",
+    "--jobs-may-run-twice": "Cron jobs and workers do no harm on two machines.",
+}
+
 
 def cloud_options(function: F) -> F:
     """Add --region and --profile."""
@@ -38,6 +46,13 @@ def plan_options(function: F) -> F:
         function
     )
     return click.option("--yes", is_flag=True, help="Do not ask before the first change.")(function)
+
+
+def consent_options(function: F) -> F:
+    """Add the options that accept what pre-flight would refuse."""
+    for option, says in reversed(CONSENTS.items()):
+        function = click.option(option, is_flag=True, help=says)(function)
+    return function
 
 
 def to_json(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nospof import bootstrap
-from nospof.cli.options import cloud_options, format_option, plan_options, to_json
+from nospof.cli.options import CONSENTS, cloud_options, consent_options, format_option, plan_options, to_json
 from nospof.cli.progress import Watch, is_interactive
 from nospof.cli.text import describe_result, plan_text
 from nospof.errors import PreconditionFailed, UsageError
@@ -25,7 +25,7 @@ from nospof.services import procedures as service
 @click.option("--url", default="", help="Where the service answers, to measure the time off by.")
 @click.option("--port", default=80, show_default=True, help="The port the service listens on.")
 @click.option("--path", default="/", show_default=True, help="The page to ask for.")
-@click.option("--local-disks-are-scratch", is_flag=True, help="Nothing on instance-store disks is needed.")
+@consent_options
 @plan_options
 @format_option
 @cloud_options
@@ -51,7 +51,7 @@ def clone(instance_id: str, **options: Any) -> None:
 @click.option("--drain-seconds", default=30, show_default=True, help="Time for a leaving member's requests.")
 @click.option("--zone", default="", help="The zone for the twin, where one is cloned.")
 @click.option("--same-zone", is_flag=True, help="Accept both members in one zone.")
-@click.option("--local-disks-are-scratch", is_flag=True, help="Nothing on instance-store disks is needed.")
+@consent_options
 @plan_options
 @format_option
 @cloud_options
@@ -75,7 +75,8 @@ def maintain() -> None:
 @click.option(
     "--path", default="", help="The page to ask the member for; else the one its balancer asks for."
 )
-@click.option("--local-disks-are-scratch", is_flag=True, help="Nothing on instance-store disks is needed.")
+@click.option("--local-disks-are-scratch", is_flag=True, help=CONSENTS["--local-disks-are-scratch"])
+@click.option("--it-boots-again", is_flag=True, help=CONSENTS["--it-boots-again"])
 @click.option("--yes", is_flag=True, help="Do not ask before the first change.")
 @format_option
 @cloud_options

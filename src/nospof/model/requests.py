@@ -18,6 +18,10 @@ class CloneRequest:
         port: the port the service listens on.
         path: the page to ask for.
         local_disks_are_scratch: the owner's word that nothing on instance-store disks is needed.
+        allow_address_change: consent to another public address after the stop.
+        override_stop_protection: consent to lift disableApiStop for the moment.
+        it_boots_again: the owner's word, whatever its fstab says.
+        jobs_may_run_twice: the owner's word that cron jobs and workers do no harm on two machines.
     """
 
     instance_id: str
@@ -27,6 +31,10 @@ class CloneRequest:
     port: int = 80
     path: str = "/"
     local_disks_are_scratch: bool = False
+    allow_address_change: bool = False
+    override_stop_protection: bool = False
+    it_boots_again: bool = False
+    jobs_may_run_twice: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class PairRequest:
         expect: a text the twin's page must contain before it may take traffic.
         stateless: the owner's word that the instance keeps nothing that changes.
         drain_seconds: how long a member that leaves may finish its requests; AWS waits all of it.
-        zone, same_zone, local_disks_are_scratch: as in `CloneRequest`.
+        zone, same_zone and the consents: as in `CloneRequest`.
     """
 
     instance_id: str
@@ -58,6 +66,10 @@ class PairRequest:
     zone: str = ""
     same_zone: bool = False
     local_disks_are_scratch: bool = False
+    allow_address_change: bool = False
+    override_stop_protection: bool = False
+    it_boots_again: bool = False
+    jobs_may_run_twice: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,12 +79,13 @@ class TakeRequest:
     Args:
         instance_id: the member.
         path: the page to ask it for; empty takes the page its balancer asks for.
-        local_disks_are_scratch: as in `CloneRequest`.
+        local_disks_are_scratch, it_boots_again: as in `CloneRequest`.
     """
 
     instance_id: str
     path: str = ""
     local_disks_are_scratch: bool = False
+    it_boots_again: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,21 +21,19 @@ from nospof.model.cloud import (
 )
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import CloneRequest
+from nospof.planning.concerns import SourceFacts
+from nospof.planning.preflight import heed
 
 SECONDS_OFF_EXPECTED = (30, 180)
 """Stop and start of an EBS instance each take some 15 to 90 s; the image call takes about 2 s."""
 
 
-@dataclass(frozen=True)
-class CloneFacts:
+@dataclass(frozen=True, kw_only=True)
+class CloneFacts(SourceFacts):
     """Everything the decision rests on, read before it."""
 
-    source: Instance
     subnets: tuple[Subnet, ...]
     zones_offering: tuple[str, ...]
-    has_local_disks: bool
-    is_stop_protected: bool
-    auto_scaling_group: str
     twins: tuple[Instance, ...]
     answer: Answer
 
@@ -70,8 +68,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     source = facts.source
     refuse_what_makes_no_sense(request)
     refuse_what_another_run_holds(source, token)
-    refuse_what_must_not_stop(source, facts.auto_scaling_group, is_stop_protected=facts.is_stop_protected)
-    refuse_to_wipe_local_disks(source, facts.has_local_disks, request.local_disks_are_scratch)
+    heard = heed(facts, request)
     subnet = choose_subnet(source, facts.subnets, facts.zones_offering, request)
     image_name = image_name_of(token)
     group = f"nospof-{source.id}" if subnet.zone == source.zone else ""
@@ -86,6 +83,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
         placement_group=group,
         tags=twin_tags(source, token),
     )
+    calls = clone_calls(source, image_name, twin, token, lifts_protection=facts.is_stop_protected)
     return ClonePlan(
         image_name=image_name,
         twin=twin,
@@ -95,8 +93,8 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
             procedure="clone",
             says=f"clone {source.name} ({source.id}, {source.zone}) into {subnet.zone}",
             guarantee=f"{source.id} is {source.state} when this ends, whatever happens to nospof",
-            calls=clone_calls(source, image_name, twin, token),
-            warnings=warnings_of(facts, subnet),
+            calls=calls,
+            warnings=(*warnings_of(facts, subnet), *heard),
             expected_seconds_off=SECONDS_OFF_EXPECTED if source.state == "running" else None,
             details={
                 "source": source.id,
@@ -132,48 +130,6 @@ def refuse_what_another_run_holds(instance: Instance, token: str) -> None:
         raise PreconditionFailed(
             f"another run works on {instance.id} now ({guarantee}). Wait for it, or see nospof runs list. "
             "Nothing was changed."
-        )
-
-
-def refuse_what_must_not_stop(source: Instance, auto_scaling_group: str, *, is_stop_protected: bool) -> None:
-    """Refuse an instance that would not survive being stopped (C01, C02, C04, C08, C09)."""
-    if source.state not in ("running", "stopped"):
-        raise PreconditionFailed(
-            f"{source.id} is {source.state}; only a running or a stopped instance can be cloned. "
-            "Nothing was changed."
-        )
-    if auto_scaling_group:
-        raise PreconditionFailed(
-            f"{source.id} belongs to the Auto Scaling group {auto_scaling_group}, which would "
-            "terminate it once it is stopped. Put it in standby first: aws autoscaling enter-standby "
-            f"--instance-ids {source.id} --auto-scaling-group-name {auto_scaling_group} "
-            "--should-decrement-desired-capacity. Nothing was changed."
-        )
-    if source.lifecycle == "spot":
-        raise PreconditionFailed(
-            f"{source.id} is a Spot instance: a one-time request cannot be stopped, and a stopped one "
-            "may not come back. Run the service on an On-Demand instance first. Nothing was changed."
-        )
-    if source.root_device_type != "ebs":
-        raise PreconditionFailed(
-            f"the root disk of {source.id} is {source.root_device_type}: it cannot be stopped, and its "
-            "disk is lost when it goes. Rebuild it on an EBS root first. Nothing was changed."
-        )
-    if is_stop_protected and source.state == "running":
-        raise PreconditionFailed(
-            f"{source.id} is protected against being stopped (disableApiStop). Clear that with: "
-            f"aws ec2 modify-instance-attribute --instance-id {source.id} --no-disable-api-stop. "
-            "Nothing was changed."
-        )
-
-
-def refuse_to_wipe_local_disks(instance: Instance, has_local_disks: bool, are_scratch: bool) -> None:
-    """Refuse to stop an instance whose local disks may hold data: a stop wipes them (C06)."""
-    if has_local_disks and not are_scratch and instance.state == "running":
-        raise PreconditionFailed(
-            f"{instance.id} is a {instance.type}, which comes with local disks (instance store): a stop "
-            "wipes them, and no image contains them. If nothing on them is needed, say so with "
-            "--local-disks-are-scratch. Nothing was changed."
         )
 
 
@@ -232,9 +188,9 @@ def twin_tags(source: Instance, token: str) -> Tags:
 
 
 def clone_calls(
-    source: Instance, image_name: str, twin: LaunchRequest, token: str
+    source: Instance, image_name: str, twin: LaunchRequest, token: str, *, lifts_protection: bool
 ) -> tuple[PlannedCall, ...]:
-    """Return the writes of a clone, in order."""
+    """Return the writes of a clone, in order; those of stop protection only where it was on."""
     image_tags = [
         {"ResourceType": kind, "Tags": [{"Key": TAG_RUN, "Value": token}]} for kind in ("image", "snapshot")
     ]
@@ -251,6 +207,7 @@ def clone_calls(
             {"Resources": [source.id], "Tags": [{"Key": TAG_GUARANTEE, "Value": token}]},
             f"promise on {source.id} itself that it comes back on",
         ),
+        protection_call(source.id, on=False),
         PlannedCall("ec2", "StopInstances", {"InstanceIds": [source.id]}, f"stop {source.id}"),
         PlannedCall(
             "ec2",
@@ -265,6 +222,7 @@ def clone_calls(
             f"take the image {image_name} of its disks",
         ),
         PlannedCall("ec2", "StartInstances", {"InstanceIds": [source.id]}, f"start {source.id} again"),
+        protection_call(source.id, on=True),
         PlannedCall(
             "ec2",
             "DeleteTags",
@@ -276,9 +234,22 @@ def clone_calls(
     left_out: set[str] = set()
     if source.state != "running":
         left_out |= {"CreateTags", "StopInstances", "StartInstances", "DeleteTags"}
+    if source.state != "running" or not lifts_protection:
+        left_out.add("ModifyInstanceAttribute")
     if not twin.placement_group:
         left_out |= {"CreatePlacementGroup", "ModifyInstancePlacement"}
     return tuple(call for call in calls if call.operation not in left_out)
+
+
+def protection_call(instance_id: str, *, on: bool) -> PlannedCall:
+    """Return the write that sets or lifts an instance's protection against being stopped."""
+    return PlannedCall(
+        "ec2",
+        "ModifyInstanceAttribute",
+        {"InstanceId": instance_id, "DisableApiStop": {"Value": on}},
+        f"{'protect' if on else 'let'} {instance_id} {'from being' if on else 'be'} stopped"
+        + (" again" if on else " for a moment"),
+    )
 
 
 def launch_parameters(twin: LaunchRequest) -> dict[str, object]:
@@ -314,25 +285,14 @@ def warnings_of(facts: CloneFacts, subnet: Subnet) -> tuple[str, ...]:
             f"not checked: {facts.answer.url} said {facts.answer.says} before anything was done, so the "
             "first good answer after the start cannot be measured; say where the service answers with --url"
         )
-    if source.public_ip and source.state == "running":
-        warnings.append(
-            f"the public address {source.public_ip} is released by the stop unless it is an Elastic IP"
-        )
     if subnet.zone == source.zone:
         warnings.append(
             f"the twin shares the zone {subnet.zone} with the source: other hardware, but one zone's "
             "failure takes both"
         )
-    if source.state == "running":
-        warnings.append(
-            "a stopped instance gives its capacity back; a start may have to wait for new capacity"
-        )
     if facts.twins:
         known = ", ".join(twin.id for twin in facts.twins)
         warnings.append(f"{source.id} already has a twin ({known}); this makes another one")
-    stack = source.tags.get("aws:cloudformation:stack-name")
-    if stack:
-        warnings.append(f"{source.id} belongs to the CloudFormation stack {stack}; the twin will not")
     return tuple(warnings)
 
 

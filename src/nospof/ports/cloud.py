@@ -39,6 +39,7 @@ from nospof.model.cloud import (
     Zone,
 )
 from nospof.model.plans import PlannedCall
+from nospof.model.surroundings import Surroundings
 
 
 class Cloud(Protocol):
@@ -72,6 +73,12 @@ class Cloud(Protocol):
 
     def is_termination_protected(self, instance_id: str) -> bool:
         """Return whether TerminateInstances would be refused by the instance's own attribute."""
+
+    def surroundings(self, instance: Instance) -> Surroundings:
+        """Return what stands around an instance.
+
+        Never raises: a part that cannot be read is named in the answer, with why.
+        """
 
     def auto_scaling_group_of(self, instance_id: str) -> str:
         """Return the name of the Auto Scaling group that owns the instance, or an empty string."""
@@ -153,6 +160,9 @@ class Cloud(Protocol):
 
     def stop_instance(self, instance_id: str) -> None:
         """Ask for an orderly stop. A repeat, or a stopped instance, changes nothing."""
+
+    def protect_from_stop(self, instance_id: str, *, on: bool) -> None:
+        """Set or lift the instance's protection against being stopped. A repeat changes nothing."""
 
     def start_instance(self, instance_id: str) -> None:
         """Ask for a start. A repeat, or a running instance, changes nothing.

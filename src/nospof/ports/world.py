@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from nospof.model.answers import Answer
+from nospof.model.surroundings import Whereabouts
 from nospof.ports.cloud import Cloud
 from nospof.ports.faults import Faults
 from nospof.ports.load import LoadGenerator
+from nospof.ports.machine import Machines
 
 
 class Clock(Protocol):
@@ -40,7 +43,10 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True)
 class World:
-    """Everything a procedure may reach."""
+    """Everything a procedure may reach.
+
+    `machines` looks inside instances, None where nobody can; `whereabouts` tells where nospof itself lives.
+    """
 
     cloud: Cloud
     clock: Clock
@@ -49,3 +55,5 @@ class World:
     load: LoadGenerator
     faults: Faults
     poll_seconds: float = 1.0
+    machines: Machines | None = None
+    whereabouts: Callable[[], Whereabouts] = Whereabouts

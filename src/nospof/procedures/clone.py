@@ -13,6 +13,7 @@ from nospof.planning.clone import CloneFacts, plan_clone, with_image
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.guarantee import promise, release
+from nospof.procedures.looking import source_facts
 from nospof.procedures.off_section import image_while_off
 from nospof.procedures.power import GONE, bring_back
 from nospof.procedures.rehearse import rehearse
@@ -48,6 +49,7 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
         steps.token,
         must_run=must_run,
         placement_group=plan.placement_group,
+        request=request,
     )
     time_off = off.time_off
     if must_run and facts.answer.is_good:
@@ -66,12 +68,9 @@ def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
     source = cloud.instance(request.instance_id)
     twins = cloud.instances(tag=TAG_TWIN_OF, value=source.id)
     return CloneFacts(
-        source=source,
+        **vars(source_facts(world, source)),
         subnets=cloud.subnets(source.vpc_id),
         zones_offering=cloud.zones_offering(source.type),
-        has_local_disks=cloud.has_local_disks(source.type),
-        is_stop_protected=cloud.is_stop_protected(source.id),
-        auto_scaling_group=cloud.auto_scaling_group_of(source.id),
         twins=twins,
         answer=replace(world.probe.get(where(source, request)), body=""),
     )

@@ -10,7 +10,8 @@ from nospof.model.cloud import TAG_SERVICE, Instance, Listener, LoadBalancer, Ta
 from nospof.model.drill import Fault, LoadResult, LoadSpec, Objective, Verdict
 from nospof.model.requests import DrillRequest
 from nospof.model.results import DrillResult
-from nospof.planning.clone import refuse_what_another_run_holds, refuse_what_must_not_stop
+from nospof.planning.clone import refuse_what_another_run_holds
+from nospof.planning.preflight import refuse_what_must_not_stop
 from nospof.planning.verdict import is_steady, judge
 from nospof.ports.load import LoadRun
 from nospof.ports.steps import Steps

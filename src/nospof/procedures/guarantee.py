@@ -38,16 +38,19 @@ class Guarantee:
     """That an instance is to be running, for a run, by a time (seconds since the epoch, UTC).
 
     `must_work` is for an instance the run itself breaks: one that runs and is impaired is stopped and
-    started then. A source that only seems impaired is never stopped by its keeper.
+    started then. A source that only seems impaired is never stopped by its keeper. `protects` is for one
+    whose stop protection was lifted for the moment: it is set again when the guarantee is released.
     """
 
     run_id: str
     deadline: float
     must_work: bool = False
+    protects: bool = False
 
     def __str__(self) -> str:
         by = datetime.fromtimestamp(self.deadline, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return f"{'working' if self.must_work else 'running'} run={self.run_id} by={by}"
+        then = " then=protected" if self.protects else ""
+        return f"{'working' if self.must_work else 'running'} run={self.run_id} by={by}{then}"
 
 
 def parse_guarantee(text: str) -> Guarantee:
@@ -59,21 +62,39 @@ def parse_guarantee(text: str) -> Guarantee:
         )
     except ValueError:
         deadline = 0.0
-    return Guarantee(words.get("run", ""), deadline, text.startswith("working "))
+    return Guarantee(
+        words.get("run", ""), deadline, text.startswith("working "), words.get("then") == "protected"
+    )
 
 
 def promise(world: World, instance_id: str, run_id: str, *, must_work: bool = False) -> str:
-    """Write the guarantee on the instance. Safe to repeat; a repeat moves the deadline."""
-    guarantee = Guarantee(run_id, world.clock.now() + DEADLINE_SECONDS, must_work)
+    """Write the guarantee on the instance. Safe to repeat; a repeat moves the deadline.
+
+    That it is to be protected again is kept from an earlier writing, and told by the instance itself
+    before its protection is lifted.
+    """
+    instance = world.cloud.instance(instance_id)
+    earlier = parse_guarantee(instance.tags.get(TAG_GUARANTEE, ""))
+    protects = (earlier.run_id == run_id and earlier.protects) or world.cloud.is_stop_protected(instance_id)
+    guarantee = Guarantee(run_id, world.clock.now() + DEADLINE_SECONDS, must_work, protects)
     world.cloud.tag(instance_id, {TAG_GUARANTEE: str(guarantee)})
     return str(guarantee)
 
 
+def lift_protection(world: World, instance_id: str) -> None:
+    """Let the instance be stopped, where its protection is on; the guarantee knows to set it again."""
+    if world.cloud.is_stop_protected(instance_id):
+        world.cloud.protect_from_stop(instance_id, on=False)
+
+
 def release(world: World, instance_id: str, run_id: str) -> None:
     """Take a run's own guarantee off again: it was kept. Another run's stays."""
-    found = world.cloud.instance(instance_id).tags.get(TAG_GUARANTEE, "")
-    if parse_guarantee(found).run_id == run_id:
-        world.cloud.untag(instance_id, (TAG_GUARANTEE,))
+    guarantee = parse_guarantee(world.cloud.instance(instance_id).tags.get(TAG_GUARANTEE, ""))
+    if guarantee.run_id != run_id:
+        return
+    if guarantee.protects:
+        world.cloud.protect_from_stop(instance_id, on=True)
+    world.cloud.untag(instance_id, (TAG_GUARANTEE,))
 
 
 def keep_guarantees(world: World, claim: Claim) -> tuple[str, ...]:

@@ -10,15 +10,14 @@ from nospof.model.answers import Answer
 from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Target
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
-from nospof.planning.clone import (
-    refuse_to_wipe_local_disks,
-    refuse_what_another_run_holds,
-    refuse_what_must_not_stop,
-)
+from nospof.planning.clone import refuse_what_another_run_holds
+from nospof.planning.concerns import SourceFacts
+from nospof.planning.preflight import TAKE_RULES, heed
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of, wait_until_ok
 from nospof.procedures.guarantee import promise, release
+from nospof.procedures.looking import source_facts
 from nospof.procedures.pair import register, wait_healthy
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.waiting import wait_for
@@ -49,12 +48,14 @@ class Membership:
 class MemberFacts:
     """Everything the decision rests on, read before it."""
 
-    instance: Instance
-    auto_scaling_group: str
-    is_stop_protected: bool
-    has_local_disks: bool
+    about: SourceFacts
     events: tuple[MaintenanceEvent, ...]
     memberships: tuple[Membership, ...]
+
+    @property
+    def instance(self) -> Instance:
+        """The member itself."""
+        return self.about.source
 
 
 def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
@@ -62,7 +63,8 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     facts = steps.read("look at the member and those beside it", member_facts, world, request)
     refuse_what_another_run_holds(facts.instance, steps.token)
     refuse_to_leave_the_service_alone(facts)
-    refuse_to_wipe_local_disks(facts.instance, facts.has_local_disks, request.local_disks_are_scratch)
+    for warning in heed(facts.about, request, TAKE_RULES):
+        world.reporter.warn(warning)
     instance = facts.instance
     began = steps.do("promise that the member comes back", promise_at, world, instance.id, steps.token)
     steps.do("drain it from every group it serves in", drain, world, instance.id, facts.memberships)
@@ -110,10 +112,7 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
             if target.instance_id == instance.id
         ]
     return MemberFacts(
-        instance,
-        world.cloud.auto_scaling_group_of(instance.id),
-        world.cloud.is_stop_protected(instance.id),
-        world.cloud.has_local_disks(instance.type),
+        source_facts(world, instance),
         live_events(world, instance.id),
         tuple(memberships),
     )
@@ -127,7 +126,6 @@ def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
             f"{instance.id} is {instance.state}, not running; start it first: aws ec2 start-instances "
             f"--instance-ids {instance.id}. Nothing was changed."
         )
-    refuse_what_must_not_stop(instance, facts.auto_scaling_group, is_stop_protected=facts.is_stop_protected)
     if not facts.events:
         raise PreconditionFailed(
             f"no maintenance is announced for {instance.id}, so there is none to take. Nothing was changed."

@@ -11,10 +11,11 @@ from contextlib import suppress
 
 from nospof.errors import CloudError, NospofError, ProcedureFailed, UnknownOutcome
 from nospof.model.cloud import Image, Tags
+from nospof.model.requests import CloneRequest
 from nospof.model.results import OffSection, TimeOff
-from nospof.planning.clone import refuse_what_must_not_stop
+from nospof.planning.preflight import refuse_what_must_not_stop
 from nospof.ports.world import World
-from nospof.procedures.guarantee import promise
+from nospof.procedures.guarantee import lift_protection, promise
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.snapshots import wait_for_snapshots
 
@@ -31,6 +32,7 @@ def image_while_off(
     *,
     must_run: bool,
     placement_group: str = "",
+    request: CloneRequest | None = None,
 ) -> OffSection:
     """Take the image of a stopped source and have the source running again.
 
@@ -45,6 +47,7 @@ def image_while_off(
         run_id: whose guarantee is written on the source.
         must_run: whether the source is to be running afterwards; False for one that was off before.
         placement_group: a group to move the source into while it is off, or empty.
+        request: what was consented to; None for nothing.
 
     Raises:
         TimedOut, CloudError, ProcedureFailed: after the source was brought back, or with the reason
@@ -59,8 +62,9 @@ def image_while_off(
         # Inside as well: an earlier attempt may have left the source off, whatever its image became.
         adopted = adopt_image(world, source_id, image_name)
         if not adopted:
-            refuse_what_changed(world, source_id)
+            refuse_what_changed(world, source_id, request)
             promise(world, source_id, run_id)
+            lift_protection(world, source_id)
             began = clock.now()
             stop(world, source_id)
             stopped = clock.now()
@@ -142,12 +146,13 @@ def ask_for_image(world: World, source_id: str, image_name: str, tags: Tags) -> 
             world.clock.sleep(world.poll_seconds)
 
 
-def refuse_what_changed(world: World, source_id: str) -> None:
+def refuse_what_changed(world: World, source_id: str, request: CloneRequest | None) -> None:
     """Look again, right before the stop, at what must not be stopped: a run may be resumed days later."""
     refuse_what_must_not_stop(
         world.cloud.instance(source_id),
         world.cloud.auto_scaling_group_of(source_id),
         is_stop_protected=world.cloud.is_stop_protected(source_id),
+        consents=request,
     )
 
 

@@ -24,6 +24,7 @@ from nospof.model.cloud import (
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.model.results import PairResult
 from nospof.planning.clone import plan_clone
+from nospof.planning.concerns import CONSENTS
 from nospof.planning.pair import PairPlan, is_open, plan_pair, resource_name, service_of
 from nospof.planning.pair_rules import PairFacts
 from nospof.ports.steps import Steps
@@ -109,7 +110,7 @@ def clone_request(request: PairRequest) -> CloneRequest:
         same_zone=request.same_zone,
         port=request.port,
         path=request.health_path,
-        local_disks_are_scratch=request.local_disks_are_scratch,
+        **{consent: getattr(request, consent) for consent in CONSENTS},
     )
 
 

@@ -6,7 +6,8 @@ from nospof.adapters.aws.balancing import Balancing
 from nospof.adapters.aws.images import Images
 from nospof.adapters.aws.network import Network
 from nospof.adapters.aws.placement import Placement
+from nospof.adapters.aws.surroundings import Around
 
 
-class AwsCloud(Images, Placement, Network, Balancing):
+class AwsCloud(Images, Placement, Network, Balancing, Around):
     """`ports.cloud.Cloud` over boto3, for AWS and for endpoints that speak as AWS does."""

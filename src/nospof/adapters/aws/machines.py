@@ -97,24 +97,6 @@ class Machines(Connection):
             )
             return [as_status(one) for page in pages for one in page["InstanceStatuses"]]
 
-    def is_stop_protected(self, instance_id: str) -> bool:
-        """See the port."""
-        return self._is_set(instance_id, "disableApiStop")
-
-    def is_termination_protected(self, instance_id: str) -> bool:
-        """See the port."""
-        return self._is_set(instance_id, "disableApiTermination")
-
-    def _is_set(self, instance_id: str, attribute: Any) -> bool:
-        def ask() -> bool:
-            with self.reading("ec2:DescribeInstanceAttribute", instance_id):
-                answer: Any = self.ec2.describe_instance_attribute(
-                    InstanceId=instance_id, Attribute=attribute
-                )
-            return bool(answer.get(f"D{attribute[1:]}", {}).get("Value", False))
-
-        return self.patiently((instance_id,), ask)
-
     def auto_scaling_group_of(self, instance_id: str) -> str:
         """See the port."""
         with self.reading("autoscaling:DescribeAutoScalingInstances", instance_id):

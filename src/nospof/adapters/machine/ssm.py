@@ -7,6 +7,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,10 @@ class SsmMachines:
     def __init__(self, cloud: AwsCloud, poll_seconds: float = 1.0) -> None:
         self._cloud = cloud
         self._poll_seconds = poll_seconds
-        self._client = cloud.client("ssm", cloud.region, operation="ssm:*")
+
+    @cached_property
+    def _client(self) -> Any:
+        return self._cloud.client("ssm", self._cloud.region, operation="ssm:*")
 
     def look(self, instance_ids: Sequence[str]) -> Iterator[Looked]:
         """See the port."""

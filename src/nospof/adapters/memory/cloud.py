@@ -9,17 +9,19 @@ from nospof.adapters.memory.balancing import Balancing
 from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.machines import GONE, Disk, Machine, closed
 from nospof.adapters.memory.site import MemoryService
+from nospof.adapters.memory.surroundings import Around
 from nospof.model.cloud import Image, Instance, MaintenanceEvent, Tags
 from nospof.model.plans import PlannedCall
+from nospof.model.surroundings import Surroundings
 
 REBOOTS = ("instance-reboot", "system-reboot", "system-maintenance")
 
 
-class MemoryCloud(Balancing):
+class MemoryCloud(Balancing, Around):
     """The reference implementation of `ports.cloud.Cloud`: exact, small, deterministic.
 
     Time passes only by `clock.sleep`. Faults are data: `fail`, `deny`, `late_ids`, `fail_image`.
-    What no API call does is done by `announce`, `impair`, `terminate`, `protect_from_stop`,
+    What no API call does is done by `announce`, `impair`, `terminate`, `surround`,
     `join_auto_scaling_group`, `serve` and `offer`.
     """
 
@@ -143,9 +145,9 @@ class MemoryCloud(Balancing):
         """Hang an instance: it stays "running", its checks fail, nothing answers until stop and start."""
         self._machines[instance_id].is_impaired = True
 
-    def protect_from_stop(self, instance_id: str, protected: bool = True) -> None:
-        """Set or clear the instance's attribute disableApiStop."""
-        self._machines[instance_id].is_stop_protected = protected
+    def surround(self, instance_id: str, around: Surroundings) -> None:
+        """Say what stands around an instance."""
+        self._machines[instance_id].around = around
 
     def protect_from_termination(self, instance_id: str, protected: bool = True) -> None:
         """Set or clear the instance's attribute disableApiTermination."""

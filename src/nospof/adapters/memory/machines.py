@@ -20,6 +20,7 @@ from nospof.model.cloud import (
     Tags,
     Volume,
 )
+from nospof.model.surroundings import Surroundings
 
 GONE = ("shutting-down", "terminated")
 TYPES = ("t3.micro", "t3.small", "t3.medium", "t3.large", "m6i.large")
@@ -53,6 +54,8 @@ class Machine:
     is_stop_protected: bool = False
     is_termination_protected: bool = False
     auto_scaling_group: str = ""
+    around: Surroundings | None = None
+    """What `surroundings` answers; None for the instance's address, which stays, and nothing more."""
     token: str = ""
 
 
@@ -109,18 +112,6 @@ class Machines(Network):
             check = "ok" if machine.ok_at <= self.now() else "initializing"
         system = "ok" if check == "impaired" else check
         return InstanceStatus(instance.id, instance.state, check, system, machine.events)
-
-    @serves("ec2:DescribeInstanceAttribute")
-    def is_stop_protected(self, instance_id: str) -> bool:
-        """See the port."""
-        self._get(instance_id, "ec2:DescribeInstanceAttribute")
-        return self._machines[instance_id].is_stop_protected
-
-    @serves("ec2:DescribeInstanceAttribute")
-    def is_termination_protected(self, instance_id: str) -> bool:
-        """See the port."""
-        self._get(instance_id, "ec2:DescribeInstanceAttribute")
-        return self._machines[instance_id].is_termination_protected
 
     @serves("autoscaling:DescribeAutoScalingInstances")
     def auto_scaling_group_of(self, instance_id: str) -> str:

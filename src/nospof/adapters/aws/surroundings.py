@@ -1,0 +1,215 @@
+"""What stands around an instance: its protection, keys, addresses, quota. What cannot be read is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from nospof.adapters.aws.connection import PAGE_SIZE, Connection
+from nospof.errors import CloudError
+from nospof.model.cloud import Instance
+from nospof.model.surroundings import Key, Surroundings
+
+T = TypeVar("T")
+
+ZONES_LOOKED_AT = 20
+"""Each hosted zone takes a call or more."""
+NO_SUCH_QUOTA = "NoSuchResourceException"
+QUOTAS = {"f": "L-74FC7D96", "g": "L-DB2E81BA", "inf": "L-1945791B", "p": "L-417A185B", "x": "L-7295265B"}
+STANDARD = "L-1216C47A"
+"""Running On-Demand vCPUs by family (Service Quotas, "Amazon EC2"): all others are the standard ones."""
+STANDARD_FAMILIES = frozenset("acdhimrtz")
+
+
+class _Reading:
+    """Reads part after part; one that fails is named and does not keep the others from it."""
+
+    def __init__(self) -> None:
+        self.unread: list[str] = []
+
+    def part(self, says: str, ask: Callable[[], T], otherwise: T) -> T:
+        try:
+            return ask()
+        except CloudError as error:
+            self.unread.append(f"{says}: {error.operation} failed, {error.code or error}")
+            return otherwise
+
+
+class Around(Connection):
+    """The part of the port that looks around an instance, and at what protects it."""
+
+    def is_stop_protected(self, instance_id: str) -> bool:
+        """See the port."""
+        return self._is_set(instance_id, "disableApiStop")
+
+    def is_termination_protected(self, instance_id: str) -> bool:
+        """See the port."""
+        return self._is_set(instance_id, "disableApiTermination")
+
+    def _is_set(self, instance_id: str, attribute: Any) -> bool:
+        def ask() -> bool:
+            with self.reading("ec2:DescribeInstanceAttribute", instance_id):
+                answer: Any = self.ec2.describe_instance_attribute(
+                    InstanceId=instance_id, Attribute=attribute
+                )
+            return bool(answer.get(f"D{attribute[1:]}", {}).get("Value", False))
+
+        return self.patiently((instance_id,), ask)
+
+    def protect_from_stop(self, instance_id: str, *, on: bool) -> None:
+        """See the port."""
+
+        def ask() -> None:
+            with self.writing("ec2:ModifyInstanceAttribute", instance_id):
+                self.ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiStop={"Value": on})
+
+        self.patiently((instance_id,), ask)
+
+    def surroundings(self, instance: Instance) -> Surroundings:
+        """See the port."""
+        read = _Reading()
+        told: dict[str, Any] = read.part(
+            f"tenancy, product codes and interfaces of {instance.id}", lambda: self._told(instance.id), {}
+        )
+        code = quota_code(instance.type)
+        elastic: tuple[str, ...] = read.part("Elastic IPs", lambda: self._elastic(instance.id), ())
+        is_lost = instance.public_ip and instance.public_ip not in elastic
+        vcpus = vcpus_of(told)
+        has_quota = bool(code and vcpus)
+        return Surroundings(
+            elastic_addresses=elastic,
+            names=read.part("Route 53", lambda: self._names_of(instance.public_ip, read), ())
+            if is_lost
+            else (),
+            product_codes=tuple(
+                one["ProductCodeId"]
+                for one in told.get("ProductCodes", ())
+                if one.get("ProductCodeType") == "marketplace"
+            ),
+            spot_request=read.part("the Spot request", lambda: self._spot(told), ""),
+            tenancy=told.get("Placement", {}).get("Tenancy", "default"),
+            host_id=told.get("Placement", {}).get("HostId", ""),
+            more_interfaces=tuple(
+                one["NetworkInterfaceId"]
+                for one in told.get("NetworkInterfaces", ())
+                if one.get("Attachment", {}).get("DeviceIndex", 0)
+            ),
+            keys=read.part("the keys of its disks", lambda: self._keys(instance, read), ()),
+            has_user_data=read.part("user data", lambda: self._has_user_data(instance.id), False),
+            vcpus=vcpus,
+            vcpus_used=read.part("vCPUs in use", lambda: self._vcpus_used(code), 0) if has_quota else 0,
+            vcpu_quota=read.part("the vCPU quota", lambda: self._quota(code), None) if has_quota else None,
+            quota_code=code,
+            unread=tuple(read.unread),
+        )
+
+    def _told(self, instance_id: str) -> dict[str, Any]:
+        with self.reading("ec2:DescribeInstances", instance_id):
+            answer = self.ec2.describe_instances(InstanceIds=[instance_id])
+        rows = [one for each in answer["Reservations"] for one in each["Instances"]]
+        return dict(rows[0]) if rows else {}
+
+    def _elastic(self, instance_id: str) -> tuple[str, ...]:
+        with self.reading("ec2:DescribeAddresses", instance_id):
+            answer = self.ec2.describe_addresses(Filters=[{"Name": "instance-id", "Values": [instance_id]}])
+        return tuple(sorted(one["PublicIp"] for one in answer["Addresses"] if "PublicIp" in one))
+
+    def _spot(self, told: dict[str, Any]) -> str:
+        request = told.get("SpotInstanceRequestId", "")
+        if not request:
+            return ""
+        with self.reading("ec2:DescribeSpotInstanceRequests", request):
+            answer = self.ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[request])
+        return ", ".join(f"{one.get('Type', '')} {request}" for one in answer["SpotInstanceRequests"])
+
+    def _keys(self, instance: Instance, read: _Reading) -> tuple[Key, ...]:
+        if not instance.attachments:
+            return ()
+        ids = [one.volume_id for one in instance.attachments]
+        with self.reading("ec2:DescribeVolumes", instance.id):
+            volumes = self.ec2.describe_volumes(VolumeIds=ids)["Volumes"]
+        volumes_of: dict[str, list[str]] = {}
+        for one in volumes:
+            if one.get("KmsKeyId"):
+                volumes_of.setdefault(one["KmsKeyId"], []).append(one["VolumeId"])
+        found = []
+        for arn, encrypted in sorted(volumes_of.items()):
+            key = read.part(f"the key {arn}", lambda arn=arn: self._key(arn), None)  # type: ignore[misc]
+            if key:
+                found.append(
+                    Key(arn, key.get("KeyState", ""), key.get("KeyManager", ""), tuple(sorted(encrypted)))
+                )
+        return tuple(found)
+
+    def _key(self, arn: str) -> dict[str, Any]:
+        with self.reading("kms:DescribeKey", arn):
+            return dict(self._other("kms").describe_key(KeyId=arn)["KeyMetadata"])
+
+    def _has_user_data(self, instance_id: str) -> bool:
+        with self.reading("ec2:DescribeInstanceAttribute", instance_id):
+            answer = self.ec2.describe_instance_attribute(InstanceId=instance_id, Attribute="userData")
+        return bool(answer.get("UserData", {}).get("Value"))
+
+    def _names_of(self, address: str, read: _Reading) -> tuple[str, ...]:
+        client = self._other("route53")
+        with self.reading("route53:ListHostedZones"):
+            pages = client.get_paginator("list_hosted_zones").paginate()
+            zones = [one for page in pages for one in page["HostedZones"]]
+        if len(zones) > ZONES_LOOKED_AT:
+            read.unread.append(
+                f"{len(zones) - ZONES_LOOKED_AT} more hosted zones of Route 53: only so many are asked"
+            )
+        found: list[str] = []
+        for zone in zones[:ZONES_LOOKED_AT]:
+            with self.reading("route53:ListResourceRecordSets", zone["Name"]):
+                pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"])
+                records = [one for page in pages for one in page["ResourceRecordSets"]]
+            found += [
+                one["Name"].rstrip(".")
+                for one in records
+                if any(value["Value"] == address for value in one.get("ResourceRecords", ()))
+            ]
+        return tuple(sorted(set(found)))
+
+    def _vcpus_used(self, code: str) -> int:
+        with self.reading("ec2:DescribeInstances"):
+            pages = self.ec2.get_paginator("describe_instances").paginate(
+                Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}],
+                PaginationConfig={"PageSize": PAGE_SIZE},
+            )
+            rows: Iterable[Any] = [
+                one for page in pages for each in page["Reservations"] for one in each["Instances"]
+            ]
+        return sum(
+            vcpus_of(one)
+            for one in rows
+            if quota_code(one["InstanceType"]) == code and not one.get("InstanceLifecycle")
+        )
+
+    def _quota(self, code: str) -> float | None:
+        try:
+            with self.reading("servicequotas:GetServiceQuota", code):
+                answer = self._other("service-quotas").get_service_quota(ServiceCode="ec2", QuotaCode=code)
+        except CloudError as error:
+            if error.code == NO_SUCH_QUOTA:
+                return None
+            raise
+        return float(answer["Quota"]["Value"])
+
+    def _other(self, service: str) -> Any:
+        return self.client(service, self.region, operation=f"{service}:*")
+
+
+def quota_code(instance_type: str) -> str:
+    """Return the quota that an On-Demand instance of a type counts against; empty for one not known."""
+    letters = re.match(r"[a-z]+(?=\d)", instance_type)
+    if letters is None:
+        return ""
+    return QUOTAS.get(letters[0]) or (STANDARD if letters[0][0] in STANDARD_FAMILIES else "")
+
+
+def vcpus_of(told: Any) -> int:
+    """Return the vCPUs of an instance as it is described; 0 where that is not told."""
+    options = told.get("CpuOptions", {})
+    return int(options.get("CoreCount", 0)) * int(options.get("ThreadsPerCore", 0))

@@ -1,0 +1,79 @@
+"""What stands around an instance and inside it, as far as it decides whether it may be turned off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Key:
+    """A KMS key that volumes need to be attached again.
+
+    `state` is AWS's word; `manager` is "AWS" or "CUSTOMER".
+    """
+
+    arn: str
+    state: str
+    manager: str
+    volume_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the cloud tells around an instance. What could not be read is named in `unread`, with why.
+
+    Args:
+        elastic_addresses: public addresses that stay with it while it is off.
+        names: the account's Route 53 records that hold its public address.
+        product_codes: of AWS Marketplace, which its copies keep.
+        spot_request: "one-time" or "persistent" and the request's id; empty for no Spot instance.
+        tenancy: "default", "dedicated" or "host".
+        host_id: the dedicated host, if any.
+        more_interfaces: network interfaces beyond the first.
+        keys: that its volumes are encrypted with.
+        has_user_data: whether it was launched with a script or the like.
+        vcpus: of its type.
+        vcpus_used: by the account's running instances of the same quota.
+        vcpu_quota: what the account may run of it; None where there is no such quota.
+        quota_code: of that quota.
+        unread: a sentence for each part that could not be read.
+    """
+
+    elastic_addresses: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    product_codes: tuple[str, ...] = ()
+    spot_request: str = ""
+    tenancy: str = "default"
+    host_id: str = ""
+    more_interfaces: tuple[str, ...] = ()
+    keys: tuple[Key, ...] = ()
+    has_user_data: bool = False
+    vcpus: int = 0
+    vcpus_used: int = 0
+    vcpu_quota: float | None = None
+    quota_code: str = ""
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What a look inside the machine found; `unread` says why it, or a part of it, could not be had.
+
+    Args:
+        boot_traps: what keeps it from booting again, a sentence each.
+        jobs: cron entries, timers and workers that a copy would run as well.
+        keeps: what it keeps that changes: engines, sessions, files, a sentence each.
+    """
+
+    boot_traps: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where nospof itself lives: the instance it runs on, if on one, and its journal's addresses."""
+
+    instance_id: str = ""
+    journal_addresses: tuple[str, ...] = ()

@@ -1,0 +1,61 @@
+"""Look at an instance, around it and inside it, before anything is decided about it."""
+
+from __future__ import annotations
+
+from nospof.audit.parts.surroundings import boot_traps
+from nospof.model.cloud import Instance
+from nospof.model.item import Item, item_of
+from nospof.model.kinds.inside import INSIDE
+from nospof.model.surroundings import Inside
+from nospof.planning.concerns import SourceFacts
+from nospof.ports.world import World
+
+MACHINE = INSIDE[0]
+KEPT = {"engines": "engine", "sessions": "directory", "written": "directory", "files": "path"}
+"""The sections of a look that tell of data, and the field that names it."""
+DECISIVE = ("fstab", "mounts", "jobs", *KEPT)
+"""The sections that a decision rests on: one that could not be read is named."""
+
+
+def source_facts(world: World, source: Instance) -> SourceFacts:
+    """Read what decides whether an instance may be turned off."""
+    cloud = world.cloud
+    return SourceFacts(
+        source=source,
+        auto_scaling_group=cloud.auto_scaling_group_of(source.id),
+        is_stop_protected=cloud.is_stop_protected(source.id),
+        has_local_disks=cloud.has_local_disks(source.type),
+        around=cloud.surroundings(source),
+        inside=look_inside(world, source),
+        nospof=world.whereabouts(),
+    )
+
+
+def look_inside(world: World, source: Instance) -> Inside:
+    """Look inside a machine that runs, where somebody can."""
+    if source.state != "running":
+        return Inside(unread=(f"what is inside {source.id}: it is {source.state}",))
+    if world.machines is None:
+        return Inside(unread=(f"what is inside {source.id}: nobody here can look",))
+    (looked,) = tuple(world.machines.look((source.id,)))
+    if looked.document is None:
+        return Inside(unread=(f"what is inside {source.id}: {looked.problem}",))
+    return inside_of(item_of(MACHINE, {**looked.document, MACHINE.id: source.id}))
+
+
+def inside_of(look: Item) -> Inside:
+    """Return what a look's answer means for turning the machine off and for copying it."""
+    return Inside(
+        boot_traps=tuple(f"fstab wants {point} without nofail, and {why}" for point, why in boot_traps(look)),
+        jobs=tuple(f"{one.text('kind')} {one.text('name')}" for one in look.rows("jobs.found")),
+        keeps=tuple(
+            f"{section} {one.text(field)}"
+            for section, field in KEPT.items()
+            for one in look.rows(f"{section}.found")
+        ),
+        unread=tuple(
+            f"{section} of {look.id}: {look.text(f'{section}.reason') or 'not told'}"
+            for section in DECISIVE
+            if look.text(f"{section}.status") not in ("found", "none", "not applicable")
+        ),
+    )
