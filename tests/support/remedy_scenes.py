@@ -367,4 +367,23 @@ def networks() -> dict[str, Estate]:
     }
 
 
-SCENES: dict[str, Estate] = {**machines(), **grounds(), **groups(), **stores(), **networks()}
+def secrets() -> dict[str, Estate]:
+    """Return what can be wrong with what tasks ask for when they start."""
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x"
+    asks = [{"name": "web", "secrets": [{"valueFrom": arn}]}]
+    definition = item("task definition", taskDefinitionArn="td", containerDefinitions=asks)
+    running = {"group": "service:web", "lastStatus": "RUNNING"}
+    tasks = [item("task", taskArn=f"t-{zone}", availabilityZone=zone, **running) for zone in (A, B)]
+    service = {"serviceArn": "arn:s", "serviceName": "web", "desiredCount": 2, "taskDefinition": "td"}
+    deleted = item("secret", ARN=arn, Name="x", DeletedDate=SOON)
+    return {"a secret that ends": store("container service", "arn:s", *tasks, definition, deleted, **service)}
+
+
+SCENES: dict[str, Estate] = {
+    **machines(),
+    **grounds(),
+    **groups(),
+    **stores(),
+    **secrets(),
+    **networks(),
+}

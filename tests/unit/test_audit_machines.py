@@ -27,7 +27,8 @@ from support.estates import (
 )
 
 FRONT = (balancer(), group())
-PAIR = (*FRONT, instance("i-1", A), instance("i-2", B), target("i-1"), target("i-2"))
+TARGETS = (target("i-1"), target("i-2"))
+PAIR = (*FRONT, instance("i-1", A), instance("i-2", B), *TARGETS)
 
 
 def test_a_group_of_one_is_a_single_point_that_heals_itself() -> None:
@@ -41,7 +42,7 @@ def test_a_group_of_one_is_a_single_point_that_heals_itself() -> None:
 
 def test_a_group_of_two_in_two_zones_has_no_single_point() -> None:
     machines = [instance("i-1", A, Tags=[]), instance("i-2", B, Tags=[])]
-    report = audit(*FRONT, scaling("web", {"i-1": A, "i-2": B}), *machines)
+    report = audit(*FRONT, scaling("web", {"i-1": A, "i-2": B}), *machines, *TARGETS)
     assert points(report) == set()
     assert report.exit_code == 0
     assert any("they are replaced from their image" in one for one in report.services[0].assumptions)
@@ -66,7 +67,8 @@ def test_a_group_whose_healing_is_suspended_heals_nothing(process: str) -> None:
 def test_an_unhealthy_member_leaves_no_spare_now() -> None:
     web = scaling("web", {"i-1": A, "i-2": B})
     rows = [web.fields["Instances"][0], {**web.fields["Instances"][1], "HealthStatus": "Unhealthy"}]
-    report = audit(*FRONT, web.with_fields(Instances=rows), instance("i-1", A), instance("i-2", B))
+    machines = (instance("i-1", A), instance("i-2", B))
+    report = audit(*FRONT, web.with_fields(Instances=rows), *machines, *TARGETS)
     assert points(report) == {f"web/{A}/1", f"zone:{A}"}
     assert {one.time for one in report.findings if one.is_single_point} == {"now"}
 

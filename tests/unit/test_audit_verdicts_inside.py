@@ -7,12 +7,25 @@ from typing import Any
 import pytest
 
 from nospof.model.estate import Use
-from nospof.model.findings import AuditReport
+from nospof.model.findings import AuditReport, Unread
 from nospof.model.item import Item
 from nospof.model.kinds.inside import SECTIONS
 from nospof.services.audit import audit_estate
 from support.behind import titles, verdict
-from support.estates import A, B, C, account, balancer, group, instance, item, points, target
+from support.estates import (
+    A,
+    B,
+    C,
+    account,
+    balancer,
+    described,
+    group,
+    instance,
+    item,
+    points,
+    scaling,
+    target,
+)
 
 WHERE = {"i-1": (A, "10.0.0.1"), "i-2": (B, "10.0.0.2"), "i-3": (C, "10.0.0.3")}
 FRONT = (balancer(), group(), target("i-1"), target("i-2"))
@@ -139,3 +152,86 @@ def test_what_a_look_could_not_read_is_named_once() -> None:
     assert report.exit_code == 13
     assert "no single point of failure in what was read" in report.verdict
     assert titles(report) == ""
+
+
+# What is promised and not there ---------------------------------------------------------------------------
+
+
+def test_a_group_that_launched_nothing_serves_nobody_now() -> None:
+    empty = scaling("g", {}, MinSize=2, DesiredCapacity=2, AvailabilityZones=[A, B])
+    assert verdict(audit_estate(account(*FRONT[:2], empty))) == {("NSP100", "down", "certain")}
+    assert verdict(audit_estate(described(*FRONT[:2], empty.with_fields(Instances=None)))) == set()
+
+
+def test_members_that_are_registered_nowhere_serve_nobody_now() -> None:
+    running = (scaling("g", {"i-1": A, "i-2": B}), instance("i-1", A), instance("i-2", B))
+    assert verdict(audit_estate(account(*FRONT, *running))) == set()
+    report = audit_estate(account(*FRONT[:2], *running))
+    assert verdict(report) == {("NSP100", "down", "certain")}
+    assert "target group www is without a registered target" in titles(report)
+    denied = (Unread("targets", "elasticloadbalancing:DescribeTargetHealth", "AccessDenied"),)
+    assert audit_estate(account(*FRONT[:2], *running, unread=denied)).exit_code == 13
+
+
+def of_tasks(**second: Any) -> AuditReport:
+    """The report on a pair that needs a service of two tasks; the second as the fields say."""
+    service = item("container service", serviceArn="s", serviceName="s", clusterArn="c", desiredCount=2)
+    base = {"clusterArn": "c", "group": "service:s", "lastStatus": "RUNNING"}
+    one = item("task", taskArn="t-1", availabilityZone=A, **base)
+    two = item("task", taskArn="t-2", availabilityZone=B, **{**base, **second})
+    uses = tuple(Use(who, "container service", "s") for who in ("i-1", "i-2"))
+    machines = (instance("i-1", A), instance("i-2", B))
+    return audit_estate(account(*FRONT, *machines, service, one, two, uses=uses))
+
+
+@pytest.mark.parametrize(
+    ("second", "confidence"),
+    [({}, ""), ({"lastStatus": "STOPPED"}, "certain"), ({"healthStatus": "UNHEALTHY"}, "possible")],
+)
+def test_a_task_that_has_ended_or_is_unhealthy_leaves_no_spare_now(second: Any, confidence: str) -> None:
+    alone = {f"task s/{A}/1", f"zone:{A}"} if confidence else set()
+    assert points(of_tasks(**second), confidence or "certain") == alone
+
+
+# Copies of a lone machine's disk --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("copies", "is_missing"),
+    [
+        ([], True),
+        ([item("snapshot", SnapshotId="s", VolumeId="v", State="completed", StartTime=900.0)], False),
+        ([item("snapshot", SnapshotId="s", VolumeId="v", State="pending", StartTime=900.0)], True),
+        ([item("protected resource", ResourceArn="arn:aws:ec2:r:1:instance/i-1", ResourceType="EC2")], False),
+        ([item("protected resource", ResourceArn="arn:aws:ec2:r:1:instance/i-9", ResourceType="EC2")], True),
+    ],
+)
+def test_a_disk_has_a_copy_where_a_snapshot_is_whole_or_aws_backup_keeps_one(
+    copies: list[Item], is_missing: bool
+) -> None:
+    disks = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeId": "v"}}]
+    machine = instance("i-1", A, Tags=[], PublicIpAddress="192.0.2.1", BlockDeviceMappings=disks)
+    volume = item("volume", VolumeId="v", AvailabilityZone=A, Attachments=[{"InstanceId": "i-1"}])
+    address = item("address", AllocationId="e", InstanceId="i-1", PublicIp="192.0.2.1")
+    report = audit_estate(account(machine, volume, address, *copies, read_at=1_000.0))
+    assert ("NSP302" in {one.rule for one in report.findings}) is is_missing
+
+
+def test_a_secret_that_new_tasks_ask_for_is_called_back_and_no_image_is_blamed() -> None:
+    arn = "arn:aws:secretsmanager:r:1:secret:x"
+    asks = [{"name": "c", "secrets": [{"valueFrom": arn}]}]
+    definition = item("task definition", taskDefinitionArn="td", containerDefinitions=asks)
+    service = item("container service", serviceArn="s", serviceName="s", taskDefinition="td", desiredCount=2)
+    running = [
+        item("task", taskArn=f"t-{zone}", group="service:s", lastStatus="RUNNING", availabilityZone=zone)
+        for zone in (A, B)
+    ]
+    secret = item("secret", ARN=arn, Name="x", DeletedDate="2026-11-20T00:00:00Z")
+    uses = tuple(Use(who, "container service", "s") for who in ("i-1", "i-2"))
+    machines = (instance("i-1", A), instance("i-2", B))
+    known = (*FRONT, *machines, definition, service, *running)
+    (found,) = audit_estate(account(*known, secret, uses=uses)).findings
+    assert (found.rule, found.event, found.remedy.is_verified) == ("NSP501", "broken:recovery", True)
+    assert found.remedy.says == "call off the deletion of x"
+    (found,) = audit_estate(account(*known, uses=uses)).findings
+    assert "image" not in found.remedy.says

@@ -203,17 +203,23 @@ class _Checks:
             taken = [
                 moment
                 for one in self.estate.where("snapshot", "VolumeId", item.id)
-                if one.text("State", "completed") != "error"
+                if one.text("State", "completed") == "completed"
                 and (moment := one.moment("StartTime")) is not None
             ]
-            if not taken:
+            if not taken and not self.is_backed_up(item):
                 title = (
                     f"There is no snapshot of {volume.says}, and nothing else was seen to have its content"
                 )
                 found = self.finding("NSP302", f"no snapshot:{item.id}", title, item, "State")
                 yield replace(found, view="data", severity="high")
-            elif self.estate.read_at - max(taken) > STALE_SECONDS:
+            elif taken and self.estate.read_at - max(taken) > STALE_SECONDS:
                 days = int((self.estate.read_at - max(taken)) // 86_400)
                 title = f"The newest snapshot of {volume.says} is {days} days old"
                 found = self.finding("NSP303", f"old snapshot:{item.id}", title, item, "State")
                 yield replace(found, view="data")
+
+    def is_backed_up(self, volume: Item) -> bool:
+        """Whether AWS Backup has a copy of a disk or of its machine, wherever it keeps that."""
+        machines = [row.text("InstanceId") for row in volume.rows("Attachments")]
+        endings = (f":volume/{volume.id}", *(f":instance/{one}" for one in machines if one))
+        return any(one.id.endswith(endings) for one in self.estate.of("protected resource"))

@@ -23,6 +23,8 @@ def remedy_for(estate: Estate, service: Service, finding: Finding) -> Proposal |
         return setting(items[0], finding.rule) if items else None
     if finding.rule in ("NSP505", "NSP703"):
         return usable_key(service)
+    if finding.rule == "NSP501" and any("secret " in one for one in finding.members):
+        return restored(estate, [one for one in items if one.kind.name == "secret"])
     if finding.view not in ("serving", "data"):
         return None
     if finding.rule == "NSP301":
@@ -197,6 +199,21 @@ def second_way(estate: Estate, service: Service, item: Item) -> Proposal:
     return Proposal(
         f"add a mount target of {system} in {' and '.join(zones)}", commands, lambda old: old.plus(*added)
     )
+
+
+def restored(estate: Estate, secrets: list[Item]) -> Proposal:
+    """Propose to have secrets again that what starts asks for."""
+    if not secrets:
+        return Proposal("make the secrets again that are missing, or let the task definition name others")
+
+    def changes(old: Estate) -> Estate:
+        for item in secrets:
+            old = old.changed("secret", item.id, DeletedDate=None)
+        return old
+
+    commands = tuple(f"aws secretsmanager restore-secret --secret-id {one.id}" for one in secrets)
+    says = f"call off the deletion of {' and '.join(one.label for one in secrets)}"
+    return Proposal(says, commands if estate.is_whole else (), changes)
 
 
 def other_zone(estate: Estate, zone: str) -> str:

@@ -290,7 +290,7 @@ def lasting_address(estate: Estate, _service: Service, finding: Finding) -> Prop
 
 def usable_image(estate: Estate, service: Service, finding: Finding) -> Proposal | None:
     """Propose an image that exists."""
-    if finding.order != 0:
+    if finding.order != 0 or all("secret " in one for one in finding.members):
         return None
     says = "let the launch template name an image that exists, and protect that from deregistration"
     images = [one for one in service.item_of.values() if one.kind.name == "image"]

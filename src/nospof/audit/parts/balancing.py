@@ -77,10 +77,14 @@ def ways(b: Builder, item: Item, zones: list[str]) -> Requirement:
     named: set[str] = set()
     for listener in listeners:
         rules = b.estate.where("listener rule", "ListenerArn", *listener.keys)
-        sets = [listener.rows("DefaultActions"), *(one.rows("Actions") for one in rules)]
-        for actions in sets:
-            sent = [forward_of(b, item, zones, action, named) for action in actions]
-            found += [forward for forward in sent if forward is not None]
+        for said, path in ((listener, "DefaultActions"), *((one, "Actions") for one in rules)):
+            if said.is_unknown(path):
+                b.not_read(f"where {item.label} sends some of its clients")
+            sent = [forward_of(b, item, zones, action, named) for action in said.rows(path)]
+            needed = tuple(one for one in sent if one is not None)
+            if needed:
+                # Who must sign in first needs what signs in and what is behind it.
+                found.append(needed[0] if len(needed) == 1 else AllOf(needed))
     found += [group(b, item, zones, one) for one in groups if one not in named]
     distinct = list(dict.fromkeys(found))
     if not distinct:
@@ -104,21 +108,30 @@ def forward_of(
     kind = action.text("Type")
     if kind == "authenticate-oidc" and (issuer := action.text("AuthenticateOidcConfig.Issuer")):
         return b.unread(f"identity provider {issuer}")
-    weighted = [
-        (int(one.number("Weight", 1) or 0), one.text("TargetGroupArn"))
-        for one in action.rows("ForwardConfig.TargetGroups")
-    ]
+    rows = action.rows("ForwardConfig.TargetGroups")
+    weighted = [(one.number("Weight", 1), one.text("TargetGroupArn")) for one in rows]
     if not weighted and (only := action.text("TargetGroupArn")):
         weighted = [(1, only)]
+    if is_led_nobody_knows_where(action, weighted):
+        b.not_read(f"where {item.label} sends some of its clients")
     for _, arn in weighted:
         known = b.estate.find("target group", arn)
         named.add(known.id if known else arn)
-    weighted = [pair for pair in weighted if pair[0]]
-    if not weighted:
+    parts = [(weight, group(b, item, zones, arn)) for weight, arn in weighted if arn and weight != 0]
+    if not parts:
         return None
-    if len(weighted) == 1:
-        return group(b, item, zones, weighted[0][1])
-    return Split(tuple((weight, group(b, item, zones, arn)) for weight, arn in weighted))
+    if len(parts) == 1:
+        return parts[0][1]
+    split = Split(tuple((int(weight or 1), part) for weight, part in parts))
+    # A weight that nobody could tell may be zero, and then the others carry everybody.
+    return split if None not in dict(parts) else Unknown(AllOf(tuple(part for _, part in parts)), split)
+
+
+def is_led_nobody_knows_where(action: Record, weighted: list[tuple[float | None, str]]) -> bool:
+    """Whether an action may forward to a group that nobody could tell."""
+    if weighted:
+        return not all(arn for _, arn in weighted)
+    return any(action.is_unknown(one) for one in ("Type", "TargetGroupArn", "ForwardConfig.TargetGroups"))
 
 
 # Groups and targets ------------------------------------------------------------------------------------
@@ -148,12 +161,14 @@ def group(b: Builder, balancer: Item, zones: list[str], key: str) -> Requirement
     needs: Requirement = AnyOf(tuple(part for _, part in parts))
     if not parts and not b.estate.is_whole:
         needs = b.unread(f"targets of {item.label}")
-    elif balancer.text("Type") in ("network", "gateway") and not is_cross_zone(b, balancer):
+    elif zones and balancer.text("Type") in ("network", "gateway") and not is_cross_zone(b, balancer):
         needs = within_zones(b, balancer, item.label, zones, parts)
     node = Node(name, needs, kind="target group", label=f"target group {item.label}")
     facts = item.facts(
         "TargetType", "HealthCheckPath", "HealthCheckIntervalSeconds", "UnhealthyThresholdCount"
     )
+    if answering and not targets and b.estate.is_whole and not b.estate.is_unread("target"):
+        b.is_off(name, "without a registered target")
     return b.add(node, item=item, facts=facts)
 
 
@@ -246,7 +261,7 @@ def machine(b: Builder, item: Item, target: Item) -> Requirement:
         return Unknown(unread_machine(b, who), UP)
     if kind == "ip":
         b.not_read(f"the machine at {who}")
-    return unread_machine(b, who)
+    return unread_machine(b, who, zone_of_target(b, target))
 
 
 # The balancers of the first generation -------------------------------------------------------------------

@@ -8,6 +8,7 @@ from nospof.model.estate import Estate, Item
 from nospof.model.topology import UP, AnyOf, Node, On, Requirement
 
 RUNNING = ("RUNNING", "")
+ENDED = ("STOPPING", "DEPROVISIONING", "STOPPED")
 
 
 def container_service(b: Builder, item: Item) -> Requirement:
@@ -82,7 +83,9 @@ def place_task(b: Builder, service: Item, item: Item | None, zone: str, number: 
     for event in (fault, *certain):
         b.heals(event, f"ECS service {service.label}")
     if item is not None and item.text("lastStatus") not in RUNNING:
-        b.is_off(name, item.text("lastStatus"), certain=False)
+        b.is_off(name, item.text("lastStatus"), certain=item.text("lastStatus") in ENDED)
+    elif item is not None and item.text("healthStatus") == "UNHEALTHY":
+        b.is_off(name, "UNHEALTHY", certain=False)
     b.apply_uses(name, service)
     return On(name)
 

@@ -132,13 +132,13 @@ def disk(b: Builder, volume_id: str, zone: str, machine: Item) -> On:
     return b.add(node, item=known, facts=facts, zone=zone)
 
 
-def unread_machine(b: Builder, name: str) -> On:
-    """Add a machine of which only the address is known."""
+def unread_machine(b: Builder, name: str, zone: str = "") -> On:
+    """Add a machine of which only the address is known, and perhaps the zone."""
     b.member(name)
     fault = b.event(name, "instance", f"machine {name}")
-    certain, possible = b.domains("", name)
+    certain, possible = b.domains(zone, name)
     node = Node(name, UP, (fault,), certain, possible, kind="instance", label=f"machine {name}")
-    return b.add(node)
+    return b.add(node, zone=zone)
 
 
 # Auto Scaling groups -------------------------------------------------------------------------------------
@@ -224,7 +224,10 @@ def promised_members(b: Builder, scaling: Item) -> list[tuple[str, Requirement]]
         zone = zones[place % len(zones)] if zones else ""
         name = f"{scaling.id}/{zone or 'zone'}/{place // max(1, len(zones)) + 1 if zones else place + 1}"
         label = f"member {place + 1} of group {scaling.id}"
-        found.append((zone, place_member(b, scaling, name, zone, label, None)))
+        promised = place_member(b, scaling, name, zone, label, None)
+        if b.estate.is_whole and not scaling.is_unknown("Instances"):
+            b.is_off(promised.node, "not running")
+        found.append((zone, promised))
     return found
 
 
