@@ -1,0 +1,98 @@
+"""Small accounts of entries and balancers, each with the verdict that was worked out by hand first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from nospof.model.estate import UNKNOWN, Estate
+from nospof.model.item import Item
+from nospof.services.audit import audit_estate
+from support.estates import A, B, account, balancer, described, group, instance, item, target
+
+MACHINES = (instance("i-1", A), instance("i-2", B))
+TARGETS = (target("i-1"), target("i-2"))
+PAIR = (balancer(), group(), *MACHINES, *TARGETS)
+APART = (balancer(), group("a"), group("b"), *MACHINES, target("i-1", "a"), target("i-2", "b"))
+EITHER = ("i-1", "i-2")
+ZONES_AB = (f"zone:{A}", f"zone:{B}")
+WWW = {"Type": "forward", "TargetGroupArn": "arn:group:www"}
+SIGN_IN = {"Type": "authenticate-oidc", "AuthenticateOidcConfig": {"Issuer": "https://login.example.com"}}
+Verdicts = set[tuple[str, str, str]]
+
+
+def listener(*actions: dict[str, Any], name: str = "l") -> Item:
+    return item("listener", ListenerArn=name, LoadBalancerArn="arn:www", DefaultActions=list(actions))
+
+
+def forward(**weights: Any) -> dict[str, Any]:
+    groups = [{"TargetGroupArn": f"arn:group:{name}", "Weight": weight} for name, weight in weights.items()]
+    return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
+
+
+def at_address(address: str, zone: str) -> Item:
+    where = {"Id": address, "Port": 80, "AvailabilityZone": zone}
+    return item("target", TargetGroupArn="arn:group:www", Target=where, TargetHealth={"State": "healthy"})
+
+
+SHAPES: dict[str, tuple[Estate, Verdicts, int]] = {
+    "who must sign in first needs the group all the same": (
+        account(balancer(), group(), MACHINES[0], TARGETS[0], listener(SIGN_IN, WWW)),
+        {
+            ("NSP101", "i-1", "certain"),
+            ("NSP201", f"zone:{A}", "certain"),
+            ("NSP901", "unread:identity provider https://login.example.com", "possible"),
+        },
+        10,
+    ),
+    "a weight nobody can tell may be zero": (
+        described(*APART, listener(forward(a=UNKNOWN, b=UNKNOWN))),
+        {("NSP101", one, "possible") for one in EITHER} | {("NSP201", one, "possible") for one in ZONES_AB},
+        13,
+    ),
+    "a second listener that sends nobody can tell where": (
+        described(*PAIR, listener(WWW), listener({**WWW, "TargetGroupArn": UNKNOWN}, name="m")),
+        set(),
+        13,
+    ),
+    "a rule whose actions nobody can tell": (
+        described(*PAIR, listener(WWW), item("listener rule", RuleArn="r", ListenerArn="l", Actions=UNKNOWN)),
+        set(),
+        13,
+    ),
+    "a rule that answers by itself": (
+        described(*PAIR, listener(WWW), listener({"Type": "fixed-response"}, name="m")),
+        set(),
+        0,
+    ),
+    "a network balancer in zones nobody can tell": (
+        described(balancer(Type="network", AvailabilityZones=UNKNOWN), group(), *MACHINES, *TARGETS),
+        {("NSP901", "unread:zones of balancer www", "possible")},
+        13,
+    ),
+    "two addresses in one zone": (
+        account(balancer(), group(TargetType="ip"), at_address("10.0.0.1", A), at_address("10.0.0.2", A)),
+        {("NSP201", f"zone:{A}", "certain")},
+        10,
+    ),
+    "two addresses in two zones": (
+        account(balancer(), group(TargetType="ip"), at_address("10.0.0.1", A), at_address("10.0.0.2", B)),
+        set(),
+        13,
+    ),
+    "two addresses outside of the network": (
+        account(
+            balancer(), group(TargetType="ip"), at_address("10.9.0.1", "all"), at_address("10.9.0.2", "all")
+        ),
+        {("NSP201", "zone:unplaced", "possible")},
+        13,
+    ),
+}
+
+
+@pytest.mark.parametrize(("estate", "expected", "code"), SHAPES.values(), ids=SHAPES.keys())
+def test_the_verdict_is_the_one_worked_out_by_hand(estate: Estate, expected: Verdicts, code: int) -> None:
+    report = audit_estate(estate)
+    assert {(one.rule, one.event, one.confidence) for one in report.findings} == expected
+    assert report.exit_code == code
