@@ -173,6 +173,19 @@ def test_machines_that_are_apart_share_no_rack(placed: dict[str, str], nodes: tu
     assert found(audit(*FRONT, *pair(A, A, Placement=placed), apart, *positions), "NSP203") == []
 
 
+OUTPOST = "arn:aws:outposts:eu-west-1:123456789012:outpost/op-1"
+
+
+def test_machines_of_one_outpost_certainly_share_its_site() -> None:
+    report = audit(*FRONT, *pair(A, A, OutpostArn=OUTPOST))
+    finding = of_rule(report, "NSP203")
+    assert (finding.event, finding.confidence) == ("rack:op-1", "certain")
+    assert finding.title == "www stops when Outpost op-1 fails"
+    assert finding.remedy.is_verified
+    apart = [instance("i-1", A, OutpostArn=OUTPOST), instance("i-2", A)]
+    assert found(audit(*FRONT, *apart), "NSP203") == []
+
+
 # Spot -----------------------------------------------------------------------------------------------------
 
 

@@ -247,6 +247,14 @@ def test_many_checks_are_taken_to_pass_and_the_report_says_so() -> None:
         assert any("health checks of names" in one for one in estate.assumptions) is (times == 0)
 
 
+@pytest.mark.parametrize(("answers", "kinds"), NAMING)
+def test_what_is_named_and_denied_is_unread(answers: dict[str, Any], kinds: set[str]) -> None:
+    refused = {ASKED[one].call: "AccessDenied" for one in kinds}
+    estate, _ = read(answers, refused=refused)
+    assert {one.kind for one in estate.unread} >= {ASKED[one].plural for one in kinds}
+    assert {one.operation for one in estate.unread} == refused.keys()
+
+
 def test_mentions_are_fields_that_are_read_of_kinds_that_come_earlier() -> None:
     for kind, mentions in MENTIONS.items():
         for one in mentions:

@@ -41,6 +41,7 @@ def machine_in(estate: Estate, source: Item, zone: str) -> tuple[Estate, Item]:
         "InstanceId": f"{source.id}{TWIN}",
         "Placement": {"AvailabilityZone": zone},
         "SubnetId": None,
+        "OutpostArn": None,
         "State": {"Name": "running"},
         "PrivateIpAddress": None,
         "PublicIpAddress": None,

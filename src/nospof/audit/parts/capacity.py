@@ -1,4 +1,4 @@
-"""What a machine stands on beside its zone: a dedicated host, a rack, a pool of spot capacity."""
+"""What a machine stands on beside its zone: a dedicated host, an Outpost, a rack, a spot pool."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ def host_of(b: Builder, item: Item) -> Item | None:
 
 
 def certainly_shared(b: Builder, item: Item) -> tuple[str, ...]:
-    """Return the events of a machine's dedicated host and of the pool that its spot capacity is from."""
+    """Return the events of a machine's dedicated host, its Outpost, and its pool of spot capacity."""
     found = []
     if key := item.text("Placement.HostId"):
         host = host_of(b, item)
         found.append(b.event(f"host:{key}", "host", host.says if host else f"dedicated host {key}"))
         if host and host.text("HostRecovery") == "on":
             b.heals(found[-1], f"AWS starts the machines of {host.says} on another host")
+    if outpost := item.text("OutpostArn").rpartition("/")[2]:
+        found.append(b.event(f"rack:{outpost}", "rack", f"Outpost {outpost}"))
     pool = pool_of(b, item)
     if is_spot(item) and "" not in pool:
         label = "spot capacity of {} in {}".format(*pool)

@@ -38,18 +38,20 @@ DOMAIN = (
     Rule(
         "NSP203",
         "domain/rack",
-        title="All members may share a rack.",
+        title="All members share a rack, or may.",
         why=(
             "A cluster placement group puts machines near each other on purpose, for speed. One switch "
             "or power feed may then be under all of them. The same is likely of machines that hang on one "
-            "network node, which EC2 tells of types for computing in groups."
+            "network node, which EC2 tells of types for computing in groups. An Outpost is a rack or two of "
+            "AWS in a room of your own: all that is on it shares power and line."
         ),
         looks_at=(
-            "The placement group of every member, its strategy where it could be read, and the lowest "
-            "network node above it where EC2 tells."
+            "The placement group of every member, its strategy where it could be read, the Outpost it is on, "
+            "and the lowest network node above it where EC2 tells."
         ),
         remedy=(
-            "A second member outside of that group, or a spread group, whose members never share a rack."
+            "A second member outside of that group or Outpost, or a spread group, whose members never share "
+            "a rack."
         ),
         related=("NSP201", "NSP202"),
     ),
