@@ -201,12 +201,12 @@ def test_a_task_that_has_ended_or_is_unhealthy_leaves_no_spare_now(second: Any, 
     [
         ([], True),
         ([item("snapshot", SnapshotId="s", VolumeId="v", State="completed", StartTime=900.0)], False),
-        ([item("snapshot", SnapshotId="s", VolumeId="v", State="pending", StartTime=900.0)], True),
+        ([item("snapshot", SnapshotId="s", VolumeId="v", State="error", StartTime=900.0)], True),
         ([item("protected resource", ResourceArn="arn:aws:ec2:r:1:instance/i-1", ResourceType="EC2")], False),
         ([item("protected resource", ResourceArn="arn:aws:ec2:r:1:instance/i-9", ResourceType="EC2")], True),
     ],
 )
-def test_a_disk_has_a_copy_where_a_snapshot_is_whole_or_aws_backup_keeps_one(
+def test_a_disk_has_a_copy_where_a_snapshot_did_not_fail_or_aws_backup_keeps_one(
     copies: list[Item], is_missing: bool
 ) -> None:
     disks = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeId": "v"}}]

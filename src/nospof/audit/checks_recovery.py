@@ -203,7 +203,7 @@ class _Checks:
             taken = [
                 moment
                 for one in self.estate.where("snapshot", "VolumeId", item.id)
-                if one.text("State", "completed") == "completed"
+                if one.text("State", "completed") != "error"
                 and (moment := one.moment("StartTime")) is not None
             ]
             if not taken and not self.is_backed_up(item):
