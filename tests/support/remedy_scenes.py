@@ -217,6 +217,11 @@ def grounds() -> dict[str, Estate]:
         "a machine that stays off": scene(
             *FRONT[:5], instance("i-2", B, MaintenanceOptions={"AutoRecovery": "disabled"})
         ),
+        "a machine with local disks": scene(
+            *FRONT[:5],
+            instance("i-2", B, InstanceType="i3.large", Tags=[]),
+            item("instance type", InstanceType="i3.large", InstanceStorageSupported=True),
+        ),
         "one spot pool": scene(*front, *(instance(one, A, **spot) for one in both)),
         "a reservation that ends": scene(*FRONT, web, template, version, ending),
         "one network node": scene(*front, *(instance(one, A) for one in both), *below),

@@ -267,6 +267,7 @@ def test_local_disks_that_nobody_looked_at_may_hold_data() -> None:
         for who in ("i-1", "i-2")
     ]
     assert {one.confidence for one in report.findings} == {"possible"}
+    assert {one.remedy.commands for one in report.findings} == {("nospof audit --service www --probe",)}
     assert report.exit_code is ExitCode.INCOMPLETE
 
 

@@ -14,6 +14,8 @@ from nospof.model.findings import Finding
 HOST_RECOVERY = "host recovery:"
 AUTO_RECOVERY = "auto recovery:"
 """Begin the events of findings about hosts and machines that AWS does not bring back."""
+LOCAL_DISKS = "local disks:"
+"""Begins the event of a finding about disks that a stop empties."""
 
 
 def capacity_checks(_estate: Estate, service: Service) -> list[Finding]:
@@ -49,7 +51,7 @@ def local_disks(estate: Estate, service: Service, machines: list[Item]) -> list[
                 rule="NSP304",
                 service=service.entry.service,
                 title=f"{item.id} has {disks} that a stop empties; nobody looked whether data is there",
-                event=f"local disks:{item.id}",
+                event=f"{LOCAL_DISKS}{item.id}",
                 severity="medium",
                 confidence="possible",
                 members=(item.id,),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nospof.audit.builder import Service
-from nospof.audit.checks_capacity import AUTO_RECOVERY, HOST_RECOVERY
+from nospof.audit.checks_capacity import AUTO_RECOVERY, HOST_RECOVERY, LOCAL_DISKS
 from nospof.audit.proposal import Proposal
+from nospof.model.cloud import TAG_STATE
 from nospof.model.estate import Estate
 from nospof.model.findings import Finding
 
@@ -15,6 +16,9 @@ def remedy_for(_estate: Estate, service: Service, finding: Finding) -> Proposal 
         return recovering_host(finding.members[0])
     if finding.event.startswith(AUTO_RECOVERY):
         return recovering_machine(finding.members[0])
+    if finding.event.startswith(LOCAL_DISKS):
+        says = f"look what is on them, or tag {finding.members[0]} with {TAG_STATE}=none where nothing is"
+        return Proposal(says, (f"nospof audit --service {finding.service} --probe",))
     if finding.event.startswith("rack:nn-"):
         return Proposal("place the members in a spread group, whose members never share a rack")
     items = [service.item_of[one] for one in finding.members if one in service.item_of]
