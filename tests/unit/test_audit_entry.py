@@ -67,10 +67,11 @@ def test_several_values_of_one_record_divide_clients_too() -> None:
 
 def test_a_check_on_every_record_moves_clients_and_leaves_the_zone() -> None:
     records = [
-        record("www", f"{one}.{one}.{one}.{one}", SetIdentifier=str(one), Weight=50, HealthCheckId="hc")
+        record("www", f"{one}.{one}.{one}.{one}", SetIdentifier=str(one), Weight=50, HealthCheckId=f"hc{one}")
         for one in (1, 2)
     ]
-    found = only(*records, *TWO, CHECK)
+    checks = [made("health check", Id=f"hc{one}", HealthCheckConfig={"Type": "HTTP"}) for one in (1, 2)]
+    found = only(*records, *TWO, *checks)
     assert (cuts(found), shares(found)) == ({"zone:eu-1a"}, {})
 
 

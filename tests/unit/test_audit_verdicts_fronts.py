@@ -36,6 +36,53 @@ def at_address(address: str, zone: str) -> Item:
     return item("target", TargetGroupArn="arn:group:www", Target=where, TargetHealth={"State": "healthy"})
 
 
+def named(values: dict[str, dict[str, Any]]) -> Estate:
+    """Two machines with an Elastic IP each, and one name with a record for each."""
+    records = [
+        item(
+            "record set",
+            HostedZoneId="Z",
+            Name="example.com.",
+            Type="A",
+            SetIdentifier=value,
+            ResourceRecords=[{"Value": value}],
+            **fields,
+        )
+        for value, fields in values.items()
+    ]
+    return account(*MACHINES, *ELASTIC, *records)
+
+
+ELASTIC = tuple(
+    item("address", AllocationId=f"a-{who}", PublicIp=where, InstanceId=who)
+    for who, where in (("i-1", "1.1.1.1"), ("i-2", "2.2.2.2"))
+)
+
+
+def accelerated(*groups: dict[str, Any]) -> Estate:
+    """Two machines, and an accelerator with one listener and these endpoint groups."""
+    front = item("accelerator", AcceleratorArn="ga", Name="ga", Enabled=True)
+    listens = item("accelerator listener", ListenerArn="gl", AcceleratorArn="ga")
+    found = [
+        item("endpoint group", EndpointGroupArn=f"g{number}", ListenerArn="gl", **fields)
+        for number, fields in enumerate(groups)
+    ]
+    return account(*MACHINES, front, listens, *found)
+
+
+def sends(who: str, **fields: Any) -> dict[str, Any]:
+    """An endpoint group with one machine."""
+    about = {key: fields.pop(key) for key in ("TrafficDialPercentage",) if key in fields}
+    return {"EndpointDescriptions": [{"EndpointId": who, **fields}], **about}
+
+
+BOTH_PERHAPS = {("NSP101", one, "possible") for one in EITHER} | {
+    ("NSP201", one, "possible") for one in ZONES_AB
+}
+BOTH_HALF = {("NSP407", one, "certain") for one in (*EITHER, *ZONES_AB)}
+FIRST_PERHAPS = {("NSP101", "i-1", "possible"), ("NSP201", f"zone:{A}", "possible")}
+FIRST = {("NSP101", "i-1", "certain"), ("NSP201", f"zone:{A}", "certain")}
+
 SHAPES: dict[str, tuple[Estate, Verdicts, int]] = {
     "who must sign in first needs the group all the same": (
         account(balancer(), group(), MACHINES[0], TARGETS[0], listener(SIGN_IN, WWW)),
@@ -48,7 +95,7 @@ SHAPES: dict[str, tuple[Estate, Verdicts, int]] = {
     ),
     "a weight nobody can tell may be zero": (
         described(*APART, listener(forward(a=UNKNOWN, b=UNKNOWN))),
-        {("NSP101", one, "possible") for one in EITHER} | {("NSP201", one, "possible") for one in ZONES_AB},
+        BOTH_PERHAPS,
         13,
     ),
     "a second listener that sends nobody can tell where": (
@@ -86,6 +133,56 @@ SHAPES: dict[str, tuple[Estate, Verdicts, int]] = {
             balancer(), group(TargetType="ip"), at_address("10.9.0.1", "all"), at_address("10.9.0.2", "all")
         ),
         {("NSP201", "zone:unplaced", "possible")},
+        13,
+    ),
+    "records with a check each": (
+        named(
+            {"1.1.1.1": {"Weight": 1, "HealthCheckId": "h"}, "2.2.2.2": {"Weight": 1, "HealthCheckId": "k"}}
+        ),
+        set(),
+        0,
+    ),
+    "one check of both records tells them from nothing": (
+        named(
+            {"1.1.1.1": {"Weight": 1, "HealthCheckId": "h"}, "2.2.2.2": {"Weight": 1, "HealthCheckId": "h"}}
+        ),
+        BOTH_HALF,
+        10,
+    ),
+    "one check of the primary and the secondary": (
+        named(
+            {
+                "1.1.1.1": {"Failover": "PRIMARY", "HealthCheckId": "h"},
+                "2.2.2.2": {"Failover": "SECONDARY", "HealthCheckId": "h"},
+            }
+        ),
+        FIRST,
+        10,
+    ),
+    "a record's weight nobody can tell": (
+        named({"1.1.1.1": {"Weight": 100}, "2.2.2.2": {"Weight": UNKNOWN}}),
+        BOTH_PERHAPS,
+        13,
+    ),
+    "two records, and only one with weight": (
+        named({"1.1.1.1": {"Weight": 100}, "2.2.2.2": {"Weight": 0}}),
+        FIRST,
+        10,
+    ),
+    "an accelerator before two machines": (accelerated(sends("i-1"), sends("i-2")), set(), 0),
+    "an endpoint's weight nobody can tell": (
+        accelerated(sends("i-1"), sends("i-2", Weight=UNKNOWN)),
+        FIRST_PERHAPS,
+        13,
+    ),
+    "a traffic dial nobody can tell": (
+        accelerated(sends("i-1"), sends("i-2", TrafficDialPercentage=UNKNOWN)),
+        FIRST_PERHAPS,
+        13,
+    ),
+    "other endpoints nobody can tell": (
+        accelerated(sends("i-1"), {"EndpointDescriptions": UNKNOWN}),
+        FIRST_PERHAPS,
         13,
     ),
 }

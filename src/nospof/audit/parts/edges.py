@@ -8,7 +8,7 @@ from __future__ import annotations
 from nospof.audit.builder import Builder
 from nospof.audit.parts.entry import machine_of_interface, named
 from nospof.model.estate import Estate, Item
-from nospof.model.topology import UP, AnyOf, Node, On, Requirement, Split
+from nospof.model.topology import UP, AllOf, AnyOf, Node, On, Requirement, Split, Unknown
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -110,13 +110,19 @@ def accelerator(b: Builder, item: Item) -> Requirement:
 
 def listener_way(b: Builder, item: Item, listener: Item) -> Requirement:
     """Return what a listener needs: one endpoint with weight, in a group with a traffic dial above zero."""
-    parts: list[Requirement] = []
+    sure: list[Requirement] = []
+    perhaps: list[Requirement] = []
     groups = b.estate.where("endpoint group", "ListenerArn", *listener.keys)
     for group in groups:
-        if group.number("TrafficDialPercentage", 100) == 0:
+        dial = group.number("TrafficDialPercentage", 100)
+        if dial == 0:
             continue
+        if group.is_unknown("EndpointDescriptions"):
+            perhaps.append(UP)
+            b.not_read(f"endpoints of {group.label}")
         for row in group.rows("EndpointDescriptions"):
-            if row.number("Weight", 128) == 0:
+            weight = row.number("Weight", 128)
+            if weight == 0:
                 continue
             who = row.text("EndpointId")
             need = named(b, who, f"endpoint {who} in {group.text('EndpointGroupRegion') or 'its region'}")
@@ -124,10 +130,15 @@ def listener_way(b: Builder, item: Item, listener: Item) -> Requirement:
             node = b.add(Node(f"{group.id}/{who}", need, kind="target", label=label), item=group)
             if row.text("HealthState") == "UNHEALTHY":
                 b.is_off(node.node, "unhealthy")
-            parts.append(node)
+            (perhaps if None in (dial, weight) else sure).append(node)
     if not groups and (not b.estate.is_whole or b.estate.is_unread("endpoint group")):
         return b.unread(f"endpoints of accelerator {item.label}")
-    return parts[0] if len(parts) == 1 else AnyOf(tuple(parts))
+    parts = (*sure, *perhaps)
+    if len(parts) == 1:
+        return parts[0]
+    # What nobody could tell of may get no traffic, and then it is no spare.
+    least = AnyOf(tuple(sure)) if sure else AllOf(parts)
+    return Unknown(least, AnyOf(parts)) if perhaps else AnyOf(parts)
 
 
 # Elastic IPs ----------------------------------------------------------------------------------------------

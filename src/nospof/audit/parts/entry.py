@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from nospof.audit.builder import Builder
 from nospof.model.estate import UNKNOWN, Estate, Item
 from nospof.model.findings import Fact
-from nospof.model.topology import UP, AllOf, AnyOf, Node, On, Requirement, Split
+from nospof.model.topology import UP, AllOf, AnyOf, Node, On, Requirement, Split, Unknown
 
 ADDRESS_TYPES = ("A", "CNAME", "AAAA")
 """In this order: who has both families falls back to IPv4, and who has IPv4 alone never gets the other."""
@@ -134,19 +134,22 @@ def routed(b: Builder, answers: list[tuple[Item, On]]) -> Requirement:
     """Return what a name needs that has several records, by its routing policy."""
     if any(item.text("Failover") for item, _ in answers):
         return failover(b, answers)
-    checked = {item.id for item, _ in answers if is_checked(b.estate, item)}
+    checked = {item.id for item, _ in answers if is_checked(b.estate, item) and has_own_check(item, answers)}
     if len(checked) == len(answers) and not any(item.at("GeoLocation") for item, _ in answers):
         return AnyOf(tuple(on for _, on in answers))
-    weighted = [(weight_of(item), item, on) for item, on in answers]
-    if not any(weight for weight, _, _ in weighted):
+    weighted = [(item.number("Weight", 1), item, on) for item, on in answers]
+    if all(weight == 0 for weight, _, _ in weighted):
         weighted = [(1, item, on) for _, item, on in weighted]
     b.assume("where a name's answers go by weight, its clients are divided as the weights say")
     parts: list[tuple[int, Requirement]] = []
     for weight, item, on in weighted:
-        if weight:
+        if weight != 0:
             others = spares_of(item, answers) if item.id in checked else []
-            parts.append((weight, AnyOf((on, *others)) if others else on))
-    return Split(tuple(parts))
+            parts.append((int(weight or 1), AnyOf((on, *others)) if others else on))
+    split = Split(tuple(parts))
+    # A weight that nobody could tell may be zero, and then the others get everybody.
+    is_told = all(weight is not None for weight, _, _ in weighted)
+    return split if is_told or len(parts) == 1 else Unknown(AllOf(tuple(part for _, part in parts)), split)
 
 
 def failover(b: Builder, answers: list[tuple[Item, On]]) -> Requirement:
@@ -156,7 +159,8 @@ def failover(b: Builder, answers: list[tuple[Item, On]]) -> Requirement:
     if not primary:
         return AnyOf(tuple(others))
     (item, on), *_ = primary
-    return AnyOf((on, *others)) if is_checked(b.estate, item) else on
+    is_watched = is_checked(b.estate, item) and has_own_check(item, answers)
+    return AnyOf((on, *others)) if is_watched else on
 
 
 def spares_of(item: Item, answers: list[tuple[Item, On]]) -> list[On]:
@@ -171,9 +175,16 @@ def spares_of(item: Item, answers: list[tuple[Item, On]]) -> list[On]:
     return [on for _, on in others]
 
 
-def weight_of(item: Item) -> int:
-    """Return a record's weight; those that go by something else count the same."""
-    return int(item.number("Weight", 1) or 0)
+def has_own_check(item: Item, answers: list[tuple[Item, On]]) -> bool:
+    """Whether a record can fail its check while the others of its name pass theirs.
+
+    Where all fail, Route 53 answers as if all were well (its developer guide, "How Amazon Route 53
+    chooses records when health checking is configured"); so a check of several records moves nobody.
+    """
+    key = item.text("HealthCheckId")
+    if not key or item.flag("AliasTarget.EvaluateTargetHealth") is True:
+        return True
+    return any(one.text("HealthCheckId") != key for one, _ in answers if one.id != item.id)
 
 
 def is_checked(estate: Estate, item: Item) -> bool:
