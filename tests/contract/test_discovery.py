@@ -174,6 +174,13 @@ def test_what_is_listed_only_where_something_names_it_is_answered_too(
     assert pages
 
 
+def test_types_are_described_by_their_names(discovery: AwsDiscovery) -> None:
+    kind, names = ASKED["instance type"], ["i3.large", "t3.small"]
+    (page,) = discovery.pages(kind.call, {kind.argument: names})
+    told = {one[kind.id]: one["InstanceStorageSupported"] for one in page[kind.rows]}
+    assert told == {"i3.large": True, "t3.small": False}
+
+
 @pytest.fixture
 def launched(local_cloud: RunningCloud) -> Iterator[tuple[str, list[str]]]:
     """A template with three versions, the second the default; its id, and the images of the versions."""
