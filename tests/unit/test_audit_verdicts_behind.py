@@ -216,6 +216,8 @@ def test_cache_nodes_that_aws_keeps_apart_share_no_zone_though_nobody_could_tell
         cache(A, B, AutomaticFailover="enabling"),
         cache(MultiAZ="disabled", NodeGroups=UNKNOWN),
         item("cache cluster", CacheClusterId="m", Engine="memcached", NumCacheNodes=UNKNOWN),
+        item("memory database", Name="m", Shards=[{"Name": "1", "Nodes": UNKNOWN}]),
+        database(MultiAZ=False, DBClusterIdentifier=UNKNOWN),
         item("Kafka cluster", ClusterArn="k", Provisioned={"NumberOfBrokerNodes": UNKNOWN}),
         item("search domain", DomainName="s", ClusterConfig={"InstanceCount": UNKNOWN}),
         item(

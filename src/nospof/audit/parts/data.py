@@ -52,6 +52,8 @@ def database(b: Builder, item: Item) -> Requirement:
     cluster = item.text("DBClusterIdentifier")
     # What a member says of several zones is said of its cluster's storage.
     has_pair = False if cluster else item.flag("MultiAZ")
+    if item.is_unknown("DBClusterIdentifier"):
+        has_pair = None  # Perhaps others of a cluster take over.
     zones = (zone, item.text("SecondaryAvailabilityZone"))
     needs, first = single_or_pair(b, item, "database", zones, has_pair, facts)
     found = umbrella(b, item, needs, facts)
@@ -231,7 +233,7 @@ def memory_database(b: Builder, item: Item) -> Requirement:
             )
             for one in row.rows("Nodes")
         ]
-        shards.append(AnyOf(tuple(nodes)))
+        shards.append(AnyOf(tuple(nodes)) if nodes else b.unread(f"nodes of memory database {item.label}"))
     needs = divided(shards) if shards else b.unread(f"nodes of memory database {item.label}")
     return umbrella(b, item, needs, item.facts("AvailabilityMode"))
 
