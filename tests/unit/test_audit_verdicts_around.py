@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from nospof.model.estate import UNKNOWN, Use
+from nospof.cli.render.documents import render_json
+from nospof.model.estate import UNKNOWN, Estate, Use
 from nospof.model.findings import AuditReport
 from nospof.model.item import Item
 from nospof.services.audit import audit_estate
-from support.behind import PAIR, SUBNETS, audited, files, titles, verdict
+from support.behind import PAIR, SUBNETS, audited, files, titles, using, verdict
 from support.estates import A, B, account, instance, item
 
 # Ways out and lines ---------------------------------------------------------------------------------------
@@ -200,3 +202,20 @@ def test_a_check_that_reads_a_file_is_the_remedy_where_each_zone_has_a_way() -> 
     assert says == {
         f"let the health check read a file, so that who lost m{n} gets no clients" for n in (1, 2)
     }
+
+
+# Order ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        using(files(A)[0], *files(A)[1:], one_database()),
+        using(one_database(), *direct("a", "DC2"), *direct("b", "DC2")),
+        using(item("Kafka cluster", ClusterArn="k", Provisioned={"NumberOfBrokerNodes": 2})),
+    ],
+)
+def test_the_order_in_which_things_were_read_changes_no_byte_of_the_report(known: Estate) -> None:
+    items = {kind: tuple(reversed(each)) for kind, each in reversed(known.items.items())}
+    turned = replace(known, items=items, uses=tuple(reversed(known.uses)))
+    assert render_json(audit_estate(turned)) == render_json(audit_estate(known))
