@@ -176,3 +176,12 @@ def test_a_refused_look_is_refused_in_the_replay_too(account: Account, tmp_path:
     again = nospof(tmp_path, "audit", str(saved), "--format", "json")
     assert "access denied" in live.stdout
     assert (again.returncode, again.stdout) == (live.returncode, live.stdout)
+
+
+def test_c71_a_pair_of_a_machine_with_a_database_of_its_own_is_refused(account, tmp_path):
+    source, _ = account.pairs["drift"]
+    asked = ["pair", source, "--yes", "--allow-address-change", "--port", "8080", "--health-path", "/health"]
+    refused = nospof(tmp_path, *asked, **account.cloud.environment)
+    assert refused.returncode == 3, refused.stderr
+    for said in (f"{source} keeps engines mysql", "--stateless", "Nothing was changed"):
+        assert said in refused.stderr

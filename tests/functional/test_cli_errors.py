@@ -144,14 +144,6 @@ def test_a_vpc_with_one_zone_is_refused_with_both_ways_out(local_cloud, tmp_path
         assert groups == {f"nospof-{alone}"}
 
 
-def test_pair_without_a_word_about_state_is_refused(local_cloud, tmp_path):
-    here = running(local_cloud.client("ec2"), launch(local_cloud))
-    done = nospof(
-        tmp_path, "pair", here, "--yes", "--allow-address-change", "--port", "8080", **local_cloud.environment
-    )
-    assert_refused(done, REFUSED, "--stateless", "Nothing was changed")
-
-
 def test_without_yes_and_without_a_person_nothing_is_done(local_cloud, tmp_path):
     here = launch(local_cloud)["InstanceId"]
     before = everything(local_cloud)

@@ -39,3 +39,11 @@ def test_the_demonstration_site_listens_and_keeps_nothing_that_changes(site: Sit
     assert [one.text("name") for one in item.rows("units.found")] == ["web"]
     listening = [(one.text("address"), one.number("port")) for one in item.rows("listening.found")]
     assert len(listening) == 1  # other machines of this computer are none of its business
+
+
+def test_a_pair_of_a_site_that_is_seen_to_keep_nothing_needs_nobodys_word(site: Site) -> None:
+    source = site.launch("seen")
+    asked = ["--plan", "--allow-address-change", "--port", "8080", "--health-path", "/health"]
+    eventually(lambda: site.nospof("pair", source, *asked).returncode == 0, "the agent answers")
+    kept = site.nospof("pair", source, *asked)
+    assert "not checked: what is inside" not in kept.stdout

@@ -21,6 +21,7 @@ from nospof.model.cloud import (
     TargetGroup,
 )
 from nospof.model.requests import PairRequest
+from nospof.model.surroundings import Inside
 from nospof.planning.pair import is_open, plan_pair, resource_name, service_of
 from nospof.planning.pair_rules import PairFacts
 
@@ -78,13 +79,52 @@ def refusal(request=None, kind=PreconditionFailed, **changes):
     return str(refused.value)
 
 
+# What it keeps, and how it answers the check ----------------------------------------------------------
+
+
+def test_c69_c71_a_look_that_found_nothing_needs_nobodys_word():
+    assert plan({"stateless": False}, inside=Inside()).service == "site"
+
+
+def test_c69_c71_what_it_keeps_is_told_although_the_owner_gave_his_word():
+    kept = Inside(keeps=("sessions /var/lib/php/sessions",))
+    assert "sessions /var/lib/php/sessions" in "\n".join(plan(inside=kept).plan.warnings)
+
+
+def test_c55_c57_a_redirect_is_told_with_where_it_leads_and_is_never_accepted():
+    said = refusal(answer=answer(302, location="https://www.example.org/core/install.php"))
+    assert "redirects to https://www.example.org/core/install.php" in said
+    assert "--health-path" in said
+
+
+def test_c56_a_trusted_host_rule_is_named_as_the_likely_cause():
+    assert "trust certain host names" in refusal(answer=answer(400))
+
+
+def test_c59_maintenance_is_named_as_the_likely_cause():
+    assert "maintenance" in refusal(answer=answer(503))
+
+
 # What is refused ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("request_", "changes", "thing", "next_step"),
     [
-        pytest.param({"stateless": False}, {}, "i-1", "--stateless", id="state nobody looked at"),
+        pytest.param(
+            {"stateless": False},
+            {"inside": Inside(unread=("what is inside i-1: not managed by SSM",))},
+            "not managed by SSM",
+            "--stateless",
+            id="state nobody looked at",
+        ),
+        pytest.param(
+            {"stateless": False},
+            {"inside": Inside(keeps=("engines mariadb",))},
+            "i-1 keeps engines mariadb",
+            "--stateless",
+            id="a database on its own disk",
+        ),
         pytest.param(
             {}, {"source": replace(SOURCE, state="stopped")}, "i-1 is stopped", "start-instances", id="off"
         ),

@@ -47,7 +47,11 @@ def clone(instance_id: str, **options: Any) -> None:
 @click.option("--listener-port", default=80, show_default=True, help="The port the balancer listens on.")
 @click.option("--health-path", default="/", show_default=True, help="The page that says a member works.")
 @click.option("--expect", default="", help="A text the twin's page must contain before it gets traffic.")
-@click.option("--stateless", is_flag=True, help="Your word that the instance keeps nothing that changes.")
+@click.option(
+    "--stateless",
+    is_flag=True,
+    help="Your word that it keeps nothing that changes; not needed where a look inside proves it.",
+)
 @click.option("--drain-seconds", default=30, show_default=True, help="Time for a leaving member's requests.")
 @click.option("--zone", default="", help="The zone for the twin, where one is cloned.")
 @click.option("--same-zone", is_flag=True, help="Accept both members in one zone.")

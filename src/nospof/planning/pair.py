@@ -24,6 +24,7 @@ from nospof.model.cloud import (
 )
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import PairRequest
+from nospof.planning.concerns import some
 from nospof.planning.pair_rules import (
     PairFacts,
     refuse_foreign_names,
@@ -87,7 +88,7 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
     service = service_of(facts.source, request)
     name = resource_name(service)
     refuse_unspeakable_name(service)
-    refuse_two_diverging_copies(facts.source, request)
+    refuse_two_diverging_copies(facts.source, request, facts.inside)
     refuse_what_is_no_pair(facts, request)
     subnets, is_internal = balancer_subnets(facts)
     tags = {TAG_RUN: token, TAG_SERVICE: service}
@@ -295,6 +296,11 @@ def warnings_of(facts: PairFacts, is_internal: bool) -> tuple[str, ...]:
         warnings.append(
             f"not checked: {facts.answer.url} could not be asked from here ({facts.answer.says}); the "
             "balancer's own check decides"
+        )
+    if facts.inside.keeps:
+        warnings.append(
+            f"{source.id} keeps {some(facts.inside.keeps)}; by your word nothing of it changes, or it would "
+            "split in two"
         )
     if facts.twin and facts.twin.zone == source.zone:
         warnings.append(f"both members are in {source.zone}: one zone's failure takes both")

@@ -5,7 +5,7 @@ Pure: each rule takes facts and raises `PreconditionFailed` or `UsageError` with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.answers import Answer
@@ -21,6 +21,8 @@ from nospof.model.cloud import (
     TargetGroupRequest,
 )
 from nospof.model.requests import PairRequest
+from nospof.model.surroundings import Inside
+from nospof.planning.concerns import some
 
 TAG_LENGTH = 256
 PORTS = range(1, 65536)
@@ -32,7 +34,7 @@ class PairFacts:
 
     `clients` is who may reach the source's port today. `twin_zone` is where the twin is or will be,
     empty where it cannot be made. `closed` are the members' security groups that must be opened to the
-    balancer.
+    balancer. `answer` is the source's, asked as a balancer asks.
     """
 
     source: Instance
@@ -44,6 +46,7 @@ class PairFacts:
     balancer: LoadBalancer | None
     target_group: TargetGroup | None
     answer: Answer
+    inside: Inside = field(default_factory=Inside)
 
 
 def refuse_what_makes_no_sense(request: PairRequest) -> None:
@@ -66,15 +69,39 @@ def refuse_unspeakable_name(service: str) -> None:
         )
 
 
-def refuse_two_diverging_copies(source: Instance, request: PairRequest) -> None:
-    """Refuse to put two databases behind one balancer: each would take half the writes."""
-    if not request.stateless and source.tags.get(TAG_STATE) != "none":
-        raise PreconditionFailed(
-            f"nospof cannot see yet what {source.id} keeps on its disk. A database, uploads or sessions on "
-            "it would split in two behind a balancer, each half with its own writes. If it keeps nothing "
-            "that changes, say so with --stateless; otherwise move its state out first (RDS, EFS). "
-            "Nothing was changed."
+def refuse_two_diverging_copies(source: Instance, request: PairRequest, inside: Inside) -> None:
+    """Refuse to put two copies of changing data behind one balancer: each gets half the writes (C69, C71).
+
+    A look inside that read everything and found nothing needs nobody's word.
+    """
+    if request.stateless or source.tags.get(TAG_STATE) == "none":
+        return
+    if not inside.keeps and not inside.unread:
+        return
+    seen = f"{source.id} keeps {some(inside.keeps)}" if inside.keeps else ""
+    unseen = f"not known is {some(inside.unread)}" if inside.unread else ""
+    raise PreconditionFailed(
+        f"{'; '.join(filter(None, (seen, unseen)))}. A database, uploads or sessions on its own disk would "
+        "split in two behind a balancer, each half with its own writes. If it keeps nothing that changes, "
+        "say so with --stateless; otherwise move its state out first (RDS, EFS). Nothing was changed."
+    )
+
+
+def says_of_the_check(answer: Answer) -> str:
+    """Return why a balancer's check would fail on an answer, and what helps (C55, C56, C59)."""
+    if answer.status in (301, 302, 303, 307, 308):
+        return (
+            f"It redirects to {answer.location or 'another page'}, which no balancer follows; to accept "
+            "redirects would call a site that only shows its installer healthy"
         )
+    if answer.status in (400, 403, 421):
+        return (
+            "Applications that trust certain host names only answer so: the balancer sends the machine's "
+            "address. Let them trust the subnet, or serve a page that asks no application"
+        )
+    if answer.status == 503:
+        return "It may be in maintenance: a page that says so would take every member out at once"
+    return ""
 
 
 def refuse_what_is_no_pair(facts: PairFacts, request: PairRequest) -> None:
@@ -89,6 +116,7 @@ def refuse_what_is_no_pair(facts: PairFacts, request: PairRequest) -> None:
         raise PreconditionFailed(
             f"{facts.answer.url} answers {facts.answer.says} to a request made as the balancer will make it "
             "(the instance's address as Host, no cookies), so the balancer would find no healthy member. "
+            f"{f'{why}. ' if (why := says_of_the_check(facts.answer)) else ''}"
             "Choose a page that answers 200 with --health-path. Nothing was changed."
         )
     if twin is None:

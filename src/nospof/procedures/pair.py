@@ -23,16 +23,18 @@ from nospof.model.cloud import (
 )
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.model.results import PairResult
-from nospof.planning.clone import plan_clone
+from nospof.planning.clone import CloneFacts, plan_clone
 from nospof.planning.concerns import CONSENTS
 from nospof.planning.pair import PairPlan, is_open, plan_pair, resource_name, service_of
 from nospof.planning.pair_rules import PairFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import clone, clone_facts, url_of, wait_until_ok
+from nospof.procedures.looking import look_inside
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import TimedOut, wait_for
 
+HTTP_PORT = 80
 BALANCER_SECONDS = 900.0
 HEALTHY_SECONDS = 600.0
 FIRST_ANSWERS_SECONDS = 30.0
@@ -122,24 +124,37 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
     twin = find_twin(world, source, request.twin_id)
     closed = (closed_group(world, member, request.port) for member in (source, twin) if member)
     rules = [rule for group in source.security_groups for rule in cloud.ingress_rules(group)]
+    if twin:
+        twin_zone, inside = twin.zone, look_inside(world, source)
+    else:
+        asked = clone_request(request)
+        of_clone = clone_facts(world, asked)
+        twin_zone, inside = zone_of_clone(of_clone, asked), of_clone.inside
     return PairFacts(
         source=source,
         twin=twin,
-        twin_zone=twin.zone if twin else zone_of_clone(world, request),
+        twin_zone=twin_zone,
         subnets=cloud.subnets(source.vpc_id),
         closed=tuple(dict.fromkeys(filter(None, closed))),
         clients=tuple(rule for rule in rules if rule.port in (0, request.port)),
         balancer=cloud.load_balancer_named(name),
         target_group=cloud.target_group_named(name),
-        answer=replace(world.probe.get(url_of(source, request.port, request.health_path)), body=""),
+        answer=as_a_balancer_asks(world, source, request),
+        inside=inside,
     )
 
 
-def zone_of_clone(world: World, request: PairRequest) -> str:
+def as_a_balancer_asks(world: World, member: Instance, request: PairRequest) -> Answer:
+    """Ask a member for the page of the check with its own private address as Host, as a balancer does."""
+    host = f"{member.private_ip}:{request.port}" if request.port != HTTP_PORT else member.private_ip
+    answer = world.probe.get(url_of(member, request.port, request.health_path), host=host)
+    return replace(answer, body="")
+
+
+def zone_of_clone(facts: CloneFacts, asked: CloneRequest) -> str:
     """Return where the clone would put the twin; nothing where the clone, asked next, will refuse."""
-    asked = clone_request(request)
     try:
-        return plan_clone(clone_facts(world, asked), asked, "").twin_zone
+        return plan_clone(facts, asked, "").twin_zone
     except PreconditionFailed:
         return ""
 
