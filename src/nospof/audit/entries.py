@@ -135,7 +135,10 @@ def lone_machines(
     for item in estate.of("instance"):
         if ("instance", item.id) in reached:
             continue
-        if reason := why_not_serving(item, is_only=is_only or is_doubtful):
+        reason = why_not_serving(item, is_only=is_only or is_doubtful)
+        if not reason and not is_only and TAG_SERVICE not in item.tags and is_way_out(estate, item):
+            reason = f"{called(item)}: a way out for other machines, and behind no balancer"
+        if reason:
             idle.append(reason)
             continue
         name = item.tags.get(TAG_SERVICE) or item.label
@@ -143,9 +146,14 @@ def lone_machines(
     return lone, idle
 
 
+def called(item: Item) -> str:
+    """Return a machine's label and id, as people call it."""
+    return f"{item.label} ({item.id})" if item.label != item.id else item.id
+
+
 def why_not_serving(item: Item, *, is_only: bool) -> str:
     """Return why an instance behind no front is no service of its own, or an empty string."""
-    who = f"{item.label} ({item.id})" if item.label != item.id else item.id
+    who = called(item)
     if item.tags.get(TAG_TWIN_OF):
         return f"{who}: a twin of {item.tags[TAG_TWIN_OF]}, not serving yet"
     if TAG_SERVICE in item.tags:
@@ -156,6 +164,19 @@ def why_not_serving(item: Item, *, is_only: bool) -> str:
     if is_only or has_public_way(item):
         return ""
     return f"{who}: stands alone, with no public address and behind no balancer"
+
+
+def is_way_out(estate: Estate, machine: Item) -> bool:
+    """Whether other machines leave by this one: a NAT instance."""
+    interfaces = [
+        row.text("NetworkInterfaceId")
+        for row in machine.rows("NetworkInterfaces")
+        if row.text("NetworkInterfaceId")
+    ]
+    return bool(
+        estate.where("route table", "Routes.InstanceId", machine.id)
+        or estate.where("route table", "Routes.NetworkInterfaceId", *interfaces)
+    )
 
 
 def has_public_way(item: Item) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nospof.audit.builder import Service
-from nospof.audit.entries import FRONTS, ROLE_KINDS, Front, why_not_serving
+from nospof.audit.entries import FRONTS, ROLE_KINDS, Front, is_way_out, why_not_serving
 from nospof.audit.parts.edges import machine_of_address, title_of
 from nospof.audit.parts.entry import (
     ADDRESS_TYPES,
@@ -81,19 +81,6 @@ def is_machines_own(estate: Estate, item: Item) -> bool:
         estate.where("target", "Target.Id", *keys)
         or estate.where("classic load balancer", "Instances.InstanceId", machine.id)
         or is_way_out(estate, machine)
-    )
-
-
-def is_way_out(estate: Estate, machine: Item) -> bool:
-    """Whether other machines leave by this one: a NAT instance."""
-    interfaces = [
-        row.text("NetworkInterfaceId")
-        for row in machine.rows("NetworkInterfaces")
-        if row.text("NetworkInterfaceId")
-    ]
-    return bool(
-        estate.where("route table", "Routes.InstanceId", machine.id)
-        or estate.where("route table", "Routes.NetworkInterfaceId", *interfaces)
     )
 
 
