@@ -287,7 +287,10 @@ def classic_balancer(b: Builder, item: Item) -> Requirement:
         label = f"target {who}"
         node = b.add(Node(f"{item.id}/{who}", found, kind="target", label=label), item=target)
         if target is not None and target.text("State") not in ("InService", ""):
-            b.is_off(node.node, f"{target.text('State')} ({target.text('ReasonCode')})")
+            state, reason = target.text("State"), target.text("ReasonCode")
+            # With the balancer itself as the reason, it has not looked yet.
+            is_certain = state == "OutOfService" and reason != "ELB"
+            b.is_off(node.node, f"{state} ({reason})", certain=is_certain)
         parts.append(node)
     if not parts:
         for scaling in b.estate.where("auto scaling group", "LoadBalancerNames", *item.keys):
