@@ -59,7 +59,7 @@ def use_certificate(b: Builder, user: str, key: str) -> None:
     ends = end_of(item)
     is_dead = is_over(item, b.estate.read_at)
     if name not in b.nodes:
-        label = f"certificate {item.label} ({reason})"
+        label = f"certificate {item.label}" if is_dead else f"certificate {item.label} ({reason})"
         event = b.event(f"certificate:{item.id}", "certificate", label, ends or 0.0)
         paths = ["Expiration"] if item.kind.name == "server certificate" else ["NotAfter", "Type", "Status"]
         node = Node(name, UP, (event,), kind="certificate", label=label)
