@@ -168,6 +168,8 @@ def member(b: Builder, scaling: Item, zone: str, instance_id: str) -> On:
     found = place_member(b, scaling, name, zone, f"member {instance_id} of group {scaling.id}", item)
     if row.text("LifecycleState") not in ("InService", "") or row.text("HealthStatus").lower() == "unhealthy":
         b.is_off(name, f"{row.text('LifecycleState')}, {row.text('HealthStatus')}")
+    elif item and item.text("State.Name", "running") not in ("running", "pending"):
+        b.is_off(name, item.text("State.Name"))
     return found
 
 
