@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from nospof.model.estate import UNKNOWN, Estate
+from nospof.cli.options import to_json
+from nospof.model.estate import UNKNOWN, Estate, Use
+from nospof.model.findings import Unread
 from nospof.model.item import Item
+from nospof.model.kinds import KINDS
 from nospof.services.audit import audit_estate
-from support.estates import A, B, account, balancer, described, group, instance, item, target
+from support.estates import A, B, account, balancer, described, group, instance, item, scaling, target
 
 MACHINES = (instance("i-1", A), instance("i-2", B))
 TARGETS = (target("i-1"), target("i-2"))
@@ -53,6 +56,26 @@ def named(values: dict[str, dict[str, Any]]) -> Estate:
     return account(*MACHINES, *ELASTIC, *records)
 
 
+def classic(*states: tuple[str, str, str]) -> Estate:
+    """Two machines behind a balancer of the first generation, which says this of them."""
+    rows = [{"InstanceId": who} for who in EITHER]
+    front = item("classic load balancer", LoadBalancerName="old", AvailabilityZones=[A, B], Instances=rows)
+    told = [
+        item("classic target", LoadBalancerName="old", InstanceId=who, State=state, ReasonCode=why)
+        for who, state, why in states
+    ]
+    return account(*MACHINES, front, *told)
+
+
+WAY_OUT = (
+    instance("i-nat", A, PublicIpAddress="3.3.3.3"),
+    item(
+        "route table",
+        RouteTableId="rtb",
+        Associations=[{"SubnetId": "elsewhere"}],
+        Routes=[{"DestinationCidrBlock": "0.0.0.0/0", "InstanceId": "i-nat"}],
+    ),
+)
 ELASTIC = tuple(
     item("address", AllocationId=f"a-{who}", PublicIp=where, InstanceId=who)
     for who, where in (("i-1", "1.1.1.1"), ("i-2", "2.2.2.2"))
@@ -185,6 +208,29 @@ SHAPES: dict[str, tuple[Estate, Verdicts, int]] = {
         FIRST_PERHAPS,
         13,
     ),
+    "a classic balancer that has not looked at one yet": (
+        classic(("i-1", "InService", "N/A"), ("i-2", "Unknown", "ELB")),
+        FIRST_PERHAPS,
+        13,
+    ),
+    "a classic balancer that found one dead": (
+        classic(("i-1", "InService", "N/A"), ("i-2", "OutOfService", "Instance")),
+        FIRST,
+        10,
+    ),
+    "a member that is stopped, whatever its group says": (
+        account(
+            balancer(),
+            group(),
+            MACHINES[0],
+            instance("i-2", B, State={"Name": "stopped"}),
+            *TARGETS,
+            scaling("g", {"i-1": A, "i-2": B}),
+        ),
+        {("NSP101", f"g/{A}/1", "certain"), ("NSP201", f"zone:{A}", "certain")},
+        10,
+    ),
+    "a way out of a network that serves nobody": (account(*PAIR, *WAY_OUT), set(), 0),
 }
 
 
@@ -193,3 +239,39 @@ def test_the_verdict_is_the_one_worked_out_by_hand(estate: Estate, expected: Ver
     report = audit_estate(estate)
     assert {(one.rule, one.event, one.confidence) for one in report.findings} == expected
     assert report.exit_code == code
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_pair_is_no_whole_answer_where_a_kind_was_not_read(kind: str) -> None:
+    read = [one for one in (*PAIR, listener(WWW)) if one.kind.name != kind]
+    unread = Unread(KINDS[kind].plural, "ec2:Describe", "AccessDenied")
+    assert audit_estate(account(*read, unread=(unread,))).exit_code == 13
+
+
+def test_the_same_account_in_another_order_has_the_same_report() -> None:
+    kept = [
+        item("file system", FileSystemId="fs"),
+        item("mount target", MountTargetId="mt", FileSystemId="fs", AvailabilityZoneName=A),
+        item("database", DBInstanceIdentifier="db", AvailabilityZone=A, Engine="mysql", MultiAZ=False),
+    ]
+    items = (*APART, listener(forward(a=1, b=2)), *kept)
+    uses = [Use(who, "file system", "fs", "serving", "declared") for who in EITHER]
+    uses += [Use(who, "database", "db") for who in EITHER]
+    there = account(*items, uses=tuple(uses))
+    back = account(*reversed(items), uses=tuple(reversed(uses)))
+    assert to_json(audit_estate(there)) == to_json(audit_estate(back))
+
+
+def test_a_certificate_that_has_ended_is_said_to_have_ended_once() -> None:
+    ended = item("certificate", CertificateArn="c", DomainName="example.com", Type="IMPORTED", NotAfter=5)
+    shows = item(
+        "listener",
+        ListenerArn="l",
+        LoadBalancerArn="arn:www",
+        DefaultActions=[WWW],
+        Certificates=[{"CertificateArn": "c"}],
+    )
+    down = next(
+        one for one in audit_estate(account(*PAIR, shows, ended, read_at=9.0)).findings if one.order == 0
+    )
+    assert down.title == "www serves nobody now: certificate example.com is not valid any more"

@@ -117,7 +117,8 @@ def in_order_of_ids(estate: Estate) -> Estate:
     items = {
         kind: tuple(sorted(estate.of(kind), key=lambda one: one.id)) for kind in KINDS if estate.of(kind)
     }
-    return replace(estate, items=items)
+    uses = sorted(estate.uses, key=lambda one: (one.user, one.used_kind, one.used, one.view, one.why))
+    return replace(estate, items=items, uses=tuple(uses))
 
 
 def counts_of(estate: Estate) -> dict[str, int]:
