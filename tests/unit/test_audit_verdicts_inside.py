@@ -11,7 +11,7 @@ from nospof.model.findings import AuditReport, Unread
 from nospof.model.item import Item
 from nospof.model.kinds.inside import SECTIONS
 from nospof.services.audit import audit_estate
-from support.behind import titles, verdict
+from support.behind import audited, titles, verdict
 from support.estates import (
     A,
     B,
@@ -191,6 +191,28 @@ def of_tasks(**second: Any) -> AuditReport:
 def test_a_task_that_has_ended_or_is_unhealthy_leaves_no_spare_now(second: Any, confidence: str) -> None:
     alone = {f"task s/{A}/1", f"zone:{A}"} if confidence else set()
     assert points(of_tasks(**second), confidence or "certain") == alone
+
+
+@pytest.mark.parametrize(
+    ("subnets", "says", "change"),
+    [
+        ([], "give its cluster machines in another zone first", ""),
+        (["s-a"], "give it a subnet in another zone first", ""),
+        (["s-a", "s-b"], "let s keep two tasks, in two zones", "--force-new-deployment"),
+    ],
+)
+def test_tasks_that_are_enough_and_all_in_one_zone_are_placed_anew(
+    subnets: list[str], says: str, change: str
+) -> None:
+    where = {"awsvpcConfiguration": {"subnets": subnets}}
+    fields = {"serviceArn": "s", "serviceName": "s", "desiredCount": 3, "networkConfiguration": where}
+    running = {"group": "service:s", "lastStatus": "RUNNING", "availabilityZone": A}
+    tasks = [item("task", taskArn=f"t-{n}", **running) for n in range(3)]
+    service = item("container service", **fields)
+    (found,) = audited(service, *tasks).findings
+    assert found.remedy.says.endswith(says)
+    assert found.remedy.is_verified is bool(change)
+    assert all(one.endswith(change) and "--desired-count" not in one for one in found.remedy.commands)
 
 
 # Copies of a lone machine's disk --------------------------------------------------------------------------

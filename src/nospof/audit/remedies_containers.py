@@ -37,8 +37,14 @@ def second_task(estate: Estate, item: Item, task: Item | None) -> Proposal:
     says = f"let {item.label} keep two tasks, in two zones"
     if not zone:
         return Proposal(f"{says}: give it a subnet in another zone first")
+    wanted = int(item.number("desiredCount", 1) or 1)
+    if wanted > 1 and not given:
+        return Proposal(f"{says}: give its cluster machines in another zone first")
     cluster = f"--cluster {item.text('clusterArn')} " if item.text("clusterArn") else ""
-    command = f"aws ecs update-service {cluster}--service {item.label} --desired-count 2"
+    # So many are wanted already: they only have to be placed anew.
+    change = "--availability-zone-rebalancing ENABLED --force-new-deployment"
+    command = f"aws ecs update-service {cluster}--service {item.label} "
+    command += change if wanted > 1 else "--desired-count 2"
     return Proposal(
         says, (command,) if estate.is_whole else (), lambda old: with_second_task(old, item, task, zone)
     )
@@ -46,7 +52,8 @@ def second_task(estate: Estate, item: Item, task: Item | None) -> Proposal:
 
 def with_second_task(estate: Estate, item: Item, task: Item | None, zone: str) -> Estate:
     """Return the estate with a task more, and its address wherever clients are sent to the first one's."""
-    estate = estate.changed(item.kind.name, item.id, desiredCount=2)
+    wanted = max(2, int(item.number("desiredCount", 1) or 1))
+    estate = estate.changed(item.kind.name, item.id, desiredCount=wanted)
     if task is None:
         return estate
     attached = task.fields.get("attachments") or ()
