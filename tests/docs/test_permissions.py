@@ -1,46 +1,78 @@
-"""The permissions of the audit, as the paper has them: what the kinds are read with, no more, no less."""
+"""The page of permissions says what the register says, and the policies are ones that IAM takes."""
 
 from __future__ import annotations
 
 import json
 import re
+import runpy
 from pathlib import Path
 
-from nospof.model.kinds import ASKED
-from nospof.model.kinds.additions import ADDITIONS
+import botocore.session
+import pytest
 
-PAPER = Path(__file__).parents[2] / "docs" / "permissions.md"
-ROW = re.compile(r"^\| `([a-z0-9-]+:\w+)` \| (.+) \|$", re.MULTILINE)
+from nospof.cli.render.documents import written
+from nospof.model.permissions import GRANTS, LONGEST_POLICY, actions_of, audit_tells, policy
+from nospof.procedures.registry import PROCEDURES
+
+DOCS = Path(__file__).parents[2] / "docs"
+TOOL = runpy.run_path(str(DOCS / "update_permissions.py"))
 FENCED = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
+READS = ("Describe", "Get", "List", "GET", "Simulate")
+SERVICES = {"elasticloadbalancing": "elbv2"}
+PERMISSIONS_ONLY = {"iam:PassRole"}
+"""Actions that are no call of the API."""
 
 
-def expected() -> dict[str, str]:
-    """Return what each permission tells, by permission."""
-    told: dict[str, dict[str, None]] = {}
-    for kind in ASKED.values():
-        told.setdefault(kind.action or kind.call, {})[kind.plural] = None
-    for addition in ADDITIONS:
-        told.setdefault(addition.action, {})[addition.what] = None
-        if addition.index is not None:
-            told.setdefault(addition.index.action, {})[addition.what] = None
-    return {action: ", ".join(told[action]) for action in sorted(told)}
+def test_the_page_of_permissions_is_fresh():
+    assert (DOCS / "permissions.md").read_text() == TOOL["render"](), "run docs/update_permissions.py"
 
 
-def test_the_table_says_what_each_permission_of_the_audit_tells() -> None:
-    found = dict(ROW.findall(PAPER.read_text()))
-    rows = "\n".join(f"| `{action}` | {tells} |" for action, tells in expected().items())
-    assert found == expected(), f"the table in {PAPER.name} should be:\n{rows}"
+def test_every_policy_stands_on_the_page():
+    shown = [json.loads(one) for one in FENCED.findall((DOCS / "permissions.md").read_text())]
+    assert [policy(name) for name in GRANTS] == sorted(shown, key=[policy(name) for name in GRANTS].index)
 
 
-def test_the_audits_own_policy_grants_exactly_these() -> None:
-    policies = [json.loads(one) for one in FENCED.findall(PAPER.read_text())]
-    (statement,) = next(
-        one["Statement"] for one in policies if one["Statement"][0]["Sid"] == "NospofAuditReads"
-    )
-    wanted = json.dumps(list(expected()), indent=10)
-    assert statement["Action"] == list(expected()), f"the actions in {PAPER.name} should be:\n{wanted}"
+def test_every_procedure_has_its_permissions_and_so_have_the_audit_and_the_keeper():
+    assert set(GRANTS) == {*PROCEDURES, "audit", "keep"}
 
 
-def test_the_audit_asks_for_nothing_that_changes_anything() -> None:
-    reads = ("Describe", "Get", "List", "GET")
-    assert all(action.partition(":")[2].startswith(reads) for action in expected())
+@pytest.mark.parametrize("name", GRANTS)
+def test_a_policy_is_one_that_iam_takes(name):
+    document = policy(name)
+    assert len(json.dumps(document, separators=(",", ":"))) <= LONGEST_POLICY
+    names = [one["Sid"] for one in document["Statement"]]
+    assert all(re.fullmatch(r"[A-Za-z0-9]+", one) for one in names)
+    assert names == sorted(set(names))
+    for statement in document["Statement"]:
+        assert set(statement) - {"Condition"} == {"Sid", "Effect", "Action", "Resource"}
+        assert statement["Action"] == sorted(set(statement["Action"]))
+        assert all(one == "*" or re.fullmatch(r"arn:\*:[a-z0-9]+:[^ ]*", one) for one in statement["Resource"])
+
+
+@pytest.mark.parametrize("name", GRANTS)
+def test_a_policy_is_the_same_bytes_each_time(name):
+    assert written(policy(name)) == written(json.loads(written(policy(name))))
+
+
+@pytest.mark.parametrize("name", [name for name in GRANTS if name != "audit"])
+def test_every_action_is_a_call_that_aws_has(name):
+    session = botocore.session.get_session()
+    for action in set(actions_of(name)) - PERMISSIONS_ONLY:
+        prefix, _, call = action.partition(":")
+        assert call in session.get_service_model(SERVICES.get(prefix, prefix)).operation_names
+
+
+@pytest.mark.parametrize("name", GRANTS)
+def test_what_a_grant_only_looks_at_is_for_every_resource_and_no_write_is_without_bounds(name):
+    unbounded = [
+        (grant.sid, action)
+        for grant in GRANTS[name]
+        for action in grant.actions
+        if grant.resources == ("*",) and not grant.condition and not action.partition(":")[2].startswith(READS)
+    ]
+    assert not unbounded
+
+
+def test_the_audit_asks_for_nothing_that_changes_anything():
+    assert all(action.partition(":")[2].startswith(READS) for action in audit_tells())
+    assert set(actions_of("audit")) == set(audit_tells())

@@ -22,6 +22,10 @@ COMMANDS = {
     "maintain": ("nospof.cli.procedures:maintain", "Take announced maintenance, one member at a time."),
     "drill": ("nospof.cli.drill:drill", "Break one member under load and count what the clients saw."),
     "runs": ("nospof.cli.runs:runs", "List, show and resume runs; keep what dead runs promised."),
+    "permissions": (
+        "nospof.cli.permissions:permissions",
+        "What a procedure asks AWS for, as a policy that grants just that.",
+    ),
     "cloud": ("nospof.cli.cloud:cloud", "The local cloud: an AWS endpoint on this computer."),
     "demo": ("nospof.cli.demo:demo", "The whole story on this computer, without an AWS account."),
 }

@@ -1,0 +1,88 @@
+"""Writes docs/permissions.md from the register of permissions. Run it after changing a call.
+
+.venv/bin/python docs/update_permissions.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nospof.cli.render.documents import written
+from nospof.model.permissions import GRANTS, Grant, audit_tells, policy
+
+PAGE = Path(__file__).with_name("permissions.md")
+HEAD = """\
+# Permissions
+
+What nospof asks AWS for, by what it does. This page is written by `docs/update_permissions.py` from the
+register in `src/nospof/model/permissions.py` and tested to be fresh. `nospof permissions clone --format json`
+prints a policy; below they stand in full. `sts:GetCallerIdentity` needs no permission.
+
+The policies are derived from the calls in the code, and have not been tried against IAM on AWS.
+
+- `nospof clone INSTANCE --plan` and `nospof pair INSTANCE --plan` name the permissions of exactly that plan,
+  and ask EC2 (DryRun) whether each would be granted.
+- An audit that is denied something names it, and its verdict is then "incomplete".
+- `iam:PassRole` is needed only for a source with an instance profile; name its role as the resource.
+- What nospof makes is made under the tag `nospof:run` and, for balancers, with a name that begins with
+  `nospof-`; the policies hold it to that. The instances themselves are the ones you name: narrow
+  `TurnOffAndOn` to yours.
+- `elasticloadbalancing:AddTags` and `ec2:CreateTags` are asked for by AWS when something is created with
+  tags.
+- `drill --fault stop` needs no more than `drill`; every command but `audit` also does what `keep` does.
+- `pair` in an account that has never had a load balancer also needs `iam:CreateServiceLinkedRole` for
+  `elasticloadbalancing.amazonaws.com`, once.
+- `audit --probe` needs [three more](probe.md#permissions).
+"""
+AUDIT = """\
+## What an audit reads
+
+`nospof audit` of a live account reads every kind of resource that it knows, and asks for these permissions
+alone. Each can be denied: what it would have told is then named as not read, and the verdict is "incomplete",
+never "fine". What is asked for once for each balancer, listener or group needs no call where another answer
+tells it already. What matters only where something names it is listed only then: NAT gateways, peerings,
+attachments, VPN and Direct Connect lines where a route leads there, placement groups, launch configurations,
+proxies and keys where something uses them. So are dedicated hosts, spot requests, reservations, the network
+nodes above machines for computing in groups, types that may have local disks, what feeds functions where
+there are brokers, and the status of volumes once an instance's own status says that one is impaired. Up to 20
+health checks of names are asked what they see now. Tags of more than 20 balancers come from the tag index
+(`tag:GetResources`); where that is denied the balancers are asked, and nothing is lost.
+"""
+FOOT = """\
+What may be secret is neither kept in memory nor written by `--save`: user data, the configuration of VPN
+connections with its keys, passwords that wait to be changed, commands of containers. Of environment variables
+only hosts and ARNs are kept, and nothing of those that are called a password, secret, token, credential or
+key.
+"""
+TITLES = {
+    "clone": "Clone an instance",
+    "pair": "Put a pair behind a balancer",
+    "take": "Take announced maintenance (`maintain take`)",
+    "drill": "Break a member on purpose",
+    "keep": "Keep what dead runs promised (`runs keep`)",
+}
+
+
+def fenced(procedure: str) -> str:
+    """Return a policy as a block of code."""
+    return f"```json\n{written(policy(procedure))}\n```"
+
+
+def table(grants: tuple[Grant, ...]) -> str:
+    """Return what each grant is for."""
+    rows = [f"| `{grant.sid}` | {grant.why} |" for grant in grants]
+    return "\n".join(["| Statement | Needed to |", "| --- | --- |", *rows])
+
+
+def render() -> str:
+    """Return the page."""
+    parts = [HEAD]
+    for procedure, title in TITLES.items():
+        parts.append(f"## {title}\n\n{table(GRANTS[procedure])}\n\n{fenced(procedure)}\n")
+    rows = [f"| `{action}` | {tells} |" for action, tells in audit_tells().items()]
+    tells = "\n".join(["| Permission | Tells |", "| --- | --- |", *rows])
+    return "\n".join([*parts, AUDIT, fenced("audit"), "", tells, "", FOOT])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render())

@@ -1,0 +1,286 @@
+"""What each procedure asks AWS for: the one register of it, and the policy that grants exactly this.
+
+A new call goes into the grant it belongs to, or into a new one; the page of permissions is written
+from here, and the tests run every procedure with its own policy, and without each of its actions.
+
+Writes are narrowed where AWS has a way: by the name of what nospof makes, which begins with `nospof-`,
+by the tag of the run, by the keys of tags, by who gets a role. An instance that is stopped and
+started is whichever one is named on the command line, so these are for every instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nospof.model.cloud import TAG_RUN
+from nospof.model.kinds import ASKED
+from nospof.model.kinds.additions import ADDITIONS
+
+LONGEST_POLICY = 6144
+"""Characters of a managed policy, white space not counted (IAM, "IAM and AWS STS quotas")."""
+
+VERSION = "2012-10-17"
+EC2 = "arn:*:ec2:*:*:"
+GROUPS = "arn:*:elasticloadbalancing:*:*:targetgroup/nospof-*/*"
+BALANCERS = "arn:*:elasticloadbalancing:*:*:loadbalancer/app/nospof-*/*"
+OF_A_RUN = {"StringLike": {f"aws:RequestTag/{TAG_RUN}": "*"}}
+OWN_KEYS = {"ForAllValues:StringLike": {"aws:TagKeys": "nospof:*"}, "Null": {"aws:TagKeys": "false"}}
+"""With no keys at all, "all of them" would hold, and DeleteTags would take every tag off."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Permissions that are needed for one thing.
+
+    Args:
+        sid: the statement's name.
+        why: what they are needed for.
+        actions: as IAM spells them.
+        resources: what they are for.
+        condition: as a policy has it.
+    """
+
+    sid: str
+    why: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...] = ("*",)
+    condition: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def statement(self) -> dict[str, Any]:
+        """The grant as a statement of a policy."""
+        made: dict[str, Any] = {
+            "Sid": self.sid,
+            "Effect": "Allow",
+            "Action": sorted(self.actions),
+            "Resource": sorted(self.resources),
+        }
+        return {**made, "Condition": dict(self.condition)} if self.condition else made
+
+
+def look(*actions: str) -> Grant:
+    """Return the grant of reads; AWS narrows none of them to a resource."""
+    return Grant("Look", "look at what is there", tuple(sorted(set(actions))))
+
+
+def ec2(*kinds: str) -> tuple[str, ...]:
+    """Return all resources of some kinds of EC2; images and snapshots belong to no account."""
+    return tuple(f"{EC2}{kind}/*" for kind in kinds)
+
+
+# What several procedures do ------------------------------------------------------------------------
+
+POWER = Grant(
+    "TurnOffAndOn",
+    "stop the instance, and start it whatever happens",
+    ("ec2:StartInstances", "ec2:StopInstances"),
+    ec2("instance"),
+)
+PROMISE = Grant(
+    "MarkInstances",
+    "write on an instance what was promised and what it is, under own keys, and take that off again",
+    ("ec2:CreateTags", "ec2:DeleteTags"),
+    ec2("instance"),
+    OWN_KEYS,
+)
+FORESEE = Grant(
+    "AskWhetherAllowed", "ask IAM about calls that have no DryRun", ("iam:SimulatePrincipalPolicy",)
+)
+MAY_STOP = (
+    "autoscaling:DescribeAutoScalingInstances",
+    "ec2:DescribeInstanceAttribute",
+    "ec2:DescribeInstanceStatus",
+    "ec2:DescribeInstances",
+)
+KEEPS = ("ec2:DescribeImages", "ec2:DescribeInstanceStatus", "ec2:DescribeInstances", "ec2:DescribeSnapshots")
+
+# Clone -----------------------------------------------------------------------------------------------
+
+CLONE_LOOKS = (
+    *MAY_STOP,
+    *KEEPS,
+    "ec2:DescribeInstanceTypeOfferings",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribePlacementGroups",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSubnets",
+)
+COPY = (
+    POWER,
+    PROMISE,
+    FORESEE,
+    Grant("CopyDisks", "take the image", ("ec2:CreateImage",), ec2("instance")),
+    Grant(
+        "CopyDisksIntoOwn",
+        "take it under the tag of the run",
+        ("ec2:CreateImage",),
+        ec2("image", "snapshot"),
+        OF_A_RUN,
+    ),
+    Grant(
+        "LaunchFrom",
+        "launch the twin with what the source has",
+        ("ec2:RunInstances",),
+        ec2("image", "key-pair", "network-interface", "placement-group", "security-group", "subnet"),
+    ),
+    Grant(
+        "LaunchOwn",
+        "launch it under the tag of the run",
+        ("ec2:RunInstances",),
+        ec2("instance", "volume"),
+        OF_A_RUN,
+    ),
+    Grant(
+        "PassTheRole",
+        "give the twin the instance profile of the source, if it has one; name its role here to narrow it",
+        ("iam:PassRole",),
+        condition={"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+    ),
+    Grant(
+        "MakePlacementGroup",
+        "keep twin and source off one rack (--same-zone)",
+        ("ec2:CreatePlacementGroup",),
+        ec2("placement-group"),
+        OF_A_RUN,
+    ),
+    Grant(
+        "UsePlacementGroup",
+        "move the source into it while it is off (--same-zone)",
+        ("ec2:ModifyInstancePlacement",),
+        ec2("instance", "placement-group"),
+    ),
+)
+
+
+def tag_what_is_made(*operations: str) -> Grant:
+    """Return the grant to tag what these operations make, while they make it."""
+    return Grant(
+        "TagWhatIsMade",
+        "put the tags of the run, and the twin's own, on what is being made",
+        ("ec2:CreateTags",),
+        condition={"StringEquals": {"ec2:CreateAction": list(operations)}},
+    )
+
+
+COPY_MAKES = ("CreateImage", "CreatePlacementGroup", "RunInstances")
+
+# Pair ------------------------------------------------------------------------------------------------
+
+ENTRY_LOOKS = (
+    "ec2:DescribeSecurityGroups",
+    "elasticloadbalancing:DescribeListeners",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeTags",
+    "elasticloadbalancing:DescribeTargetGroupAttributes",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
+)
+ENTRY = (
+    Grant(
+        "MakeSecurityGroup",
+        "make the balancer's security group under the tag of the run",
+        ("ec2:CreateSecurityGroup",),
+        ec2("security-group"),
+        OF_A_RUN,
+    ),
+    Grant("MakeItInTheNetwork", "make it in the VPC", ("ec2:CreateSecurityGroup",), ec2("vpc")),
+    Grant(
+        "OpenPorts",
+        "let clients reach the balancer, and the balancer the instances",
+        ("ec2:AuthorizeSecurityGroupIngress",),
+        ec2("security-group"),
+    ),
+    Grant(
+        "BuildEntry",
+        "make target group, balancer and listener, and put members in",
+        (
+            "elasticloadbalancing:CreateListener",
+            "elasticloadbalancing:CreateLoadBalancer",
+            "elasticloadbalancing:CreateTargetGroup",
+            "elasticloadbalancing:ModifyTargetGroupAttributes",
+            "elasticloadbalancing:RegisterTargets",
+        ),
+        (BALANCERS, GROUPS),
+    ),
+    Grant(
+        "TagEntry",
+        "put the tags of run and service on them while they are made",
+        ("elasticloadbalancing:AddTags",),
+        (BALANCERS, GROUPS),
+        {"StringEquals": {"elasticloadbalancing:CreateAction": ["CreateLoadBalancer", "CreateTargetGroup"]}},
+    ),
+)
+
+# The procedures --------------------------------------------------------------------------------------
+
+AUDIT_SID = "NospofAuditReads"
+
+
+def audit_tells() -> dict[str, str]:
+    """Return what each permission of the audit tells, by permission."""
+    told: dict[str, dict[str, None]] = {}
+    for kind in ASKED.values():
+        told.setdefault(kind.action or kind.call, {})[kind.plural] = None
+    for addition in ADDITIONS:
+        told.setdefault(addition.action, {})[addition.what] = None
+        if addition.index is not None:
+            told.setdefault(addition.index.action, {})[addition.what] = None
+    return {action: ", ".join(told[action]) for action in sorted(told)}
+
+
+GRANTS: dict[str, tuple[Grant, ...]] = {
+    "audit": (replace(look(*audit_tells()), sid=AUDIT_SID),),
+    "clone": (look(*CLONE_LOOKS), *COPY, tag_what_is_made(*COPY_MAKES)),
+    "pair": (
+        look(*CLONE_LOOKS, *ENTRY_LOOKS),
+        *COPY,
+        tag_what_is_made(*COPY_MAKES, "CreateSecurityGroup"),
+        *ENTRY,
+    ),
+    "take": (
+        look(
+            *MAY_STOP,
+            "ec2:DescribeInstanceTypes",
+            "elasticloadbalancing:DescribeTags",
+            "elasticloadbalancing:DescribeTargetGroups",
+            "elasticloadbalancing:DescribeTargetHealth",
+        ),
+        POWER,
+        PROMISE,
+        FORESEE,
+        Grant(
+            "DrainAndPutBack",
+            "take the member out of its target groups, whoever made them, and put it back",
+            ("elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"),
+            ("arn:*:elasticloadbalancing:*:*:targetgroup/*/*",),
+        ),
+    ),
+    "drill": (
+        look(
+            *MAY_STOP,
+            "elasticloadbalancing:DescribeListeners",
+            "elasticloadbalancing:DescribeLoadBalancerAttributes",
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "elasticloadbalancing:DescribeTags",
+            "elasticloadbalancing:DescribeTargetGroups",
+            "elasticloadbalancing:DescribeTargetHealth",
+        ),
+        POWER,
+        PROMISE,
+    ),
+    "keep": (look(*KEEPS), POWER, replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff")),
+}
+"""By procedure, as the command line names them; `keep` is what `runs keep` and every run begin with."""
+
+
+def policy(procedure: str) -> dict[str, Any]:
+    """Return the policy that grants a procedure what it needs, and no more."""
+    statements = sorted((grant.statement for grant in GRANTS[procedure]), key=lambda one: one["Sid"])
+    return {"Version": VERSION, "Statement": statements}
+
+
+def actions_of(procedure: str) -> tuple[str, ...]:
+    """Return the IAM actions of a procedure, each once, sorted."""
+    return tuple(sorted({action for grant in GRANTS[procedure] for action in grant.actions}))
