@@ -178,7 +178,6 @@ def calls_of_the_adapter() -> set[str]:
 NEEDS_NO_PERMISSION = {"sts:GetCallerIdentity"}
 NEVER_CALLED = {
     "ec2:DescribeAvailabilityZones": "zones",
-    "ec2:DescribeVolumes": "volumes",
     "ec2:RebootInstances": "reboot_instance",
 }
 ASKED_FOR_BY_AWS = {"elasticloadbalancing:AddTags", "iam:PassRole", "iam:SimulatePrincipalPolicy"}

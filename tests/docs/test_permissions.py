@@ -33,7 +33,7 @@ def test_every_policy_stands_on_the_page():
 
 
 def test_every_procedure_has_its_permissions_and_so_have_the_audit_and_the_keeper():
-    assert set(GRANTS) == {*PROCEDURES, "audit", "keep"}
+    assert set(GRANTS) == {*PROCEDURES, "audit", "keep", "undo"}
 
 
 @pytest.mark.parametrize("name", GRANTS)
@@ -46,7 +46,9 @@ def test_a_policy_is_one_that_iam_takes(name):
     for statement in document["Statement"]:
         assert set(statement) - {"Condition"} == {"Sid", "Effect", "Action", "Resource"}
         assert statement["Action"] == sorted(set(statement["Action"]))
-        assert all(one == "*" or re.fullmatch(r"arn:\*:[a-z0-9]+:[^ ]*", one) for one in statement["Resource"])
+        assert all(
+            one == "*" or re.fullmatch(r"arn:\*:[a-z0-9]+:[^ ]*", one) for one in statement["Resource"]
+        )
 
 
 @pytest.mark.parametrize("name", GRANTS)
@@ -68,7 +70,9 @@ def test_what_a_grant_only_looks_at_is_for_every_resource_and_no_write_is_withou
         (grant.sid, action)
         for grant in GRANTS[name]
         for action in grant.actions
-        if grant.resources == ("*",) and not grant.condition and not action.partition(":")[2].startswith(READS)
+        if grant.resources == ("*",)
+        and not grant.condition
+        and not action.partition(":")[2].startswith(READS)
     ]
     assert not unbounded
 

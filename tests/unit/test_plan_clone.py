@@ -244,9 +244,28 @@ def test_the_plan_lists_each_write_in_order(request_, state, expected):
     assert operations(plan(request_, state=state)) == expected
 
 
-def test_the_permissions_are_those_of_the_writes_each_once():
+def test_the_permissions_are_those_of_the_writes_each_once_and_those_that_aws_asks_for_beside():
     made = plan(SAME_ZONE).plan
-    assert made.permissions == tuple(dict.fromkeys(f"ec2:{call.operation}" for call in made.calls))
+    assert "CreateTags" in operations(plan(SAME_ZONE))
+    named = tuple(dict.fromkeys(f"ec2:{call.operation}" for call in made.calls))
+    assert sorted(made.permissions) == sorted({*named, "iam:PassRole"})
+    assert len(set(made.permissions)) == len(made.permissions)
+
+
+def test_what_is_launched_and_copied_is_rehearsed_with_the_tags_it_will_have():
+    calls = {call.operation: call for call in plan(SAME_ZONE).plan.calls}
+    tagged = {
+        name: {one["ResourceType"] for one in calls[name].parameters["TagSpecifications"]}
+        for name in ("CreatePlacementGroup", "CreateImage", "RunInstances")
+    }
+    assert tagged == {
+        "CreatePlacementGroup": {"placement-group"},
+        "CreateImage": {"image", "snapshot"},
+        "RunInstances": {"instance", "volume"},
+    }
+    for name in tagged:
+        for one in calls[name].parameters["TagSpecifications"]:
+            assert TAG_RUN in {pair["Key"] for pair in one["Tags"]}
 
 
 def test_only_a_twin_in_the_sources_zone_needs_a_placement_group():

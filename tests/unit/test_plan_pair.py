@@ -427,3 +427,24 @@ def test_everything_made_carries_the_run_and_the_service():
 def test_what_the_operator_should_know_is_said_and_only_then(warning, request_, changes):
     assert warning in "\n".join(plan(request_, **changes).plan.warnings)
     assert warning not in "\n".join(plan(request_).plan.warnings)
+
+
+def test_the_permissions_name_those_that_aws_asks_for_beside_the_calls():
+    also = set(plan().plan.permissions) - {call.permission for call in plan().plan.calls}
+    assert also == {
+        "elasticloadbalancing:AddTags",
+        "elasticloadbalancing:ModifyTargetGroupAttributes",
+    }
+
+
+def test_what_is_made_is_asked_about_with_the_tags_it_will_have_and_under_its_name():
+    made = plan().plan.calls
+    for call in made:
+        if call.operation in ("CreateTargetGroup", "CreateLoadBalancer"):
+            assert {pair["Key"] for pair in call.parameters["Tags"]} == {TAG_RUN, TAG_SERVICE}
+        if call.service == "elbv2":
+            assert call.on
+            assert all("/nospof-" in one for one in call.on)
+            assert set(call.tags) == {TAG_RUN, TAG_SERVICE}
+    (group,) = (call for call in made if call.operation == "CreateSecurityGroup")
+    assert group.parameters["TagSpecifications"][0]["ResourceType"] == "security-group"

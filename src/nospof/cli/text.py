@@ -18,6 +18,10 @@ def plan_text(plan: Plan) -> str:
     lines.append("Calls, in this order:")
     width = max(len(call.permission) for call in plan.calls)
     lines += [f"  {n:2} {call.permission:{width}}  {call.says}" for n, call in enumerate(plan.calls, 1)]
+    named = {call.permission for call in plan.calls}
+    beside = [action for action in plan.permissions if action not in named]
+    if beside:
+        lines.append(f"They also need: {', '.join(beside)}")
     if plan.warnings:
         lines.append("Know before you say yes:")
         lines += [f"  - {warning}" for warning in plan.warnings]

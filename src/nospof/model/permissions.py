@@ -26,6 +26,7 @@ EC2 = "arn:*:ec2:*:*:"
 GROUPS = "arn:*:elasticloadbalancing:*:*:targetgroup/nospof-*/*"
 BALANCERS = "arn:*:elasticloadbalancing:*:*:loadbalancer/app/nospof-*/*"
 OF_A_RUN = {"StringLike": {f"aws:RequestTag/{TAG_RUN}": "*"}}
+MADE_BY_A_RUN = {"StringLike": {f"aws:ResourceTag/{TAG_RUN}": "*"}}
 OWN_KEYS = {"ForAllValues:StringLike": {"aws:TagKeys": "nospof:*"}, "Null": {"aws:TagKeys": "false"}}
 """With no keys at all, "all of them" would hold, and DeleteTags would take every tag off."""
 
@@ -94,6 +95,32 @@ MAY_STOP = (
     "ec2:DescribeInstanceStatus",
     "ec2:DescribeInstances",
 )
+AROUND = Grant(
+    "LookAround",
+    "see what would keep the instance from coming back, or break when it moves; each can be denied, and what "
+    "it would tell is then named as not checked",
+    (
+        "ec2:DescribeAddresses",
+        "ec2:DescribeSpotInstanceRequests",
+        "ec2:DescribeVolumes",
+        "kms:DescribeKey",
+        "route53:ListHostedZones",
+        "route53:ListResourceRecordSets",
+        "servicequotas:GetServiceQuota",
+    ),
+)
+INSIDE = Grant(
+    "LookInside",
+    "look inside the instance through Systems Manager; where it is denied, that is named as not checked",
+    ("ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation", "ssm:SendCommand"),
+)
+LIFT = Grant(
+    "LiftStopProtection",
+    "lift it for the moment and set it again (--override-stop-protection); leave this out where nobody does "
+    "that, for IAM cannot hold it to this one attribute",
+    ("ec2:ModifyInstanceAttribute",),
+    ec2("instance"),
+)
 KEEPS = ("ec2:DescribeImages", "ec2:DescribeInstanceStatus", "ec2:DescribeInstances", "ec2:DescribeSnapshots")
 
 # Clone -----------------------------------------------------------------------------------------------
@@ -108,6 +135,9 @@ CLONE_LOOKS = (
     "ec2:DescribeSubnets",
 )
 COPY = (
+    AROUND,
+    INSIDE,
+    LIFT,
     POWER,
     PROMISE,
     FORESEE,
@@ -213,6 +243,43 @@ ENTRY = (
     ),
 )
 
+# Undo ------------------------------------------------------------------------------------------------
+
+TAKE_APART = (
+    Grant(
+        "TakeAwayOwn",
+        "take away what carries the tag of a run",
+        (
+            "ec2:DeletePlacementGroup",
+            "ec2:DeleteSecurityGroup",
+            "ec2:DeleteSnapshot",
+            "ec2:DeregisterImage",
+            "ec2:TerminateInstances",
+        ),
+        ec2("image", "instance", "placement-group", "security-group", "snapshot"),
+        MADE_BY_A_RUN,
+    ),
+    Grant(
+        "TakeAwayEntry",
+        "take balancer and target group away, which carry it too",
+        ("elasticloadbalancing:DeleteLoadBalancer", "elasticloadbalancing:DeleteTargetGroup"),
+        (BALANCERS, GROUPS),
+        MADE_BY_A_RUN,
+    ),
+    Grant(
+        "ClosePorts",
+        "no longer let the balancer reach the instances",
+        ("ec2:RevokeSecurityGroupIngress",),
+        ec2("security-group"),
+    ),
+    Grant(
+        "DrainOrPutBack",
+        "drain the twin out, and keep the source in meanwhile",
+        ("elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"),
+        (GROUPS,),
+    ),
+)
+
 # The procedures --------------------------------------------------------------------------------------
 
 AUDIT_SID = "NospofAuditReads"
@@ -247,6 +314,8 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
             "elasticloadbalancing:DescribeTargetGroups",
             "elasticloadbalancing:DescribeTargetHealth",
         ),
+        AROUND,
+        INSIDE,
         POWER,
         PROMISE,
         FORESEE,
@@ -270,7 +339,13 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         POWER,
         PROMISE,
     ),
-    "keep": (look(*KEEPS), POWER, replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff")),
+    "undo": (look(*KEEPS, *ENTRY_LOOKS, "ec2:DescribePlacementGroups"), POWER, PROMISE, *TAKE_APART),
+    "keep": (
+        look(*KEEPS),
+        POWER,
+        LIFT,
+        replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"),
+    ),
 }
 """By procedure, as the command line names them; `keep` is what `runs keep` and every run begin with."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from nospof.model.cloud import Tags
+
 WITHOUT_DRY_RUN = frozenset({"ModifyInstancePlacement"})
 """The EC2 writes that have no DryRun; asked to rehearse, they would be made in earnest."""
 
@@ -15,6 +17,9 @@ class PlannedCall:
 
     Parameters that are known only later (the id of an image not yet taken) hold a stand-in and
     are named in `placeholders`, so that nobody takes the stand-in for the real value.
+
+    `on` is what a call without a rehearsal is about: the ends of ARNs, "targetgroup/nospof-shop/0"; none
+    for whatever there is. `tags` are those it carries then. Policies can depend on both.
     """
 
     service: str
@@ -22,12 +27,29 @@ class PlannedCall:
     parameters: dict[str, Any]
     says: str
     placeholders: tuple[str, ...] = ()
+    on: tuple[str, ...] = ()
+    tags: Tags = field(default_factory=dict)
+
+    @property
+    def prefix(self) -> str:
+        """IAM's name of the service."""
+        return "elasticloadbalancing" if self.service == "elbv2" else self.service
 
     @property
     def permission(self) -> str:
-        """The IAM action the call needs."""
-        prefix = "elasticloadbalancing" if self.service == "elbv2" else self.service
-        return f"{prefix}:{self.operation}"
+        """The IAM action the call is named after."""
+        return f"{self.prefix}:{self.operation}"
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """Every IAM action the call needs: its own, then those that AWS or the adapter adds to it."""
+        beside = {
+            "ec2:CreateTags": "TagSpecifications" in self.parameters,
+            "iam:PassRole": "IamInstanceProfile" in self.parameters,
+            "elasticloadbalancing:AddTags": self.service == "elbv2" and "Tags" in self.parameters,
+            "elasticloadbalancing:ModifyTargetGroupAttributes": self.operation == "CreateTargetGroup",
+        }
+        return (self.permission, *(action for action, is_needed in beside.items() if is_needed))
 
     @property
     def can_rehearse(self) -> bool:
@@ -50,4 +72,4 @@ class Plan:
     @property
     def permissions(self) -> tuple[str, ...]:
         """The IAM actions the plan's writes need, each once, in order."""
-        return tuple(dict.fromkeys(call.permission for call in self.calls))
+        return tuple(dict.fromkeys(action for call in self.calls for action in call.permissions))

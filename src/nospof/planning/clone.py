@@ -191,14 +191,16 @@ def clone_calls(
     source: Instance, image_name: str, twin: LaunchRequest, token: str, *, lifts_protection: bool
 ) -> tuple[PlannedCall, ...]:
     """Return the writes of a clone, in order; those of stop protection only where it was on."""
-    image_tags = [
-        {"ResourceType": kind, "Tags": [{"Key": TAG_RUN, "Value": token}]} for kind in ("image", "snapshot")
-    ]
+    of_this_run = {TAG_RUN: token}
     calls = [
         PlannedCall(
             "ec2",
             "CreatePlacementGroup",
-            {"GroupName": twin.placement_group, "Strategy": "spread"},
+            {
+                "GroupName": twin.placement_group,
+                "Strategy": "spread",
+                "TagSpecifications": tag_specifications(of_this_run, "placement-group"),
+            },
             f"make the spread placement group {twin.placement_group}",
         ),
         PlannedCall(
@@ -214,11 +216,18 @@ def clone_calls(
             "ModifyInstancePlacement",
             {"InstanceId": source.id, "GroupName": twin.placement_group},
             f"move {source.id} into it, so that it never shares a rack with its twin",
+            on=(f"instance/{source.id}", f"placement-group/{twin.placement_group}"),
+            tags=source.tags,
         ),
         PlannedCall(
             "ec2",
             "CreateImage",
-            {"InstanceId": source.id, "Name": image_name, "NoReboot": True, "TagSpecifications": image_tags},
+            {
+                "InstanceId": source.id,
+                "Name": image_name,
+                "NoReboot": True,
+                "TagSpecifications": tag_specifications(of_this_run, "image", "snapshot"),
+            },
             f"take the image {image_name} of its disks",
         ),
         PlannedCall("ec2", "StartInstances", {"InstanceIds": [source.id]}, f"start {source.id} again"),
@@ -260,12 +269,7 @@ def launch_parameters(twin: LaunchRequest) -> dict[str, object]:
         "SubnetId": twin.subnet_id,
         "MinCount": 1,
         "MaxCount": 1,
-        "TagSpecifications": [
-            {
-                "ResourceType": "instance",
-                "Tags": [{"Key": key, "Value": value} for key, value in sorted(twin.tags.items())],
-            }
-        ],
+        "TagSpecifications": tag_specifications(twin.tags, "instance", "volume"),
     }
     if twin.security_groups:
         parameters["SecurityGroupIds"] = list(twin.security_groups)
@@ -274,6 +278,16 @@ def launch_parameters(twin: LaunchRequest) -> dict[str, object]:
     if twin.profile_arn:
         parameters["IamInstanceProfile"] = {"Arn": twin.profile_arn}
     return parameters
+
+
+def tag_specifications(tags: Tags, *kinds: str) -> list[dict[str, object]]:
+    """Return the tags of what is made, as EC2 takes them: who may make it can depend on them."""
+    return [{"ResourceType": kind, "Tags": tag_pairs(tags)} for kind in kinds]
+
+
+def tag_pairs(tags: Tags) -> list[dict[str, str]]:
+    """Return tags as AWS takes them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def warnings_of(facts: CloneFacts, subnet: Subnet) -> tuple[str, ...]:

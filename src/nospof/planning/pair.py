@@ -24,6 +24,7 @@ from nospof.model.cloud import (
 )
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import PairRequest
+from nospof.planning.clone import tag_pairs, tag_specifications
 from nospof.planning.concerns import some
 from nospof.planning.pair_rules import (
     PairFacts,
@@ -176,24 +177,27 @@ def pair_calls(
     source, name, port = facts.source, balancer.name, request.port
     twin_id = facts.twin.id if facts.twin else source.id
     not_yet = () if facts.twin else ("Targets",)
-    marks = [
-        {"Key": key, "Value": value}
-        for key, value in ((TAG_SERVICE, balancer.tags[TAG_SERVICE]), (TAG_STATE, "none"))
-    ]
+    marks = tag_pairs({TAG_SERVICE: balancer.tags[TAG_SERVICE], TAG_STATE: "none"})
+    tags = tag_pairs(balancer.tags)
+    group_arn, balancer_arn = f"targetgroup/{name}/0", f"loadbalancer/app/{name}/0"
     listen = {"Port": request.listener_port, "Protocol": "HTTP"}
     return (
-        *entry_calls(facts, request, name),
+        *entry_calls(facts, request, balancer),
         PlannedCall(
             "elbv2",
             "CreateTargetGroup",
-            {"Name": name, "Port": port, "VpcId": source.vpc_id},
+            {"Name": name, "Port": port, "VpcId": source.vpc_id, "Tags": tags},
             f"make the target group {name}, checked with GET {request.health_path}",
+            on=(group_arn,),
+            tags=balancer.tags,
         ),
         PlannedCall(
             "elbv2",
             "CreateLoadBalancer",
-            {"Name": name, "Subnets": list(balancer.subnet_ids)},
+            {"Name": name, "Subnets": list(balancer.subnet_ids), "Tags": tags},
             f"make the load balancer {name} in {len(balancer.subnet_ids)} zones",
+            on=(balancer_arn,),
+            tags=balancer.tags,
         ),
         PlannedCall(
             "elbv2",
@@ -201,6 +205,8 @@ def pair_calls(
             listen,
             f"listen on port {request.listener_port}",
             ("LoadBalancerArn", "TargetGroupArn"),
+            on=(balancer_arn,),
+            tags=balancer.tags,
         ),
         PlannedCall(
             "elbv2",
@@ -208,6 +214,8 @@ def pair_calls(
             {"Targets": [{"Id": twin_id, "Port": port}]},
             "register the twin, let the balancer check it, and ask it for a page",
             ("TargetGroupArn", *not_yet),
+            on=(group_arn,),
+            tags=balancer.tags,
         ),
         PlannedCall(
             "elbv2",
@@ -215,6 +223,8 @@ def pair_calls(
             {"Targets": [{"Id": source.id, "Port": port}]},
             f"register {source.id} beside it",
             ("TargetGroupArn",),
+            on=(group_arn,),
+            tags=balancer.tags,
         ),
         PlannedCall(
             "ec2",
@@ -232,12 +242,20 @@ def pair_calls(
     )
 
 
-def entry_calls(facts: PairFacts, request: PairRequest, name: str) -> tuple[PlannedCall, ...]:
+def entry_calls(
+    facts: PairFacts, request: PairRequest, balancer: LoadBalancerRequest
+) -> tuple[PlannedCall, ...]:
     """Return the writes that let clients reach the balancer, and the balancer the instances."""
+    name = balancer.name
     made = PlannedCall(
         "ec2",
         "CreateSecurityGroup",
-        {"GroupName": name, "Description": f"clients of {name}", "VpcId": facts.source.vpc_id},
+        {
+            "GroupName": name,
+            "Description": f"clients of {name}",
+            "VpcId": facts.source.vpc_id,
+            "TagSpecifications": tag_specifications(balancer.tags, "security-group"),
+        },
         f"make the security group {name} for the balancer",
     )
     clients = (
