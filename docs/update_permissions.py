@@ -26,10 +26,9 @@ The policies are derived from the calls in the code, and have not been tried aga
 - `iam:PassRole` is needed only for a source with an instance profile; name its role as the resource.
 - What nospof makes is made under the tag `nospof:run` and, for balancers, with a name that begins with
   `nospof-`; the policies hold it to that. So do those that take it away again: what does not carry that tag
-  is not theirs. The instances themselves are the ones you name: narrow
-  `TurnOffAndOn` to yours.
-- What pre-flight may not read (a key, names, quotas, what is inside) is told as not checked; nothing is refused
-  for it.
+  is not theirs. The instances themselves are the ones you name: narrow `TurnOffAndOn` to yours.
+- What pre-flight may not read (a key, names, quotas, what is inside) is told as not checked; nothing is
+  refused for it.
 - `elasticloadbalancing:AddTags` and `ec2:CreateTags` are asked for by AWS when something is created with
   tags.
 - `drill --fault stop` needs no more than `drill`; every command but `audit` also does what `keep` does.

@@ -18,7 +18,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 TOOL = runpy.run_path(str(DOCS / "update_permissions.py"))
 FENCED = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 READS = ("Describe", "Get", "List", "GET", "Simulate")
-SERVICES = {"elasticloadbalancing": "elbv2"}
+SERVICES = {"elasticloadbalancing": "elbv2", "servicequotas": "service-quotas"}
 PERMISSIONS_ONLY = {"iam:PassRole"}
 """Actions that are no call of the API."""
 

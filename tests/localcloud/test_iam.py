@@ -175,6 +175,20 @@ def test_tags_can_be_asked_for_on_what_is_made(local_cloud):
     assert launching(local_cloud, *rest, TagSpecifications=tagged("instance", "volume")) == "DryRunOperation"
 
 
+def test_an_id_in_a_tag_is_a_text_and_no_resource(local_cloud):
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "twin-of", "Value": "i-0123456789abcdef0"}]}]
+    tagged_one = {"StringLike": {"aws:RequestTag/twin-of": "*"}}
+    may = (
+        statement("ec2:RunInstances", resource="arn:*:ec2:*:*:instance/*", **tagged_one),
+        statement(
+            "ec2:RunInstances", resource=["arn:*:ec2:*:*:volume/*", "arn:*:ec2:*:*:network-interface/*"]
+        ),
+        statement("ec2:RunInstances", resource="arn:*:ec2:*::image/*"),
+        statement("ec2:CreateTags"),
+    )
+    assert launching(local_cloud, *may, TagSpecifications=tags) == "DryRunOperation"
+
+
 def test_handing_a_role_to_an_instance_needs_to_pass_it_to_ec2(local_cloud):
     iam = local_cloud.client("iam")
     iam.create_role(RoleName="site", AssumeRolePolicyDocument="{}")

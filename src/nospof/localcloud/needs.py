@@ -21,12 +21,15 @@ PREFIXES = {
     "elbv2": "elasticloadbalancing",
     "opensearch": "es",
     "resourcegroupstaggingapi": "tag",
+    "service-quotas": "servicequotas",
 }
 """IAM's name of a service, where it is not boto3's."""
 OTHER_NAMES = {"s3:ListBuckets": "s3:ListAllMyBuckets"}
 KNOW_NO_RESOURCE = ("ec2:Describe", "elasticloadbalancing:Describe", "autoscaling:Describe")
 
 EC2_ID = re.compile(r"(ami|eni|i|sg|snap|subnet|vol|vpc)-[0-9a-f]{8,17}")
+NAME_NOTHING = ("Tags", "TagSpecifications", "ClientToken", "Description")
+"""Parameters in which an id is a text like any other."""
 EC2_KINDS = {
     "ami": "image",
     "eni": "network-interface",
@@ -127,7 +130,8 @@ class Request:
         """Return the ARNs of what the call names."""
         given = self.parameters
         if self.prefix == "ec2":
-            found = {self._ec2_arn(EC2_KINDS[one[1]], one[0]) for one in _ids(given)}
+            named = {key: value for key, value in given.items() if key not in NAME_NOTHING}
+            found = {self._ec2_arn(EC2_KINDS[one[1]], one[0]) for one in _ids(named)}
             group = given.get("GroupName") or (given.get("Placement") or {}).get("GroupName")
             if group and self.operation in (
                 "RunInstances",
@@ -144,7 +148,20 @@ class Request:
             return next(
                 ([given[name]] for name in ELB_ARNS if given.get(name)), given.get("ResourceArns") or []
             )
+        if self.action == "ssm:SendCommand":
+            return self._commanded()
         return sorted({text for text in _texts(given) if text.startswith("arn:")})
+
+    def _commanded(self) -> list[str]:
+        """Return the ARNs of the document and the instances of a command; of AWS's own, nobody's account."""
+        partition, region, account = self.place
+        document = self.parameters.get("DocumentName", "")
+        owner = "" if document.startswith("AWS-") else account
+        instances = self.parameters.get("InstanceIds") or ["*"]
+        return [
+            f"arn:{partition}:ssm:{region}:{owner}:document/{document}",
+            *(f"arn:{partition}:ec2:{region}:{account}:instance/{one}" for one in instances),
+        ]
 
     def _roles(self) -> list[str]:
         profile = self.parameters.get("IamInstanceProfile")

@@ -112,7 +112,13 @@ AROUND = Grant(
 INSIDE = Grant(
     "LookInside",
     "look inside the instance through Systems Manager; where it is denied, that is named as not checked",
-    ("ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation", "ssm:SendCommand"),
+    ("ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation"),
+)
+RUN_INSIDE = Grant(
+    "RunInside",
+    "run the look there, a script that changes nothing",
+    ("ssm:SendCommand",),
+    (f"{EC2}instance/*", "arn:*:ssm:*:*:document/AWS-RunShellScript"),
 )
 LIFT = Grant(
     "LiftStopProtection",
@@ -137,6 +143,7 @@ CLONE_LOOKS = (
 COPY = (
     AROUND,
     INSIDE,
+    RUN_INSIDE,
     LIFT,
     POWER,
     PROMISE,
@@ -316,6 +323,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         ),
         AROUND,
         INSIDE,
+        RUN_INSIDE,
         POWER,
         PROMISE,
         FORESEE,

@@ -191,18 +191,8 @@ def clone_calls(
     source: Instance, image_name: str, twin: LaunchRequest, token: str, *, lifts_protection: bool
 ) -> tuple[PlannedCall, ...]:
     """Return the writes of a clone, in order; those of stop protection only where it was on."""
-    of_this_run = {TAG_RUN: token}
     calls = [
-        PlannedCall(
-            "ec2",
-            "CreatePlacementGroup",
-            {
-                "GroupName": twin.placement_group,
-                "Strategy": "spread",
-                "TagSpecifications": tag_specifications(of_this_run, "placement-group"),
-            },
-            f"make the spread placement group {twin.placement_group}",
-        ),
+        placement_call(twin.placement_group, token),
         PlannedCall(
             "ec2",
             "CreateTags",
@@ -219,17 +209,7 @@ def clone_calls(
             on=(f"instance/{source.id}", f"placement-group/{twin.placement_group}"),
             tags=source.tags,
         ),
-        PlannedCall(
-            "ec2",
-            "CreateImage",
-            {
-                "InstanceId": source.id,
-                "Name": image_name,
-                "NoReboot": True,
-                "TagSpecifications": tag_specifications(of_this_run, "image", "snapshot"),
-            },
-            f"take the image {image_name} of its disks",
-        ),
+        image_call(source.id, image_name, token),
         PlannedCall("ec2", "StartInstances", {"InstanceIds": [source.id]}, f"start {source.id} again"),
         protection_call(source.id, on=True),
         PlannedCall(
@@ -248,6 +228,28 @@ def clone_calls(
     if not twin.placement_group:
         left_out |= {"CreatePlacementGroup", "ModifyInstancePlacement"}
     return tuple(call for call in calls if call.operation not in left_out)
+
+
+def placement_call(name: str, token: str) -> PlannedCall:
+    """Return the write that makes a spread placement group."""
+    tags = tag_specifications({TAG_RUN: token}, "placement-group")
+    return PlannedCall(
+        "ec2",
+        "CreatePlacementGroup",
+        {"GroupName": name, "Strategy": "spread", "TagSpecifications": tags},
+        f"make the spread placement group {name}",
+    )
+
+
+def image_call(instance_id: str, name: str, token: str) -> PlannedCall:
+    """Return the write that takes the image."""
+    tags = tag_specifications({TAG_RUN: token}, "image", "snapshot")
+    return PlannedCall(
+        "ec2",
+        "CreateImage",
+        {"InstanceId": instance_id, "Name": name, "NoReboot": True, "TagSpecifications": tags},
+        f"take the image {name} of its disks",
+    )
 
 
 def protection_call(instance_id: str, *, on: bool) -> PlannedCall:
