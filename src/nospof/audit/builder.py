@@ -131,6 +131,7 @@ class Builder:
         self.add(Node(name, root, kind="service", label=name))
         for finish in self._finishers:
             finish(self)
+        self._let_unplaced_stand_anywhere()
         self.service.members = self.machines
         self.service.topology = Topology(
             name,
@@ -145,6 +146,14 @@ class Builder:
             if not needed.issuperset(names_in(state.copies)):
                 self.service.possible_states.add(state.name)
         return self.service
+
+    def _let_unplaced_stand_anywhere(self) -> None:
+        """Let what stands in a zone nobody could tell perhaps fall with each zone that others stand in."""
+        zones = [one for one in self._events if one.startswith("zone:")]
+        for node in list(self.nodes.values()):
+            if SOMEWHERE in node.possible_domains:
+                possible = tuple(dict.fromkeys((*node.possible_domains, *zones)))
+                self.change(node.name, possible_domains=possible)
 
     # What interpreters ask for --------------------------------------------------------------------
 
