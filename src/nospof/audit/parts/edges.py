@@ -19,6 +19,8 @@ def distribution(b: Builder, item: Item) -> Requirement:
     behaviours = [item.text("DefaultCacheBehavior.TargetOriginId")]
     behaviours += [row.text("TargetOriginId") for row in item.rows("CacheBehaviors.Items")]
     ways = [origin_or_group(b, item, one) for one in dict.fromkeys(behaviours) if one]
+    if item.is_unknown("CacheBehaviors.Items"):
+        b.not_read(f"where distribution {title_of(item)} sends some of its clients")
     distinct = list(dict.fromkeys(ways)) or [b.unread(f"origins of distribution {title_of(item)}")]
     if len(distinct) > 1:
         b.assume("clients of a distribution are spread evenly over the origins that serve different paths")
