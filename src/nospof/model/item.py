@@ -151,13 +151,12 @@ class Item(Record):
     @cached_property
     def tags(self) -> dict[str, str]:
         """The item's tags; what is unknown about them is left out."""
-        pairs = self.fields.get("Tags") or self.fields.get("TagList") or ()
-        if not isinstance(pairs, (list, tuple)):
-            return {}
+        listed = (self.fields.get("Tags"), self.fields.get("TagList"))
+        pairs = next((each for each in listed if isinstance(each, (list, tuple)) and each), ())
         return {
             str(one["Key"]): str(one.get("Value", ""))
             for one in pairs
-            if isinstance(one, Mapping) and "Key" in one
+            if isinstance(one, Mapping) and "Key" in one and one.get("Value") is not UNKNOWN
         }
 
     @property
