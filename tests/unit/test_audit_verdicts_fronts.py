@@ -67,6 +67,19 @@ def classic(*states: tuple[str, str, str]) -> Estate:
     return account(*MACHINES, front, *told)
 
 
+def distribution(behaviours: Any) -> Item:
+    return item(
+        "distribution",
+        Id="D",
+        DomainName="d.cloudfront.net",
+        Enabled=True,
+        Origins={"Items": [{"Id": "o", "DomainName": "arn:www"}]},
+        DefaultCacheBehavior={"TargetOriginId": "o"},
+        CacheBehaviors={"Items": behaviours},
+    )
+
+
+TAGGED = (instance("i-1", A, Tags=UNKNOWN), MACHINES[1])
 WAY_OUT = (
     instance("i-nat", A, PublicIpAddress="3.3.3.3"),
     item(
@@ -229,6 +242,37 @@ SHAPES: dict[str, tuple[Estate, Verdicts, int]] = {
         ),
         {("NSP101", f"g/{A}/1", "certain"), ("NSP201", f"zone:{A}", "certain")},
         10,
+    ),
+    "a machine that may stand in the zone of the other": (
+        described(balancer(), group(), instance("i-1", UNKNOWN), MACHINES[1], *TARGETS),
+        {("NSP201", f"zone:{B}", "possible")},
+        13,
+    ),
+    "a network balancer of which one zone is told": (
+        described(balancer(Type="network", zones=(UNKNOWN, B)), group(), *MACHINES, *TARGETS),
+        set(),
+        0,
+    ),
+    "a target that nobody can tell beside one": (
+        described(balancer(), group(), MACHINES[0], TARGETS[0], target(UNKNOWN)),
+        FIRST_PERHAPS,
+        13,
+    ),
+    "a target that nobody can tell alone": (
+        described(balancer(), group(), target(UNKNOWN)),
+        {("NSP901", "unread:targets of www", "possible")},
+        13,
+    ),
+    "a distribution of which some paths lead nobody can tell where": (
+        described(*PAIR, distribution(UNKNOWN)),
+        set(),
+        13,
+    ),
+    "a distribution of one path": (described(*PAIR, distribution([])), set(), 0),
+    "a machine whose tags nobody can tell": (
+        account(balancer(Tags=[{"Key": "nospof:service", "Value": UNKNOWN}]), group(), *TAGGED, *TARGETS),
+        set(),
+        13,
     ),
     "a way out of a network that serves nobody": (account(*PAIR, *WAY_OUT), set(), 0),
 }

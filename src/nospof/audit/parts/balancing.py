@@ -149,13 +149,7 @@ def group(b: Builder, balancer: Item, zones: list[str], key: str) -> Requirement
     targets = b.estate.where("target", "TargetGroupArn", *item.keys)
     if b.estate.is_unread("target") and not targets and not answering:
         return b.unread(f"targets of {item.label}")
-    parts: list[tuple[str, Requirement]] = []
-    for target in targets:
-        zone = zone_of_target(b, target)
-        if zone and zones and "" not in zones and zone not in zones:
-            b.service.outside.append((item.label, target))
-            continue
-        parts.append((zone, target_node(b, item, target)))
+    parts = registered_targets(b, item, zones, targets)
     if not targets:
         parts += promised_targets(b, item, answering)
     needs: Requirement = AnyOf(tuple(part for _, part in parts))
@@ -170,6 +164,27 @@ def group(b: Builder, balancer: Item, zones: list[str], key: str) -> Requirement
     if answering and not targets and b.estate.is_whole and not b.estate.is_unread("target"):
         b.is_off(name, "without a registered target")
     return b.add(node, item=item, facts=facts)
+
+
+def registered_targets(
+    b: Builder, item: Item, zones: list[str], targets: tuple[Item, ...]
+) -> list[tuple[str, Requirement]]:
+    """Return zone and need of each target of a group that a balancer in these zones may send to."""
+    parts: list[tuple[str, Requirement]] = []
+    for target in targets:
+        if target.is_unknown("Target.Id"):
+            continue
+        zone = zone_of_target(b, target)
+        if zone and zones and "" not in zones and zone not in zones:
+            b.service.outside.append((item.label, target))
+            continue
+        parts.append((zone, target_node(b, item, target)))
+    if any(one.is_unknown("Target.Id") for one in targets):
+        b.not_read(f"some targets of {item.label}")
+        if parts:
+            # Such a one may be a spare, or a machine that is here already, by another port.
+            parts.append(("", Unknown(NEVER, UP)))
+    return parts
 
 
 def promised_targets(b: Builder, item: Item, groups: list[Item]) -> list[tuple[str, Requirement]]:
@@ -199,8 +214,8 @@ def within_zones(
     """Return what a balancer needs that sends to its own zone only: a zone with leg and target."""
     found: list[Requirement] = []
     for number, zone in enumerate(zones, 1):
-        # Where a target's zone was not read, it is in one of these; its possible domains say the rest.
-        local = [part for where, part in parts if where in ("", zone)]
+        # Where a target's zone or a leg's was not read, they meet; possible domains say the rest.
+        local = [part for where, part in parts if where in ("", zone) or not (zone or where in zones)]
         where = zone or f"its zone {number}"
         label = f"targets of {group_name} in {where}"
         here = b.add(Node(label, AnyOf(tuple(local)), kind="target zone", label=label), zone=zone)
