@@ -20,8 +20,8 @@ prints a policy; below they stand in full. `sts:GetCallerIdentity` needs no perm
 
 The policies are derived from the calls in the code, and have not been tried against IAM on AWS.
 
-- `nospof clone INSTANCE --plan` and `nospof pair INSTANCE --plan` name the permissions of exactly that plan,
-  and ask EC2 (DryRun) whether each would be granted.
+- `nospof clone INSTANCE --plan`, `nospof pair INSTANCE --plan` and `nospof runs undo RUN --plan` name the
+  permissions of exactly that plan, and ask EC2 (DryRun) whether each would be granted.
 - An audit that is denied something names it, and its verdict is then "incomplete".
 - `iam:PassRole` is needed only for a source with an instance profile; name its role as the resource.
 - What nospof makes is made under the tag `nospof:run` and, for balancers, with a name that begins with

@@ -20,8 +20,10 @@ from nospof.procedures.guarantee import keep_guarantees
 from nospof.procedures.maintain import take
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES
+from nospof.procedures.undo import undo
 from nospof.runtime.memory import Killed, MemorySteps
 from support.memory_world import Mortal, memory_world, one_instance
+from support.undoing import things, told
 
 TOKEN = "run-1"
 
@@ -43,6 +45,11 @@ def take_case():
     return cloud, take, TakeRequest(result.members[0])
 
 
+def undo_case():
+    cloud = one_instance()
+    return cloud, undo, told(cloud, "pair", "run-0")
+
+
 def same_zone_case():
     cloud = one_instance(zone_count=1)
     return cloud, clone, CloneRequest(cloud.the_instance.id, same_zone=True)
@@ -58,9 +65,12 @@ CASES = {
     "clone": clone_case,
     "pair": pair_case,
     "take": take_case,
+    "undo": undo_case,
     "clone in the same zone": same_zone_case,
     "clone of a protected one": protected_case,
 }
+GROWN = {"take": (0, 0), "pair": (1, 1), "undo": (-1, -1)}
+"""How many twins with their image, and how many ways in, there are more than before; else one and none."""
 
 
 def steps_of(case):
@@ -96,11 +106,12 @@ def assert_whole(cloud: MemoryCloud, case: str, before: dict[str, int]):
     assert TAG_GUARANTEE not in source.tags
     assert cloud.is_stop_protected(source.id) == ("protected" in case)
     grown = {kind: count - before[kind] for kind, count in counts(cloud).items()}
-    twin = 0 if case == "take" else 1
-    entry = 1 if case == "pair" else 0
+    twin, entry = GROWN.get(case, (1, 0))
     assert grown == {"images": twin, "instances": twin, "groups": entry, "balancers": entry}
     for group in cloud.target_groups():
         assert [target.is_healthy for target in cloud.targets(group.arn)] == [True, True]
+    if case == "undo":
+        assert things(cloud) == things(one_instance())
 
 
 @pytest.mark.parametrize(("case", "side", "name"), STEPS)

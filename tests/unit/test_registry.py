@@ -5,13 +5,13 @@ needs a new SCHEMA and a new listing, never a change of an old one.
 """
 
 import dataclasses
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.plans import Plan
-from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest
+from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest, UndoRequest
 from nospof.model.runs import Run
 from nospof.procedures.guarantee import promise
 from nospof.procedures.pair import pair
@@ -19,6 +19,7 @@ from nospof.procedures.registry import PLANNED_RUN, PROCEDURES, SCHEMA
 from nospof.runtime.memory import MemorySteps
 from nospof.services import procedures as service
 from support.memory_world import memory_world, one_instance
+from support.undoing import told
 
 CLONE = [
     "look at the instance and what surrounds it",
@@ -82,6 +83,28 @@ HISTORY = {
         ],
     },
 }
+UNDO = [
+    "look at what the run made and who uses it",
+    "ask the cloud whether it would allow each call",
+    "promise that the source stays on",
+    "have the source serve",
+    "drain everybody else",
+    "delete the load balancer",
+    "delete the target group",
+    "close the instances to the balancer",
+    "give the members the marks they had",
+    "terminate the twin",
+    "deregister the image",
+    "delete its snapshots",
+    "delete the placement group",
+    "delete the balancer's security group",
+    "release the promise",
+]
+HISTORY["2"] = HISTORY["1"] | {
+    "undo of a clone": [*UNDO[:3], *UNDO[9:12], UNDO[14]],
+    "undo of a clone in the same zone": [*UNDO[:3], *UNDO[9:13], UNDO[14]],
+    "undo of a pair": [*UNDO[:12], *UNDO[13:]],
+}
 
 
 class Unloaded(MemorySteps):
@@ -117,6 +140,18 @@ def with_twin():
     return cloud
 
 
+def made(procedure, **asked):
+    def build():
+        cloud = one_instance(zone_count=1 if asked else 3)
+        told(cloud, procedure, "run-0", **asked)
+        source = cloud.the_instance  # It came back outside its placement group, where there is one.
+        cloud._instances[source.id] = dataclasses.replace(source, placement_group="")
+        return cloud
+
+    return build
+
+
+OF_PAIR = {"run_id": "run-0", "service": "www", "clients_are_back": True}
 SITUATIONS = {
     "clone": (one_instance, CloneRequest, {}),
     "clone in the same zone": (lambda: one_instance(zone_count=1), CloneRequest, {"same_zone": True}),
@@ -124,6 +159,9 @@ SITUATIONS = {
     "pair": (one_instance, PairRequest, {"stateless": True}),
     "pair with a twin": (with_twin, PairRequest, {"stateless": True}),
     "take": (paired, TakeRequest, {}),
+    "undo of a clone": (made("clone"), UndoRequest, {"run_id": "run-0"}),
+    "undo of a clone in the same zone": (made("clone", same_zone=True), UndoRequest, {"run_id": "run-0"}),
+    "undo of a pair": (made("pair"), UndoRequest, OF_PAIR),
     "drill": (paired, DrillRequest, {"service": "www", "fault": "stop"}),
 }
 
@@ -211,10 +249,14 @@ class Told:
 
 
 class Began:
-    """The journal, as far as it says where a run began."""
+    """The journal, as far as it says where a run began, and which others there are."""
 
-    def __init__(self, place):
+    def __init__(self, place, *others):
         self._place = place
+        self._others = others
+
+    def runs(self):
+        return self._others
 
     def run(self, run_id):
         return Run(run_id, "clone", {}, "interrupted", 0.0, 0.0, place=self._place)
@@ -255,6 +297,44 @@ def test_a_run_that_began_elsewhere_is_not_resumed_here_and_nothing_is_touched()
     elsewhere = Began("999999999999/eu-west-1")
     with pytest.raises(PreconditionFailed, match=r"999999999999/eu-west-1.*Nothing was changed"):
         service.resume(memory_world(cloud), Told(cloud), elsewhere, dead, "run-1")
+    assert cloud.writes == []
+
+
+@pytest.mark.parametrize(("state", "is_over"), [("done", True), ("interrupted", True), ("refused", False)])
+def test_a_run_that_is_taken_apart_cannot_go_on(state, is_over):
+    cloud = one_instance()
+    runtime = Told(cloud)
+    outcome = service.run(memory_world(cloud), runtime, dead, "clone", CloneRequest(cloud.the_instance.id))
+    undo = Run("undo-1", "undo", {"run_id": outcome.run_id}, state, 0.0, 0.0)
+    runs = Began(runtime.places[outcome.run_id], undo)
+    cloud.calls.clear()
+    with pytest.raises(PreconditionFailed, match="undo-1") if is_over else nullcontext():
+        service.resume(memory_world(cloud), runtime, runs, dead, outcome.run_id)
+    assert len(runtime.found) == (1 if is_over else 2)
+
+
+def test_nobody_resumes_a_run_while_it_is_undone_and_one_that_is_worked_on_is_not_undone():
+    cloud, held = one_instance(), []
+
+    @contextmanager
+    def claim(run_id):
+        held.append(run_id)
+        yield True
+        held.remove(run_id)
+
+    class Watched(Told):
+        def resume(self, run_id, *, take_over=False):
+            assert held == ([] if run_id.startswith("clone") else ["run-0"])
+            return super().resume(run_id)
+
+    request = told(cloud, "clone", "run-0")
+    service.run(memory_world(cloud), Watched(cloud), claim, "undo", request)
+    assert len(cloud.instances()) == 1
+
+    request = told(cloud, "clone", "run-9")
+    cloud.calls.clear()
+    with pytest.raises(PreconditionFailed, match="another process works on run-9"):
+        service.run(memory_world(cloud), Told(cloud), lambda _run: nullcontext(False), "undo", request)
     assert cloud.writes == []
 
 

@@ -21,7 +21,7 @@ COMMANDS = {
     "pair": ("nospof.cli.procedures:pair", "Put an instance and its twin behind a load balancer."),
     "maintain": ("nospof.cli.procedures:maintain", "Take announced maintenance, one member at a time."),
     "drill": ("nospof.cli.drill:drill", "Break one member under load and count what the clients saw."),
-    "runs": ("nospof.cli.runs:runs", "List, show and resume runs; keep what dead runs promised."),
+    "runs": ("nospof.cli.runs:runs", "List, show, resume, stop and undo runs; keep what dead runs promised."),
     "permissions": (
         "nospof.cli.permissions:permissions",
         "What a procedure asks AWS for, as a policy that grants just that.",
@@ -118,6 +118,8 @@ def told(error: NospofError) -> str:
         lines = [f"nospof: {error.run_id} failed at '{error.step}': {error}"]
         lines += [f"  {sentence}" for sentence in error.exists]
         lines.append(f"  resume it: nospof runs resume {error.run_id}")
+        if error.run_id.startswith(("clone-", "pair-")):
+            lines.append(f"  or take apart what it made: nospof runs undo {error.run_id} --plan")
         lines.append(f"  look at it: nospof runs show {error.run_id}")
     return "\n".join(lines)
 

@@ -103,6 +103,8 @@ def perform(procedure: str, request: Any, warning: str, options: dict[str, Any])
     is_json = options["output_format"] == "json"
     with Watch(quiet=is_json) as watch:
         world = bootstrap.open_world(watch, options["region"], options["profile"])
+        if "about" in options:
+            service.refuse_elsewhere(world, options["about"])
         if options.get("plan_only"):
             plan = service.plan(world, procedure, request)
             click.echo(to_json(plan) if is_json else plan_text(plan))

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nospof import bootstrap
-from nospof.cli.options import cloud_options, format_option, to_json
+from nospof.cli.options import cloud_options, format_option, plan_options, to_json
 from nospof.errors import NospofError, PreconditionFailed
 from nospof.model.runs import Run
 
@@ -31,7 +31,7 @@ NOT_RUNNING = {
 
 @click.group()
 def runs() -> None:
-    """List, show and resume runs; keep what dead runs promised."""
+    """List, show, resume, stop and undo runs; keep what dead runs promised."""
 
 
 @runs.command("list")
@@ -67,6 +67,13 @@ def show(run_id: str, output_format: str) -> None:
         click.echo(f"  {run.error}")
     if run.state in ("interrupted", "elsewhere", "failed"):
         click.echo(f"resume it: nospof runs resume {run.id}")
+    say_how_to_undo(run)
+
+
+def say_how_to_undo(run: Run) -> None:
+    """Say how a run is undone, where it made anything."""
+    if run.procedure in ("clone", "pair") and run.state in ("interrupted", "failed", "done"):
+        click.echo(f"or take apart what it made: nospof runs undo {run.id} --plan")
 
 
 @runs.command("resume")
@@ -110,8 +117,34 @@ def stop(run_id: str) -> None:
         bootstrap.wait_until_dead(run_id)
     if ended.state == "interrupted":
         click.echo(f"{run_id} has stopped; resume it: nospof runs resume {run_id}")
+        say_how_to_undo(ended)
     else:
         click.echo(f"{run_id} was at its end and is {ended.state}")
+
+
+@runs.command("undo")
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "--clients-are-back",
+    is_flag=True,
+    help="Your word that no client comes in through the load balancer any more.",
+)
+@plan_options
+@format_option
+@cloud_options
+def undo(run_id: str, *, clients_are_back: bool, **options: Any) -> None:
+    """Take apart what a clone or a pair made, back to the one instance that served before.
+
+    The instance serves throughout. Only what carries the run's tag is taken away; what does not is named
+    and left alone. See all of it first with --plan.
+    """
+    from nospof.cli.procedures import perform
+    from nospof.services.undoing import undo_request
+
+    run = bootstrap.open_journal().run(run_id)
+    request = undo_request(run, clients_are_back=clients_are_back)
+    options["about"] = run
+    perform("undo", request, f"This takes apart what {run_id} made.", options)
 
 
 @runs.command("keep")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nospof.model.drill import Phase, Verdict
 from nospof.model.plans import Plan
-from nospof.model.results import CloneResult, DrillResult, PairResult, TakeResult, TimeOff
+from nospof.model.results import CloneResult, DrillResult, PairResult, TakeResult, TimeOff, UndoResult
 from nospof.services.procedures import Outcome
 
 
@@ -57,6 +57,8 @@ def describe_result(outcome: Outcome) -> str:
             f"{result.instance_id} is back in service after {result.seconds_out_of_service:.1f} s out of it; "
             f"cleared: {cleared}"
         )
+    if isinstance(result, UndoResult):
+        return undo_text(result)
     return str(result)
 
 
@@ -95,6 +97,14 @@ def pair_text(result: PairResult) -> str:
         f"next: point your name at {result.url} and see: nospof audit --service {result.service}",
         f"then: nospof drill {result.service}",
     ]
+    return "\n".join(lines)
+
+
+def undo_text(result: UndoResult) -> str:
+    """Return what is served by whom again, what went, and what is left."""
+    lines = [f"{result.instance_id} serves alone again, at {result.url}"]
+    lines += [f"  gone: {what}" for what in result.removed]
+    lines += [f"  left alone: {what}" for what in result.left_alone]
     return "\n".join(lines)
 
 

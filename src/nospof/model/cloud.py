@@ -247,6 +247,15 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Seat:
+    """A place in a target group: a port of the instance it belongs to."""
+
+    group_arn: str
+    group_name: str
+    port: int
+
+
+@dataclass(frozen=True)
 class LoadBalancerRequest:
     """An application load balancer to make; its name is its identity (AWS: at most 32 characters)."""
 

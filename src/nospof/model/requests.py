@@ -89,6 +89,38 @@ class TakeRequest:
 
 
 @dataclass(frozen=True)
+class UndoRequest:
+    """Take apart what a clone or a pair made, back to the single instance.
+
+    Args:
+        run_id: the run to undo; what carries its tag goes, and nothing else.
+        instance_id: the source, which serves alone afterwards.
+        twin_id: the twin that the run made or found, as its journal has it; empty where it has none.
+        image_id: likewise the image.
+        service: the service that a pair made; empty for a clone.
+        url: where the service is asked; empty takes the source's address on `port`.
+        port: the port the source serves on.
+        path: the page to ask for.
+        answered: whether the source answered there when the run began.
+        service_before, state_before: the source's marks before the run.
+        clients_are_back: the owner's word that no client comes in through the balancer any more.
+    """
+
+    run_id: str
+    instance_id: str = ""
+    twin_id: str = ""
+    image_id: str = ""
+    service: str = ""
+    url: str = ""
+    port: int = 80
+    path: str = "/"
+    answered: bool = False
+    service_before: str = ""
+    state_before: str = ""
+    clients_are_back: bool = False
+
+
+@dataclass(frozen=True)
 class DrillRequest:
     """Break one member of a service under load and count what the clients saw.
 

@@ -81,6 +81,20 @@ class TakeResult:
 
 
 @dataclass(frozen=True)
+class UndoResult:
+    """A service that is served by its one instance again.
+
+    `left_alone` names what there is still, and why it was not taken away.
+    """
+
+    run_id: str
+    instance_id: str
+    url: str
+    removed: tuple[str, ...]
+    left_alone: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DrillResult:
     """What a drill found."""
 

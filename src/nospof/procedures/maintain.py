@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
 from nospof.model.answers import Answer
-from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Target
+from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Seat, Target
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
 from nospof.planning.clone import refuse_what_another_run_holds
@@ -33,12 +34,9 @@ MOVED_BY_STOP_AND_START = frozenset(
 
 
 @dataclass(frozen=True)
-class Membership:
+class Membership(Seat):
     """A target group the instance serves in, and the others that serve there now."""
 
-    group_arn: str
-    group_name: str
-    port: int
     is_in_service: bool
     answer: Answer
     others: tuple[Target, ...]
@@ -162,7 +160,7 @@ def promise_at(world: World, instance_id: str, run_id: str) -> float:
     return world.clock.now()
 
 
-def drain(world: World, instance_id: str, memberships: tuple[Membership, ...]) -> str:
+def drain(world: World, instance_id: str, memberships: Sequence[Seat]) -> str:
     """Take a member out of its groups, wait until nothing of it is left there (C75), or put it back.
 
     One step for all groups: out of some and in the others would be neither drained nor serving. That
@@ -186,7 +184,7 @@ def drain(world: World, instance_id: str, memberships: tuple[Membership, ...]) -
     return instance_id
 
 
-def refuse_last_one(world: World, instance_id: str, group: Membership) -> None:
+def refuse_last_one(world: World, instance_id: str, group: Seat) -> None:
     """Raise when nobody else is healthy in the group now."""
     targets = world.cloud.targets(group.group_arn)
     if not any(target.is_healthy for target in targets if target.instance_id != instance_id):
@@ -196,7 +194,7 @@ def refuse_last_one(world: World, instance_id: str, group: Membership) -> None:
         )
 
 
-def wait_drained(world: World, instance_id: str, group: Membership) -> None:
+def wait_drained(world: World, instance_id: str, group: Seat) -> None:
     """Wait until the balancer has let go of the member."""
 
     def mine(targets: tuple[Target, ...]) -> list[Target]:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from nospof.model.plans import Plan
-from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest
+from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest, UndoRequest
 from nospof.planning.clone import plan_clone
 from nospof.planning.pair import plan_pair
+from nospof.planning.undo import plan_undo
 from nospof.ports.world import World
 from nospof.procedures.clone import clone, clone_facts
 from nospof.procedures.drill import drill
 from nospof.procedures.maintain import take
 from nospof.procedures.pair import clone_request, pair, pair_facts
 from nospof.procedures.rehearse import rehearse
+from nospof.procedures.undo import undo, undo_facts
 
 PLANNED_RUN = "RUN"
 """Stands in a plan where a run's id will stand."""
@@ -66,6 +68,12 @@ def pair_plan(world: World, request: PairRequest) -> Plan:
     return with_unchecked(plan, rehearse(world, plan))
 
 
+def undo_plan(world: World, request: UndoRequest) -> Plan:
+    """Return what undoing a run would do now, rehearsed."""
+    plan = plan_undo(undo_facts(world, request), request, PLANNED_RUN).plan
+    return with_unchecked(plan, rehearse(world, plan))
+
+
 def with_unchecked(plan: Plan, unchecked: tuple[str, ...]) -> Plan:
     """Return the plan with what could not be rehearsed among its warnings."""
     return Plan(
@@ -85,10 +93,11 @@ PROCEDURES: dict[str, Procedure] = {
         Procedure("clone", CloneRequest, clone, "the source is as it was when this ends", clone_plan),
         Procedure("pair", PairRequest, pair, "the source serves throughout", pair_plan),
         Procedure("drill", DrillRequest, drill, "the member runs and serves again when this ends"),
+        Procedure("undo", UndoRequest, undo, "the source serves throughout", undo_plan),
         Procedure("take", TakeRequest, take, "the member runs and serves again when this ends"),
     )
 }
 
-SCHEMA = "1"
+SCHEMA = "2"
 """The version of the stories. A run can be resumed only by the schema that began it, so this changes
 whenever a step is added, removed, renamed or moved."""

@@ -11,6 +11,11 @@ THERE_ALREADY = frozenset(
 )
 """What an earlier run for the same service made; it is adopted."""
 
+IN_USE = frozenset(
+    {"DependencyViolation", "InvalidPlacementGroup.InUse", "InvalidSnapshot.InUse", "ResourceInUse"}
+)
+"""What is needed by something that goes before it."""
+
 
 def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
     """Rehearse each call the cloud can rehearse; return what could not be checked, a sentence each.
@@ -27,7 +32,7 @@ def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
         except CloudError as error:
             if error.retryable:
                 raise
-            if error.code in THERE_ALREADY:
+            if error.code in THERE_ALREADY | IN_USE:
                 continue
             refused.append(f"{call.permission} ({call.says}): {error.code or error}")
     if refused:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -10,6 +12,7 @@ from typing import Any, Protocol
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.plans import Plan
+from nospof.model.requests import UndoRequest
 from nospof.model.runs import Run
 from nospof.ports.world import World
 from nospof.procedures.guarantee import Claim, keep_guarantees, parse_guarantee
@@ -76,7 +79,27 @@ def run(world: World, runtime: Runtime, claim: Claim, procedure: str, request: A
     """
     kept = keep_guarantees(world, claim)
     run_id = new_run_id(procedure, world.clock.now())
-    return Outcome(run_id, runtime.run(procedure, request, run_id, place_of(world)), kept)
+    with undone_by(request, claim):
+        return Outcome(run_id, runtime.run(procedure, request, run_id, place_of(world)), kept)
+
+
+@contextmanager
+def undone_by(request: Any, claim: Claim) -> Iterator[None]:
+    """While this lasts, nobody resumes the run that a request undoes.
+
+    Raises:
+        PreconditionFailed: somebody works on it.
+    """
+    if not isinstance(request, UndoRequest):
+        yield
+        return
+    with claim(request.run_id) as is_ours:
+        if is_ours is False:
+            raise PreconditionFailed(
+                f"another process works on {request.run_id} now. Wait for it; see: nospof runs list. "
+                "Nothing was changed."
+            )
+        yield
 
 
 def resume(
@@ -89,14 +112,33 @@ def resume(
         PreconditionFailed: it is about another account or region than the one in use.
         NospofError: as `run`.
     """
-    began, here = runs.run(run_id).place, place_of(world)
-    if began != here:
+    run = runs.run(run_id)
+    refuse_elsewhere(world, run)
+    undone = next((one for one in runs.runs() if undoes(one, run_id)), None)
+    if undone:
         raise PreconditionFailed(
-            f"{run_id} is about {began}, and this is {here}; choose its account and region with --profile "
-            "and --region. Nothing was changed."
+            f"{run_id} is taken apart by {undone.id}, so it cannot go on. Begin a new one, or see: nospof "
+            f"runs show {undone.id}. Nothing was changed."
         )
     kept = keep_guarantees(world, claim)
-    return Outcome(run_id, runtime.resume(run_id, take_over=take_over), kept)
+    request = UndoRequest(**run.request) if run.procedure == "undo" else None
+    with undone_by(request, claim):
+        return Outcome(run_id, runtime.resume(run_id, take_over=take_over), kept)
+
+
+def undoes(run: Run, run_id: str) -> bool:
+    """Whether a run has begun to take another one apart."""
+    return run.procedure == "undo" and run.request["run_id"] == run_id and run.state != "refused"
+
+
+def refuse_elsewhere(world: World, run: Run) -> None:
+    """Refuse a run that is about another account or region than the one in use."""
+    here = place_of(world)
+    if run.place != here:
+        raise PreconditionFailed(
+            f"{run.id} is about {run.place}, and this is {here}; choose its account and region with "
+            "--profile and --region. Nothing was changed."
+        )
 
 
 def place_of(world: World) -> str:

@@ -1,0 +1,379 @@
+"""Decide how what a run made is taken apart, or why it must not be.
+
+Pure: facts in, a plan or `PreconditionFailed` out. Only what carries the run's tag is taken away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from nospof.errors import PreconditionFailed
+from nospof.model.answers import Answer
+from nospof.model.cloud import (
+    TAG_GUARANTEE,
+    TAG_RUN,
+    TAG_SERVICE,
+    TAG_STATE,
+    Image,
+    IngressRule,
+    Instance,
+    InstanceStatus,
+    Listener,
+    LoadBalancer,
+    PlacementGroup,
+    Seat,
+    SecurityGroup,
+    Snapshot,
+    Tags,
+    TargetGroup,
+)
+from nospof.model.plans import Plan, PlannedCall
+from nospof.model.requests import UndoRequest
+from nospof.planning.clone import refuse_what_another_run_holds
+
+
+@dataclass(frozen=True)
+class Member(Seat):
+    """Who has a seat."""
+
+    instance_id: str
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A rule of an instance's security group that lets the balancer in."""
+
+    group_id: str
+    rule: IngressRule
+
+
+@dataclass(frozen=True)
+class UndoFacts:
+    """Everything the decision rests on, read before it.
+
+    `twins`, `images`, `snapshots`, `groups`, `balancers`, `guards` and `placement_groups` carry the run's
+    tag. `others` is what the run used or should have made and that does not carry it, a sentence each.
+    `relied_on` says who else relies on a twin, `image_users` who else was launched from an image,
+    `strangers` which target groups of others are behind the balancer.
+    """
+
+    source: Instance
+    checks: tuple[InstanceStatus, ...]
+    answer: Answer
+    twins: tuple[Instance, ...]
+    images: tuple[Image, ...]
+    snapshots: tuple[Snapshot, ...]
+    groups: tuple[TargetGroup, ...]
+    balancers: tuple[LoadBalancer, ...]
+    guards: tuple[SecurityGroup, ...]
+    placement_groups: tuple[PlacementGroup, ...]
+    members: tuple[Member, ...]
+    listeners: tuple[Listener, ...]
+    openings: tuple[Opening, ...]
+    marked: tuple[str, ...]
+    others: tuple[str, ...]
+    relied_on: tuple[str, ...]
+    image_users: tuple[str, ...]
+    strangers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UndoPlan:
+    """What goes, in the order of the calls, and what stays.
+
+    `serving` are the groups through which clients may come now, `leaving` the seats of everybody but the
+    source in them. `needs_consent` means that clients may still come in through the balancer.
+    """
+
+    serving: tuple[TargetGroup, ...]
+    leaving: tuple[Member, ...]
+    images: tuple[Image, ...]
+    snapshots: tuple[Snapshot, ...]
+    placement_groups: tuple[str, ...]
+    left_alone: tuple[str, ...]
+    needs_consent: bool
+    plan: Plan
+
+
+def plan_undo(facts: UndoFacts, request: UndoRequest, token: str) -> UndoPlan:
+    """Return the plan.
+
+    Raises:
+        PreconditionFailed: it must not be undone like this, or nothing of it is left.
+    """
+    refuse_where_nothing_is_left(facts, request)
+    refuse_what_another_run_holds(facts.source, token)
+    refuse_a_source_that_does_not_serve(facts, request)
+    refuse_what_others_rely_on(facts, request)
+    serving = tuple(group for group in facts.groups if group.balancer_arns)
+    names = {group.arn for group in serving}
+    leaving = tuple(
+        one for one in facts.members if one.group_arn in names and one.instance_id != facts.source.id
+    )
+    is_kept = bool(facts.image_users)
+    images, snapshots = ((), ()) if is_kept else (facts.images, facts.snapshots)
+    empty = tuple(
+        group.name for group in facts.placement_groups if group.name != facts.source.placement_group
+    )
+    left = left_alone(facts)
+    needs_consent = bool(facts.listeners)
+    calls = (
+        *entry_calls(facts, serving, leaving, token),
+        *mark_calls(facts, request),
+        *copy_calls(facts, images, snapshots, empty),
+        untag_call(facts.source.id, (TAG_GUARANTEE,), "release the promise"),
+    )
+    return UndoPlan(
+        serving=serving,
+        leaving=leaving,
+        images=images,
+        snapshots=snapshots,
+        placement_groups=empty,
+        left_alone=left,
+        needs_consent=needs_consent,
+        plan=Plan(
+            procedure="undo",
+            says=f"take apart what {request.run_id} made, back to {facts.source.id} alone",
+            guarantee=f"{facts.source.id} serves throughout; only what carries the run's tag goes",
+            calls=calls,
+            warnings=(*warnings_of(facts, request, needs_consent), *(f"stays: {one}" for one in left)),
+            details={"run": request.run_id, "source": facts.source.id},
+        ),
+    )
+
+
+def refuse_where_nothing_is_left(facts: UndoFacts, request: UndoRequest) -> None:
+    """Refuse to do nothing."""
+    made = (facts.twins, facts.images, facts.snapshots, facts.groups, facts.balancers, facts.guards)
+    empty = [one for one in facts.placement_groups if one.name != facts.source.placement_group]
+    if not any(made) and not empty and not facts.marked:
+        there = f" What there is: {'; '.join(left_alone(facts))}." if left_alone(facts) else ""
+        raise PreconditionFailed(
+            f"nothing that can be taken away carries the tag {TAG_RUN}={request.run_id}, so there is nothing "
+            f"to undo.{there} Nothing was changed."
+        )
+
+
+def refuse_a_source_that_does_not_serve(facts: UndoFacts, request: UndoRequest) -> None:
+    """Refuse to take the twin away from a service whose source would not serve alone."""
+    source, answer = facts.source, facts.answer
+    if source.state != "running":
+        raise PreconditionFailed(
+            f"{source.id} is {source.state}, and it would be all that is left. Start it first: aws ec2 "
+            f"start-instances --instance-ids {source.id}. Nothing was changed."
+        )
+    if any("impaired" in (check.instance_check, check.system_check) for check in facts.checks):
+        raise PreconditionFailed(
+            f"{source.id} runs and its status checks fail, and it would be all that is left. Mend it first. "
+            "Nothing was changed."
+        )
+    if not answer.is_good and (answer.status or request.answered):
+        raise PreconditionFailed(
+            f"{answer.url} says {answer.says}, and {source.id} would be all that is left. Mend it first. "
+            "Nothing was changed."
+        )
+
+
+def refuse_what_others_rely_on(facts: UndoFacts, request: UndoRequest) -> None:
+    """Refuse to take away what somebody else has begun to use."""
+    known = {facts.source.id, request.twin_id, *(twin.id for twin in facts.twins)}
+    joined = [f"{one.instance_id} serves in {one.group_name}" for one in facts.members]
+    joined = [says for says, one in zip(joined, facts.members, strict=True) if one.instance_id not in known]
+    reasons = (*facts.strangers, *joined, *facts.relied_on)
+    if reasons:
+        raise PreconditionFailed(
+            f"others rely on what {request.run_id} made: {'; '.join(reasons)}. Undo or move that first. "
+            "Nothing was changed."
+        )
+
+
+def refuse_without_consent(plan: UndoPlan, facts: UndoFacts, request: UndoRequest) -> None:
+    """Refuse to take away a way in that clients may still use."""
+    if plan.needs_consent and not request.clients_are_back:
+        ways = ", ".join(dict.fromkeys(balancer.dns_name for balancer in facts.balancers))
+        raise PreconditionFailed(
+            f"clients may come in through {ways}, which goes. Point their names back at {facts.source.id}, "
+            "wait until the old answers have expired everywhere, and say so with --clients-are-back. "
+            "Nothing was changed."
+        )
+
+
+def left_alone(facts: UndoFacts) -> tuple[str, ...]:
+    """Return what stays although the run made or used it, and why."""
+    left = list(facts.others)
+    if facts.image_users:
+        left += [
+            f"the image {image.id} and its snapshots: {', '.join(facts.image_users)} were launched from it"
+            for image in facts.images
+        ]
+    left += [
+        f"the placement group {group.name}: {facts.source.id} is in it, and an instance is moved out only "
+        f"while it is off (aws ec2 modify-instance-placement --instance-id {facts.source.id} --group-name '')"
+        for group in facts.placement_groups
+        if group.name == facts.source.placement_group
+    ]
+    left += [
+        f"the volume {volume.volume_id} of {twin.id}: it is not deleted with its instance"
+        for twin in facts.twins
+        for volume in twin.attachments
+        if not volume.delete_on_termination
+    ]
+    return tuple(left)
+
+
+def warnings_of(facts: UndoFacts, request: UndoRequest, needs_consent: bool) -> tuple[str, ...]:
+    """Return what the operator should know before saying yes."""
+    warnings = []
+    if needs_consent and not request.clients_are_back:
+        ways = ", ".join(balancer.dns_name for balancer in facts.balancers)
+        warnings.append(
+            f"clients that still come in through {ways} will reach nobody; it is done only with your word "
+            "that they are back at the source: --clients-are-back"
+        )
+    if facts.twins:
+        lost = ", ".join(twin.id for twin in facts.twins)
+        warnings.append(f"what is on the disks of {lost} and nowhere else is lost")
+    if facts.images and not facts.image_users:
+        warnings.append(
+            f"a launch template that names {', '.join(image.id for image in facts.images)} launches nothing "
+            "afterwards"
+        )
+    if not facts.answer.is_good:
+        warnings.append(f"not checked: {facts.answer.url} could not be asked from here ({facts.answer.says})")
+    return tuple(warnings)
+
+
+def entry_calls(
+    facts: UndoFacts, serving: tuple[TargetGroup, ...], leaving: tuple[Member, ...], token: str
+) -> tuple[PlannedCall, ...]:
+    """Return the writes that leave the source serving and take the way in apart, in order."""
+    source = facts.source.id
+    calls = [
+        PlannedCall(
+            "ec2",
+            "CreateTags",
+            {"Resources": [source], "Tags": [{"Key": TAG_GUARANTEE, "Value": token}]},
+            f"promise on {source} itself that it stays on",
+        )
+    ]
+    calls += [
+        balancing_call(
+            "RegisterTargets",
+            {"TargetGroupArn": group.arn, "Targets": [{"Id": source, "Port": group.port}]},
+            f"have {source} serve in {group.name}, and wait until it is healthy there",
+        )
+        for group in serving
+    ]
+    calls += [
+        balancing_call(
+            "DeregisterTargets",
+            {"TargetGroupArn": one.group_arn, "Targets": [{"Id": one.instance_id, "Port": one.port}]},
+            f"drain {one.instance_id} out of {one.group_name}",
+        )
+        for one in leaving
+    ]
+    calls += [
+        balancing_call(
+            "DeleteLoadBalancer",
+            {"LoadBalancerArn": balancer.arn},
+            f"delete the load balancer {balancer.name} with its listeners",
+        )
+        for balancer in facts.balancers
+    ]
+    calls += [
+        balancing_call(
+            "DeleteTargetGroup", {"TargetGroupArn": group.arn}, f"delete the target group {group.name}"
+        )
+        for group in facts.groups
+    ]
+    calls += [revoke_call(opening) for opening in facts.openings]
+    return tuple(calls)
+
+
+def balancing_call(operation: str, parameters: dict[str, object], says: str) -> PlannedCall:
+    """Return a write of Elastic Load Balancing."""
+    return PlannedCall("elbv2", operation, parameters, says)
+
+
+def revoke_call(opening: Opening) -> PlannedCall:
+    """Return the write that takes a rule away."""
+    rule = opening.rule
+    permission = {
+        "IpProtocol": "tcp",
+        "FromPort": rule.port,
+        "ToPort": rule.port,
+        "UserIdGroupPairs": [{"GroupId": rule.from_group}],
+    }
+    return PlannedCall(
+        "ec2",
+        "RevokeSecurityGroupIngress",
+        {"GroupId": opening.group_id, "IpPermissions": [permission]},
+        f"no longer let the balancer reach port {rule.port} of {opening.group_id}",
+    )
+
+
+def mark_calls(facts: UndoFacts, request: UndoRequest) -> tuple[PlannedCall, ...]:
+    """Return the writes that give the members the marks they had before."""
+    kept, dropped = marks_before(request)
+    pairs = [{"Key": key, "Value": value} for key, value in kept.items()]
+    calls: list[PlannedCall] = []
+    for member in facts.marked:
+        if dropped:
+            calls.append(untag_call(member, dropped, f"take the marks of {request.service} off {member}"))
+        if kept:
+            says = f"give {member} back the marks it had"
+            calls.append(PlannedCall("ec2", "CreateTags", {"Resources": [member], "Tags": pairs}, says))
+    return tuple(calls)
+
+
+def marks_before(request: UndoRequest) -> tuple[Tags, tuple[str, ...]]:
+    """Return the marks the members had before the run, and those they had not."""
+    before = {TAG_SERVICE: request.service_before, TAG_STATE: request.state_before}
+    return {key: value for key, value in before.items() if value}, tuple(
+        k for k, v in before.items() if not v
+    )
+
+
+def untag_call(instance_id: str, keys: tuple[str, ...], says: str) -> PlannedCall:
+    """Return the write that takes tags off."""
+    tags = [{"Key": key} for key in keys]
+    return PlannedCall("ec2", "DeleteTags", {"Resources": [instance_id], "Tags": tags}, says)
+
+
+def copy_calls(
+    facts: UndoFacts,
+    images: tuple[Image, ...],
+    snapshots: tuple[Snapshot, ...],
+    placement_groups: tuple[str, ...],
+) -> tuple[PlannedCall, ...]:
+    """Return the writes that take the copies of the source away, in order.
+
+    The balancer's security group comes last: the balancer's interfaces outlive it by minutes.
+    """
+    terminated = (
+        ("TerminateInstances", {"InstanceIds": [twin.id]}, f"terminate {twin.id} with its disks")
+        for twin in facts.twins
+    )
+    deregistered = (
+        ("DeregisterImage", {"ImageId": image.id}, f"deregister the image {image.id}") for image in images
+    )
+    deleted = (
+        ("DeleteSnapshot", {"SnapshotId": one.id}, f"delete the snapshot {one.id}") for one in snapshots
+    )
+    emptied = (
+        ("DeletePlacementGroup", {"GroupName": name}, f"delete the placement group {name}")
+        for name in placement_groups
+    )
+    guards = (
+        ("DeleteSecurityGroup", {"GroupId": guard.id}, f"delete the security group {guard.name} ({guard.id})")
+        for guard in facts.guards
+    )
+    asked: tuple[tuple[str, dict[str, Any], str], ...] = (
+        *terminated,
+        *deregistered,
+        *deleted,
+        *emptied,
+        *guards,
+    )
+    return tuple(PlannedCall("ec2", operation, parameters, says) for operation, parameters, says in asked)

@@ -1,0 +1,259 @@
+"""Undo: back from what a clone or a pair made to the one instance that served before.
+
+The source serves first and last: it is healthy behind the balancer before anybody else leaves, and it
+answers at its own address when the balancer goes. Each thing is looked at again right before it is
+taken away: it goes only while it carries the tag of the run that is undone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nospof.errors import NotFound
+from nospof.model.cloud import (
+    TAG_GUARANTEE,
+    TAG_RUN,
+    TAG_SERVICE,
+    Image,
+    Instance,
+    SecurityGroup,
+    Tags,
+    TargetGroup,
+)
+from nospof.model.requests import UndoRequest
+from nospof.model.results import UndoResult
+from nospof.planning.pair import resource_name
+from nospof.planning.undo import (
+    Member,
+    Opening,
+    UndoFacts,
+    UndoPlan,
+    marks_before,
+    plan_undo,
+    refuse_without_consent,
+)
+from nospof.ports.steps import Steps
+from nospof.ports.world import World
+from nospof.procedures.clone import url_of
+from nospof.procedures.guarantee import promise, release
+from nospof.procedures.maintain import drain
+from nospof.procedures.pair import register, wait_healthy
+from nospof.procedures.rehearse import rehearse
+from nospof.procedures.taking_away import is_of, take_away
+
+
+def undo(steps: Steps, world: World, request: UndoRequest) -> UndoResult:
+    """Undo a run. Guarantee: the source serves throughout."""
+    facts = steps.read("look at what the run made and who uses it", undo_facts, world, request)
+    plan = plan_undo(facts, request, steps.token)
+    refuse_without_consent(plan, facts, request)
+    for warning in plan.plan.warnings:
+        world.reporter.warn(warning)
+    steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
+    source, run_id = facts.source.id, request.run_id
+    removed: list[str] = []
+    steps.do("promise that the source stays on", promise, world, source, steps.token)
+    if plan.serving:
+        steps.do("have the source serve", have_it_serve, world, source, plan.serving)
+    if plan.leaving:
+        steps.do("drain everybody else", drain_others, world, plan.leaving)
+    if facts.balancers:
+        balancers = {one.arn: one.name for one in facts.balancers}
+        removed += steps.do("delete the load balancer", take_away, world, "load balancer", balancers, run_id)
+    if facts.groups:
+        groups = {one.arn: one.name for one in facts.groups}
+        removed += steps.do("delete the target group", take_away, world, "target group", groups, run_id)
+    if facts.openings:
+        removed += steps.do("close the instances to the balancer", close, world, facts.openings, run_id)
+    if facts.marked:
+        steps.do("give the members the marks they had", unmark, world, facts.marked, request)
+    for name, kind, things in copies(facts, plan):
+        removed += steps.do(name, take_away, world, kind, things, run_id)
+    steps.do("release the promise", release, world, source, steps.token)
+    return UndoResult(run_id, source, facts.answer.url, tuple(removed), plan.left_alone)
+
+
+def copies(facts: UndoFacts, plan: UndoPlan) -> tuple[tuple[str, str, dict[str, str]], ...]:
+    """Return the rest of the steps that take things away: name, kind, and what to call each thing by id."""
+    steps = (
+        ("terminate the twin", "instance", [one.id for one in facts.twins]),
+        ("deregister the image", "image", [one.id for one in plan.images]),
+        ("delete its snapshots", "snapshot", [one.id for one in plan.snapshots]),
+        ("delete the placement group", "placement group", plan.placement_groups),
+        ("delete the balancer's security group", "security group", [one.id for one in facts.guards]),
+    )
+    return tuple((name, kind, {one: one for one in ids}) for name, kind, ids in steps if ids)
+
+
+# Looking -----------------------------------------------------------------------------------------
+
+
+def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
+    """Read everything the decision rests on."""
+    cloud, run_id = world.cloud, request.run_id
+    source = cloud.instance(request.instance_id)
+    twins = tuple(one for one in cloud.instances(TAG_RUN, run_id) if one.id != source.id)
+    images = cloud.images(TAG_RUN, run_id)
+    groups = cloud.target_groups()
+    mine = tuple(group for group in groups if is_of(group.tags, run_id))
+    balancers = tuple(one for one in cloud.load_balancers() if is_of(one.tags, run_id))
+    ours = {balancer.arn for balancer in balancers}
+    guards = cloud.security_groups(TAG_RUN, run_id)
+    members = (source, *twins, *adopted_twin(world, request))
+    return UndoFacts(
+        source=source,
+        checks=cloud.instance_status((source.id,)),
+        answer=replace(world.probe.get(request.url or url_of(source, request.port, request.path)), body=""),
+        twins=twins,
+        images=images,
+        snapshots=cloud.snapshots(TAG_RUN, run_id),
+        groups=mine,
+        balancers=balancers,
+        guards=guards,
+        placement_groups=tuple(one for one in cloud.placement_groups() if is_of(one.tags, run_id)),
+        members=tuple(member for group in mine for member in members_of(world, group)),
+        listeners=tuple(one for balancer in balancers for one in cloud.listeners(balancer.arn)),
+        openings=openings(world, members, guards),
+        marked=tuple(one.id for one in members if one not in twins and is_marked(one, request)),
+        others=other_things(world, request),
+        relied_on=relied_on(world, twins, tuple(one for one in groups if one not in mine)),
+        image_users=launched_from(world, images, run_id),
+        strangers=tuple(
+            f"{group.name} is behind the load balancer as well"
+            for group in groups
+            if group not in mine and ours & set(group.balancer_arns)
+        ),
+    )
+
+
+def is_marked(instance: Instance, request: UndoRequest) -> bool:
+    """Whether an instance carries the mark of the service, and did not before the run."""
+    service = request.service
+    return bool(service) and instance.tags.get(TAG_SERVICE) == service != request.service_before
+
+
+def adopted_twin(world: World, request: UndoRequest) -> tuple[Instance, ...]:
+    """Return the twin that a pair found and did not make, where it still exists."""
+    if not request.twin_id:
+        return ()
+    try:
+        twin = world.cloud.instance(request.twin_id)
+    except NotFound:
+        return ()
+    return () if is_of(twin.tags, request.run_id) or twin.state == "terminated" else (twin,)
+
+
+def members_of(world: World, group: TargetGroup) -> tuple[Member, ...]:
+    """Return who has a seat in a group."""
+    return tuple(
+        Member(group.arn, group.name, target.port, target.instance_id)
+        for target in world.cloud.targets(group.arn)
+    )
+
+
+def openings(
+    world: World, members: tuple[Instance, ...], guards: tuple[SecurityGroup, ...]
+) -> tuple[Opening, ...]:
+    """Return the rules of the members' security groups that let the balancer in."""
+    worn = dict.fromkeys(group for member in members for group in member.security_groups)
+    peers = {guard.id for guard in guards}
+    return tuple(
+        Opening(group, rule)
+        for group in (worn if peers else ())
+        for rule in world.cloud.ingress_rules(group)
+        if rule.from_group in peers
+    )
+
+
+def other_things(world: World, request: UndoRequest) -> tuple[str, ...]:
+    """Return what the run used or should have made and that does not carry its tag, a sentence each."""
+    cloud, name = world.cloud, resource_name(request.service) if request.service else ""
+    found: list[tuple[str, Tags]] = [
+        (f"the twin {twin.id}", twin.tags) for twin in adopted_twin(world, request)
+    ]
+    try:
+        image = cloud.image(request.image_id) if request.image_id else None
+    except NotFound:
+        image = None
+    if image and not image.is_lost:
+        found.append((f"the image {image.id}", image.tags))
+    balancer = cloud.load_balancer_named(name) if name else None
+    if balancer:
+        found.append((f"the load balancer {name}", balancer.tags))
+    group = cloud.target_group_named(name) if name else None
+    if group:
+        found.append((f"the target group {name}", group.tags))
+    return tuple(
+        f"{what}: {f'{tags[TAG_RUN]} made it' if TAG_RUN in tags else 'no tag says that a run made it'}"
+        for what, tags in found
+        if not is_of(tags, request.run_id)
+    )
+
+
+def relied_on(world: World, twins: tuple[Instance, ...], groups: tuple[TargetGroup, ...]) -> tuple[str, ...]:
+    """Return who relies on a twin outside what the run made, or forbids its end."""
+    cloud, ids = world.cloud, {twin.id for twin in twins}
+    reasons = [
+        f"{target.instance_id} serves in {group.name}"
+        for group in (groups if ids else ())
+        for target in cloud.targets(group.arn)
+        if target.instance_id in ids
+    ]
+    for twin in twins:
+        owner = cloud.auto_scaling_group_of(twin.id)
+        if owner:
+            reasons.append(f"{twin.id} belongs to the Auto Scaling group {owner}")
+        if TAG_GUARANTEE in twin.tags:
+            reasons.append(f"another run works on {twin.id} now ({twin.tags[TAG_GUARANTEE]})")
+        if cloud.is_termination_protected(twin.id):
+            reasons.append(
+                f"{twin.id} is protected against termination (aws ec2 modify-instance-attribute "
+                f"--instance-id {twin.id} --no-disable-api-termination)"
+            )
+    return tuple(reasons)
+
+
+def launched_from(world: World, images: tuple[Image, ...], run_id: str) -> tuple[str, ...]:
+    """Return the instances of others that were launched from the images."""
+    ids = {image.id for image in images}
+    others = (one for one in world.cloud.instances() if not is_of(one.tags, run_id)) if ids else ()
+    return tuple(one.id for one in others if one.image_id in ids)
+
+
+# Changing ----------------------------------------------------------------------------------------
+
+
+def have_it_serve(world: World, source_id: str, groups: tuple[TargetGroup, ...]) -> str:
+    """Have the source in each group and healthy there."""
+    for group in groups:
+        register(world, group.arn, source_id, group.port)
+    for group in groups:
+        wait_healthy(world, group.arn, (source_id,))
+    return source_id
+
+
+def drain_others(world: World, leaving: tuple[Member, ...]) -> tuple[str, ...]:
+    """Drain everybody but the source, and wait until the balancer has let go of each (C75)."""
+    ids = tuple(dict.fromkeys(one.instance_id for one in leaving))
+    for instance_id in ids:
+        drain(world, instance_id, [one for one in leaving if one.instance_id == instance_id])
+    return ids
+
+
+def close(world: World, rules: tuple[Opening, ...], run_id: str) -> tuple[str, ...]:
+    """Take away the rules that let the run's balancer in."""
+    guards = {group.id for group in world.cloud.security_groups(TAG_RUN, run_id)}
+    for opening in rules:
+        if opening.rule.from_group in guards:
+            world.cloud.revoke(opening.group_id, opening.rule)
+    return tuple(f"rule for port {one.rule.port} in {one.group_id}" for one in rules)
+
+
+def unmark(world: World, instance_ids: tuple[str, ...], request: UndoRequest) -> tuple[str, ...]:
+    """Give the members the marks they had before; one marked for something else meanwhile keeps that."""
+    kept, dropped = marks_before(request)
+    for instance_id in instance_ids:
+        if is_marked(world.cloud.instance(instance_id), request):
+            world.cloud.tag(instance_id, kept)
+            world.cloud.untag(instance_id, dropped)
+    return instance_ids

@@ -1,0 +1,65 @@
+"""What has to be known of a run to undo it, read from its journal; and whether it may be undone now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nospof.errors import PreconditionFailed, UsageError
+from nospof.model.cloud import TAG_SERVICE, TAG_STATE
+from nospof.model.requests import UndoRequest
+from nospof.model.runs import Run
+
+UNDONE = ("clone", "pair")
+
+
+def undo_request(run: Run, *, clients_are_back: bool = False) -> UndoRequest:
+    """Return the request that undoes a run.
+
+    Args:
+        run: with its steps.
+        clients_are_back: the owner's word.
+
+    Raises:
+        UsageError: it is of a kind that makes nothing.
+        PreconditionFailed: it lives, may live elsewhere, or changed nothing.
+    """
+    if run.procedure not in UNDONE:
+        raise UsageError(
+            f"{run.id} is a {run.procedure}: it makes nothing that stays, so there is nothing to undo"
+        )
+    reasons = {
+        "running": f"it is running; stop it first: nospof runs stop {run.id}",
+        "refused": "it was refused before its first change, so there is nothing to undo",
+        "elsewhere": "it was begun on another machine, and from here nobody can see whether it still works "
+        f"there. When you know that it does not: nospof runs resume {run.id} --take-over",
+    }
+    if run.state in reasons:
+        raise PreconditionFailed(f"{run.id} is not undone: {reasons[run.state]}. Nothing was changed.")
+    seen: dict[str, Any] = run.steps[0].result or {} if run.steps else {}
+    tags: dict[str, str] = (seen.get("source") or {}).get("tags", {})
+    found: dict[str, Any] = seen.get("twin") or {}
+    off = _recorded(run, "take the image with the source off")
+    asked, instance_id = run.request, str(run.request["instance_id"])
+    is_pair = run.procedure == "pair"
+    return UndoRequest(
+        run_id=run.id,
+        instance_id=instance_id,
+        twin_id=_recorded(run, "launch the twin").get("id") or found.get("id", ""),
+        image_id=(off.get("image") or {}).get("id", ""),
+        service=(asked["service"] or tags.get(TAG_SERVICE) or tags.get("Name") or instance_id)
+        if is_pair
+        else "",
+        url=asked.get("url", ""),
+        port=asked["port"],
+        path=asked["health_path"] if is_pair else asked["path"],
+        answered=(seen.get("answer") or {}).get("status", 0) // 100 == 2,
+        service_before=tags.get(TAG_SERVICE, ""),
+        state_before=tags.get(TAG_STATE, ""),
+        clients_are_back=clients_are_back,
+    )
+
+
+def _recorded(run: Run, step: str) -> dict[str, Any]:
+    """Return what a step answered, or nothing where it has no answer."""
+    answers = (one.result for one in run.steps if one.name == step and isinstance(one.result, dict))
+    return next(answers, {})

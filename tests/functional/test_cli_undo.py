@@ -1,0 +1,119 @@
+"""A pair is taken apart as a person does it: planned, done while clients are served, and nothing is left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from nospof.model.cloud import TAG_GUARANTEE
+from support.ec2_words import get
+from support.site import SITE, Site, everything
+
+pytestmark = pytest.mark.local_cloud
+
+PAIR = ["--stateless", "--yes", "--port", "8080", "--listener-port", "8080", "--health-path", "/health"]
+
+
+def world(site: Site) -> dict[str, Any]:
+    """Return all that is there; terminated instances are listed for a while and are not."""
+    ec2 = site.cloud.client("ec2")
+    seen = everything(site.cloud)
+    return {
+        **seen,
+        "instances": [one for one in seen["instances"] if one[1] != "terminated"],
+        "snapshots": [one["SnapshotId"] for one in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]],
+        "rules": [one["IpPermissions"] for one in ec2.describe_security_groups()["SecurityGroups"]],
+    }
+
+
+@contextmanager
+def clients_of(address: str) -> Iterator[list[int]]:
+    """Ask an instance for its page, twenty times a second; yield what it answered so far."""
+    answers: list[int] = []
+    is_over = threading.Event()
+
+    def ask() -> None:
+        while not is_over.is_set():
+            answers.append(get(address))
+            time.sleep(0.05)
+
+    client = threading.Thread(target=ask)
+    client.start()
+    try:
+        yield answers
+    finally:
+        is_over.set()
+        client.join()
+
+
+def address_of(site: Site, instance_id: str) -> str:
+    found = site.cloud.client("ec2").describe_instances(InstanceIds=[instance_id])
+    return str(found["Reservations"][0]["Instances"][0]["PublicIpAddress"])
+
+
+def test_a_pair_is_undone_to_the_world_before_it_and_the_source_answers_throughout(site):
+    source = site.launch("undone")
+    before = world(site)
+    paired = site.answer("pair", source, *PAIR, "--drain-seconds", "1")
+    run_id, url = paired["run_id"], paired["result"]["url"]
+
+    between = world(site)
+    plan = site.nospof("runs", "undo", run_id, "--plan")
+    assert plan.returncode == 0, plan.stderr
+    assert "ec2:TerminateInstances" in plan.stdout
+    assert "--clients-are-back" in plan.stdout
+    unsaid = site.nospof("runs", "undo", run_id, "--yes")
+    assert unsaid.returncode == 3, unsaid.stderr
+    assert url.split("//")[1].split(":")[0] in unsaid.stderr
+    assert world(site) == between
+
+    with clients_of(address_of(site, source)) as answers:
+        undone = site.nospof("runs", "undo", run_id, "--yes", "--clients-are-back")
+    assert undone.returncode == 0, undone.stderr
+    assert f"{source} serves alone again" in undone.stdout
+    assert len(answers) > 20
+    assert set(answers) == {200}
+    assert world(site) == before
+    assert TAG_GUARANTEE not in site.tags(source)
+
+    resumed = site.nospof("runs", "resume", run_id)
+    assert (resumed.returncode, "is taken apart by undo-" in resumed.stderr) == (3, True), resumed.stderr
+    again = site.nospof("runs", "undo", run_id, "--yes", "--clients-are-back")
+    assert (again.returncode, "nothing to undo" in again.stderr) == (3, True), again.stderr
+
+
+def test_c108_a_run_that_failed_half_way_says_how_it_is_taken_apart_and_is(site):
+    source = site.launch("half")
+    before = world(site)
+    failed = site.nospof("pair", source, *PAIR, "--expect", "a text that is nowhere")
+    assert failed.returncode == 4, failed.stderr
+    run_id = site.the_run()["id"]
+    assert f"nospof runs undo {run_id} --plan" in failed.stderr
+    undone = site.nospof("runs", "undo", run_id, "--yes", "--clients-are-back")
+    assert undone.returncode == 0, undone.stderr
+    assert world(site) == before
+
+
+def test_an_undo_that_is_killed_is_resumed_to_its_end(site):
+    source = site.launch("killed")
+    before = world(site)
+    run_id = site.answer("clone", source, "--yes", *SITE)["run_id"]
+    killed = site.nospof("runs", "undo", run_id, "--yes", NOSPOF_FAILPOINT="after terminate_instance")
+    assert killed.returncode == -9, killed.stderr
+    resumed = site.nospof("runs", "resume", site.the_run()["id"])
+    assert resumed.returncode == 0, resumed.stderr
+    assert world(site) == before
+
+
+def test_a_run_of_another_region_is_not_undone_here_and_an_unknown_one_is_said(site):
+    source = site.launch("alive")
+    run_id = site.answer("clone", source, "--yes", *SITE)["run_id"]
+    elsewhere = site.nospof("runs", "undo", run_id, "--yes", "--region", "eu-west-1")
+    assert (elsewhere.returncode, "--region" in elsewhere.stderr) == (3, True), elsewhere.stderr
+    unknown = site.nospof("runs", "undo", "nix", "--yes")
+    assert unknown.returncode == 2, unknown.stderr
