@@ -274,6 +274,17 @@ SHAPES: dict[str, tuple[Estate, Verdicts, int]] = {
         set(),
         13,
     ),
+    "a group that may ask its balancer for health": (
+        described(
+            balancer(),
+            group(),
+            *MACHINES,
+            *TARGETS,
+            scaling("g", {"i-1": A, "i-2": B}, HealthCheckType=UNKNOWN),
+        ),
+        {("NSP404", "health:g", "possible")},
+        13,
+    ),
     "a way out of a network that serves nobody": (account(*PAIR, *WAY_OUT), set(), 0),
 }
 

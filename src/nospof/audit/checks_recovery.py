@@ -100,7 +100,8 @@ class _Checks:
                 "died is never replaced"
             )
             found = self.finding("NSP404", f"health:{group.id}", title, group, "HealthCheckType")
-            yield replace(found, view="failover")
+            is_told = not group.is_unknown("HealthCheckType")
+            yield replace(found, view="failover", confidence="certain" if is_told else "possible")
         least, wanted = group.number("MinSize"), group.number("DesiredCapacity")
         if least is not None and wanted is not None and least < 2 <= wanted:
             title = (
