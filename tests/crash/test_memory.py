@@ -61,6 +61,12 @@ def protected_case():
     return cloud, story, dataclasses.replace(request, override_stop_protection=True)
 
 
+def live_case():
+    cloud, story, request = clone_case()
+    cloud.protect_from_stop(request.instance_id, on=True)  # It is never stopped, so nothing is lifted.
+    return cloud, story, dataclasses.replace(request, live=True)
+
+
 CASES = {
     "clone": clone_case,
     "pair": pair_case,
@@ -68,6 +74,7 @@ CASES = {
     "undo": undo_case,
     "clone in the same zone": same_zone_case,
     "clone of a protected one": protected_case,
+    "clone of a protected one, live": live_case,
 }
 GROWN = {"take": (0, 0), "pair": (1, 1), "undo": (-1, -1)}
 """How many twins with their image, and how many ways in, there are more than before; else one and none."""

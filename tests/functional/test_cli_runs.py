@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 
 from nospof.model.cloud import TAG_GUARANTEE
-from support.ec2_words import instance, launch, running, state
+from support.ec2_words import get, instance, launch, running, state
 from support.site import SITE, environment_of, everything, nospof
 from support.waiting import eventually
 
@@ -298,3 +298,13 @@ def test_a_failed_run_says_what_is_done_and_is_resumed_when_the_cause_is_gone(si
     resumed = site.nospof("runs", "resume", run["id"])
     assert resumed.returncode == 0, resumed.stderr
     assert (site.the_run()["state"], site.the_run()["attempts"]) == ("done", 2)
+
+
+def test_c20_a_live_clone_leaves_the_source_serving_and_its_copy_works(site):
+    source = site.launch("alive")
+    result = site.answer("clone", source, "--yes", "--live", *SITE)["result"]
+    assert result["time_off"] is None
+    assert site.state(source) == "running"
+    image = site.cloud.client("ec2").describe_images(ImageIds=[result["image_id"]])["Images"][0]
+    assert {"Key": "nospof:consistency", "Value": "crash"} in image["Tags"]
+    eventually(lambda: get(result["twin"]["private_ip"]) == 200, "the copy serves")

@@ -25,6 +25,7 @@ from nospof.services import procedures as service
 @click.option("--url", default="", help="Where the service answers, to measure the time off by.")
 @click.option("--port", default=80, show_default=True, help="The port the service listens on.")
 @click.option("--path", default="/", show_default=True, help="The page to ask for.")
+@click.option("--live", is_flag=True, help="Leave it running: no time off, and a copy as of a power cut.")
 @consent_options
 @plan_options
 @format_option
@@ -36,7 +37,9 @@ def clone(instance_id: str, **options: Any) -> None:
     back on whatever happens to nospof meanwhile. See all of it first with --plan.
     """
     request = CloneRequest(instance_id, **chosen(CloneRequest, options))
-    perform("clone", request, f"This stops {instance_id} for a moment.", options)
+    done = "copies {} as it runs" if request.live else "stops {} for a moment"
+    warning = f"This {done.format(instance_id)}."
+    perform("clone", request, warning, options)
 
 
 @click.command()
@@ -55,6 +58,7 @@ def clone(instance_id: str, **options: Any) -> None:
 @click.option("--drain-seconds", default=30, show_default=True, help="Time for a leaving member's requests.")
 @click.option("--zone", default="", help="The zone for the twin, where one is cloned.")
 @click.option("--same-zone", is_flag=True, help="Accept both members in one zone.")
+@click.option("--live", is_flag=True, help="Leave it running: no time off, and a copy as of a power cut.")
 @consent_options
 @plan_options
 @format_option

@@ -17,6 +17,8 @@ TAG_TWIN_OF = "nospof:twin-of"
 """On a twin: the id of the instance it was cloned from."""
 TAG_GUARANTEE = "nospof:guarantee"
 """On a source that is off for a moment: what must become true again, by when, and for which run."""
+TAG_CONSISTENCY = "nospof:consistency"
+"""On an image and its snapshots: "stopped" when nothing was written meanwhile, else "crash"."""
 TAG_STATE = "nospof:state"
 """On an instance whose owner declared what state it keeps; "none" means nothing that changes."""
 

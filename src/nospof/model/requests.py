@@ -17,6 +17,7 @@ class CloneRequest:
             address on `port`.
         port: the port the service listens on.
         path: the page to ask for.
+        live: take the image while it runs; what is being written then may be torn in the copy.
         local_disks_are_scratch: the owner's word that nothing on instance-store disks is needed.
         allow_address_change: consent to another public address after the stop.
         override_stop_protection: consent to lift disableApiStop for the moment.
@@ -30,6 +31,7 @@ class CloneRequest:
     url: str = ""
     port: int = 80
     path: str = "/"
+    live: bool = False
     local_disks_are_scratch: bool = False
     allow_address_change: bool = False
     override_stop_protection: bool = False
@@ -51,7 +53,7 @@ class PairRequest:
         expect: a text the twin's page must contain before it may take traffic.
         stateless: the owner's word that the instance keeps nothing that changes.
         drain_seconds: how long a member that leaves may finish its requests; AWS waits all of it.
-        zone, same_zone and the consents: as in `CloneRequest`.
+        zone, same_zone, live and the consents: as in `CloneRequest`.
     """
 
     instance_id: str
@@ -65,6 +67,7 @@ class PairRequest:
     drain_seconds: int = 30
     zone: str = ""
     same_zone: bool = False
+    live: bool = False
     local_disks_are_scratch: bool = False
     allow_address_change: bool = False
     override_stop_protection: bool = False

@@ -22,10 +22,16 @@ from nospof.model.cloud import (
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import CloneRequest
 from nospof.planning.concerns import SourceFacts
-from nospof.planning.preflight import heed
+from nospof.planning.preflight import LIVE_RULES, RULES, heed
 
 SECONDS_OFF_EXPECTED = (30, 180)
 """Stop and start of an EBS instance each take some 15 to 90 s; the image call takes about 2 s."""
+
+
+TORN = (
+    "the image is taken while it runs: the copy is what a power cut would have left, files written at that "
+    "moment may be torn, and disks of several volumes are not of one moment. Check its data before it serves"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +74,8 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     source = facts.source
     refuse_what_makes_no_sense(request)
     refuse_what_another_run_holds(source, token)
-    heard = heed(facts, request)
+    is_live = request.live and source.state == "running"
+    heard = heed(facts, request, LIVE_RULES if is_live else RULES)
     subnet = choose_subnet(source, facts.subnets, facts.zones_offering, request)
     image_name = image_name_of(token)
     group = f"nospof-{source.id}" if subnet.zone == source.zone else ""
@@ -83,7 +90,10 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
         placement_group=group,
         tags=twin_tags(source, token),
     )
-    calls = clone_calls(source, image_name, twin, token, lifts_protection=facts.is_stop_protected)
+    goes_off = source.state == "running" and not is_live
+    calls = clone_calls(
+        source, image_name, twin, token, goes_off=goes_off, lifts_protection=facts.is_stop_protected
+    )
     return ClonePlan(
         image_name=image_name,
         twin=twin,
@@ -92,10 +102,12 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
         plan=Plan(
             procedure="clone",
             says=f"clone {source.name} ({source.id}, {source.zone}) into {subnet.zone}",
-            guarantee=f"{source.id} is {source.state} when this ends, whatever happens to nospof",
+            guarantee=f"{source.id} runs throughout"
+            if is_live
+            else f"{source.id} is {source.state} when this ends, whatever happens to nospof",
             calls=calls,
-            warnings=(*warnings_of(facts, subnet), *heard),
-            expected_seconds_off=SECONDS_OFF_EXPECTED if source.state == "running" else None,
+            warnings=(*warnings_of(facts, subnet), *((TORN,) if is_live else ()), *heard),
+            expected_seconds_off=SECONDS_OFF_EXPECTED if goes_off else None,
             details={
                 "source": source.id,
                 "twin zone": subnet.zone,
@@ -112,6 +124,11 @@ def refuse_what_makes_no_sense(request: CloneRequest) -> None:
         raise UsageError(f"--port {request.port} is no port; use one from 1 to 65535")
     if not request.path.startswith("/"):
         raise UsageError(f"--path {request.path!r} must begin with /")
+    if request.live and request.same_zone:
+        raise UsageError(
+            "--live and --same-zone exclude each other: an instance that runs cannot be moved to hardware "
+            "of its own"
+        )
     if request.url:
         parts = urlsplit(request.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
@@ -188,7 +205,13 @@ def twin_tags(source: Instance, token: str) -> Tags:
 
 
 def clone_calls(
-    source: Instance, image_name: str, twin: LaunchRequest, token: str, *, lifts_protection: bool
+    source: Instance,
+    image_name: str,
+    twin: LaunchRequest,
+    token: str,
+    *,
+    goes_off: bool,
+    lifts_protection: bool,
 ) -> tuple[PlannedCall, ...]:
     """Return the writes of a clone, in order; those of stop protection only where it was on."""
     calls = [
@@ -221,9 +244,9 @@ def clone_calls(
         PlannedCall("ec2", "RunInstances", launch_parameters(twin), "launch the twin", ("ImageId",)),
     ]
     left_out: set[str] = set()
-    if source.state != "running":
+    if not goes_off:
         left_out |= {"CreateTags", "StopInstances", "StartInstances", "DeleteTags"}
-    if source.state != "running" or not lifts_protection:
+    if not goes_off or not lifts_protection:
         left_out.add("ModifyInstanceAttribute")
     if not twin.placement_group:
         left_out |= {"CreatePlacementGroup", "ModifyInstancePlacement"}

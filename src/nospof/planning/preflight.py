@@ -298,6 +298,20 @@ RULES: tuple[Rule, ...] = (
 )
 STOP_RULES: tuple[Rule, ...] = (state, auto_scaling, spot, root_kind, stop_protection)
 """What is looked at once more right before a stop: it may have changed since the plan was made."""
+LIVE_RULES: tuple[Rule, ...] = (
+    state,
+    root_kind,
+    root_name,
+    keys,
+    quota,
+    jobs,
+    marketplace,
+    tenancy,
+    interfaces,
+    user_data,
+    owner,
+)
+"""What is looked at before a copy is made of an instance that is left running."""
 TAKE_RULES: tuple[Rule, ...] = (*STOP_RULES, own_machine, keys, local_disks, boot, key_grants)
 """What is looked at before a member is turned off and on again where it is."""
 

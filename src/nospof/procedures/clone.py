@@ -6,7 +6,15 @@ from dataclasses import replace
 
 from nospof.errors import ProcedureFailed, UnknownOutcome
 from nospof.model.answers import Answer
-from nospof.model.cloud import TAG_RUN, TAG_TWIN_OF, Image, Instance, InstanceStatus, LaunchRequest
+from nospof.model.cloud import (
+    TAG_CONSISTENCY,
+    TAG_RUN,
+    TAG_TWIN_OF,
+    Image,
+    Instance,
+    InstanceStatus,
+    LaunchRequest,
+)
 from nospof.model.requests import CloneRequest
 from nospof.model.results import CloneResult, OffSection, TimeOff
 from nospof.planning.clone import CloneFacts, plan_clone, with_image
@@ -14,7 +22,7 @@ from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.looking import source_facts
-from nospof.procedures.off_section import image_while_off
+from nospof.procedures.off_section import image_live, image_while_off
 from nospof.procedures.power import GONE, bring_back
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import wait_for
@@ -33,24 +41,32 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     for warning in plan.plan.warnings:
         world.reporter.warn(warning)
     steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
-    source, must_run = facts.source, facts.source.state == "running"
-    tags = {TAG_RUN: steps.token, TAG_TWIN_OF: source.id}
+    source = facts.source
+    is_live = request.live and source.state == "running"
+    must_run = source.state == "running" and not is_live
+    consistency = "crash" if is_live else "stopped"
+    tags = {TAG_RUN: steps.token, TAG_TWIN_OF: source.id, TAG_CONSISTENCY: consistency}
     if plan.placement_group:
         steps.do("create the spread placement group", create_group, world, plan.placement_group, steps.token)
     if must_run:
         steps.do("promise that the source comes back", promise, world, source.id, steps.token)
-    off = steps.do(
-        "take the image with the source off",
-        image_while_off,
-        world,
-        source.id,
-        plan.image_name,
-        tags,
-        steps.token,
-        must_run=must_run,
-        placement_group=plan.placement_group,
-        request=request,
-    )
+    if is_live:
+        off = steps.do(
+            "take the image while the source runs", image_live, world, source.id, plan.image_name, tags
+        )
+    else:
+        off = steps.do(
+            "take the image with the source off",
+            image_while_off,
+            world,
+            source.id,
+            plan.image_name,
+            tags,
+            steps.token,
+            must_run=must_run,
+            placement_group=plan.placement_group,
+            request=request,
+        )
     time_off = off.time_off
     if must_run and facts.answer.is_good:
         time_off = steps.do("wait until the source answers again", wait_for_answer, world, request, off)

@@ -77,6 +77,18 @@ def image_while_off(
     return OffSection(image, split, running_since)
 
 
+def image_live(world: World, source_id: str, image_name: str, tags: Tags) -> OffSection:
+    """Take the image of a source that is left running. Safe to repeat: an earlier image is adopted.
+
+    The adapter never lets the cloud reboot it (C21).
+    """
+    image = adopt_image(world, source_id, image_name)
+    if image is None:
+        image = ask_for_image(world, source_id, image_name, tags)
+        wait_for_snapshots(world, world.cloud.instance(source_id), image_name)
+    return OffSection(image, None)
+
+
 def _bring_back_with_room(world: World, source_id: str, placement_group: str) -> None:
     """Bring the source back; give its placement group up rather than the source.
 

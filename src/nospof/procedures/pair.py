@@ -110,6 +110,7 @@ def clone_request(request: PairRequest) -> CloneRequest:
         request.instance_id,
         zone=request.zone,
         same_zone=request.same_zone,
+        live=request.live,
         port=request.port,
         path=request.health_path,
         **{consent: getattr(request, consent) for consent in CONSENTS},
