@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,31 @@ def test_a_pending_image_cannot_be_launched(local_cloud: RunningCloud, ec2: Any)
     with pytest.raises(ClientError, match=r"InvalidAMIID\.Unavailable"):
         launch(local_cloud, ImageId=image_id)
     ec2.terminate_instances(InstanceIds=[source])
+
+
+def test_a_snapshot_takes_as_long_as_it_is_told_to_and_the_source_starts_meanwhile(
+    local_cloud: RunningCloud, ec2: Any, source: str
+) -> None:
+    stopped(ec2, source)
+    assert local_cloud.admin("POST", "snapshots", {"seconds": 10})[0] == 200
+    began = time.monotonic()
+    image_id = ec2.create_image(InstanceId=source, Name="slow", NoReboot=True)["ImageId"]
+    assert local_cloud.admin("POST", "snapshots", {"seconds": 0})[0] == 200
+    ec2.start_instances(InstanceIds=[source])
+    states_until(ec2, source, "running")
+    assert image(ec2, image_id)["State"] == "pending"
+    available(ec2, image_id)
+    assert time.monotonic() - began >= 10
+
+    quick = ec2.create_image(InstanceId=source, Name="quick", NoReboot=True)["ImageId"]
+    began = time.monotonic()
+    available(ec2, quick)
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("document", [{}, {"seconds": -1}, {"seconds": "1"}, {"seconds": 1e9}])
+def test_a_time_no_snapshot_takes_is_refused(local_cloud: RunningCloud, document: dict[str, Any]) -> None:
+    assert local_cloud.admin("POST", "snapshots", document)[0] == 400
 
 
 def test_no_reboot_leaves_the_source_running(local_cloud: RunningCloud, ec2: Any, source: str) -> None:

@@ -1,7 +1,8 @@
 """The local cloud's own API under /_nospof/: what AWS does to you, on demand.
 
-Announce an event, kill or freeze a machine, inject errors into calls, look at what is there.
-Everything is JSON; a request that is not understood is refused with a sentence and changes nothing.
+Announce an event, kill or freeze a machine, inject errors into calls, make snapshots slow, look at
+what is there. Everything is JSON; a request that is not understood is refused with a sentence and
+changes nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from nospof.localcloud.limits import Limits
 
 PREFIX = "/_nospof/"
 MAX_EVENT_SECONDS = 400 * 86_400.0
+MAX_SNAPSHOT_SECONDS = 86_400.0
 
 
 class Refused(Exception):
@@ -62,6 +64,7 @@ class Admin:
             ("POST", "inject"): self._inject,
             ("DELETE", "inject"): lambda _: self._clear(),
             ("POST", "limits"): self._limits,
+            ("POST", "snapshots"): self._snapshots,
         }
         what = path.removeprefix(PREFIX).rstrip("/")
         try:
@@ -152,6 +155,14 @@ class Admin:
             raise Refused(400, 'give {"enabled": true} or {"enabled": false}.')
         self.limits.enabled = document["enabled"]
         return {"limits": self.limits.enabled}
+
+    def _snapshots(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Have every snapshot begun from now on take so long; 0 for as long as it takes by itself."""
+        _check(document, {"seconds": (int, float)})
+        if not 0 <= document["seconds"] <= MAX_SNAPSHOT_SECONDS:
+            raise Refused(400, f"'seconds' must be between 0 and {MAX_SNAPSHOT_SECONDS:.0f}.")
+        self.cloud.snapshot_seconds = float(document["seconds"])
+        return {"seconds": self.cloud.snapshot_seconds}
 
     def _clear(self) -> dict[str, Any]:
         self.faults.clear()

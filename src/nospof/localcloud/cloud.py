@@ -27,6 +27,8 @@ class Cloud:
     Args:
         directory: everything of this cloud lives below it.
         hypervisor: where its machines run.
+
+    Snapshots begun while `snapshot_seconds` is more than 0 take that long.
     """
 
     def __init__(self, directory: Path, hypervisor: Hypervisor) -> None:
@@ -34,6 +36,7 @@ class Cloud:
         self.images = directory / "images"
         self.images.mkdir(exist_ok=True)
         self.hypervisor = hypervisor
+        self.snapshot_seconds = 0.0
         self.lock = threading.RLock()
         self.dirty = threading.Event()
         self._work = ThreadPoolExecutor(max_workers=6, thread_name_prefix="work")
