@@ -29,6 +29,18 @@ OFF_SECTION = [
     for side in ("before", "after")
 ]
 
+UNDOING = [
+    f"{side} {call}"
+    for call in (
+        "deregister",
+        "delete_load_balancer",
+        "delete_target_group",
+        "revoke",
+        "delete_security_group",
+    )
+    for side in ("before", "after")
+]
+
 
 def clone_places() -> list[str]:
     cloud = one_instance()
@@ -61,6 +73,12 @@ def count(site: Site, run_id: str) -> dict[str, int]:
         "groups": len(tagged(elb, [group["TargetGroupArn"] for group in groups], run_id)),
         "balancers": len(tagged(elb, [balancer["LoadBalancerArn"] for balancer in balancers], run_id)),
     }
+
+
+def rules_of(site: Site) -> dict[str, Any]:
+    """Return the security groups and who may come in through them."""
+    found = site.cloud.client("ec2").describe_security_groups()["SecurityGroups"]
+    return {group["GroupId"]: group["IpPermissions"] for group in found}
 
 
 def tagged(elb: Any, arns: list[str], run_id: str) -> list[str]:
@@ -102,6 +120,28 @@ def test_a_killed_clone_leaves_the_source_running_and_resumes_to_one_image_and_o
         )["Reservations"]
         ids = [instance["InstanceId"] for one in twins for instance in one["Instances"]]
         site.cloud.client("ec2").terminate_instances(InstanceIds=[source, *ids])
+
+
+@pytest.mark.parametrize(("number", "place"), list(enumerate(UNDOING)))
+def test_a_killed_undo_resumes_to_nothing_of_the_pair_and_the_source_runs_throughout(
+    site, cloned, number, place
+):
+    source, twin = cloned
+    service, port = f"undone-{number}", str(9500 + number)
+    asked = ["pair", source, "--with", twin, "--service", service, "--yes", "--stateless"]
+    asked += ["--port", "8080", "--listener-port", port, "--health-path", "/health", "--drain-seconds", "1"]
+    rules = rules_of(site)
+    run_id = site.answer(*asked)["run_id"]
+    killed = site.nospof("runs", "undo", run_id, "--yes", "--clients-are-back", NOSPOF_FAILPOINT=place)
+    assert killed.returncode == -9, killed.stderr
+    assert site.state(source) == "running"
+
+    resumed = site.nospof("runs", "resume", site.the_run()["id"])
+    assert resumed.returncode == 0, resumed.stderr
+    assert count(site, run_id) == {"images": 0, "twins": 0, "groups": 0, "balancers": 0}
+    assert rules_of(site) == rules
+    assert (site.state(source), site.state(twin)) == ("running", "running")
+    assert {TAG_GUARANTEE, "nospof:service"}.isdisjoint(site.tags(source))
 
 
 @pytest.mark.parametrize(("number", "place"), list(enumerate(pair_places())))

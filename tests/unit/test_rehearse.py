@@ -68,7 +68,8 @@ def test_a_stand_in_is_not_taken_for_an_id_that_does_not_exist():
     assert rehearse(memory_world(cloud), plan(later)) == ()
 
 
-def test_what_an_earlier_run_made_is_no_refusal():
+@pytest.mark.parametrize("code", ["InvalidGroup.Duplicate", "DependencyViolation", "InvalidSnapshot.InUse"])
+def test_what_an_earlier_run_made_and_what_goes_before_are_no_refusals(code):
     cloud = one_instance()
-    cloud.fail("rehearse", "InvalidGroup.Duplicate")
+    cloud.fail("rehearse", code)
     assert rehearse(memory_world(cloud), plan(STOP)) == ()

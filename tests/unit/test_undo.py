@@ -18,6 +18,7 @@ from nospof.model.cloud import (
     TargetGroupRequest,
 )
 from nospof.model.requests import CloneRequest, PairRequest
+from nospof.model.surroundings import Whereabouts
 from nospof.procedures.guarantee import Guarantee
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES, undo_plan
@@ -210,6 +211,23 @@ def test_it_is_refused_untouched_where_the_source_would_not_serve_or_others_woul
     assert says in refused(cloud, request)
 
 
+def test_nospof_does_not_terminate_the_instance_it_runs_on():
+    cloud, _, request = paired()
+    twin = twin_of(cloud).id
+    world = replace(memory_world(cloud), whereabouts=lambda: Whereabouts(instance_id=twin))
+    with pytest.raises(PreconditionFailed, match=f"nospof itself runs on {twin}"):
+        MemorySteps("undo-1").tell(undo, world, request)
+
+
+def test_a_protected_source_is_undone_without_a_touch_of_its_protection():
+    cloud, _, request = paired()
+    cloud.protect_from_stop(cloud.the_instance.id, on=True)
+    cloud.deny("protect_from_stop")
+    undone(cloud, request)
+    assert cloud.is_stop_protected(cloud.the_instance.id)
+    assert TAG_GUARANTEE not in cloud.the_instance.tags
+
+
 def test_a_stranger_in_the_group_is_not_cut_off():
     cloud, _, request = paired()
     third = cloud.add_instance()
@@ -259,16 +277,21 @@ def test_what_lost_its_tag_is_left_alone_and_named():
 
 def test_a_thing_that_loses_its_tag_while_the_run_goes_on_is_left_alone():
     cloud, _, request = paired()
-    twin = twin_of(cloud).id
+    twin, guard = twin_of(cloud).id, cloud.security_groups(TAG_RUN, RUN)[0].id
+    rules = cloud.ingress_rules(cloud.default_group)
     real = cloud.delete_load_balancer
 
     def retag(arn):
         real(arn)
         cloud.untag(twin, (TAG_RUN,))
+        cloud.untag(guard, (TAG_RUN,))
 
     cloud.delete_load_balancer = retag
-    undone(cloud, request)
+    removed = undone(cloud, request).removed
+    assert not any(twin in what or "rule" in what for what in removed)
     assert cloud.instance(twin).state == "running"
+    assert cloud.ingress_rules(cloud.default_group) == rules
+    assert guard in cloud._groups
 
 
 def test_an_image_that_others_were_launched_from_stays_with_its_snapshots():
@@ -314,6 +337,8 @@ def test_a_rule_of_somebody_else_for_the_same_port_stays():
     cloud, _, request = paired()
     rule = IngressRule(80, cidr="10.0.0.0/8")
     cloud.allow(cloud.default_group, rule)
+    plan = undo_plan(memory_world(cloud), request)
+    assert [call.operation for call in plan.calls].count("RevokeSecurityGroupIngress") == 1
     undone(cloud, request)
     assert cloud.ingress_rules(cloud.default_group) == (rule,)
 

@@ -347,7 +347,18 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         POWER,
         PROMISE,
     ),
-    "undo": (look(*KEEPS, *ENTRY_LOOKS, "ec2:DescribePlacementGroups"), POWER, PROMISE, *TAKE_APART),
+    "undo": (
+        look(
+            *MAY_STOP,
+            *KEEPS,
+            *ENTRY_LOOKS,
+            "ec2:DescribePlacementGroups",
+            "elasticloadbalancing:DescribeLoadBalancerAttributes",
+        ),
+        POWER,
+        PROMISE,
+        *TAKE_APART,
+    ),
     "keep": (
         look(*KEEPS),
         POWER,

@@ -234,6 +234,7 @@ def warnings_of(facts: UndoFacts, request: UndoRequest, needs_consent: bool) -> 
     if facts.twins:
         lost = ", ".join(twin.id for twin in facts.twins)
         warnings.append(f"what is on the disks of {lost} and nowhere else is lost")
+        warnings.append(f"an Elastic IP or a name that leads to {lost} leads nowhere afterwards")
     if facts.images and not facts.image_users:
         warnings.append(
             f"a launch template that names {', '.join(image.id for image in facts.images)} launches nothing "

@@ -92,7 +92,7 @@ def release(world: World, instance_id: str, run_id: str) -> None:
     guarantee = parse_guarantee(world.cloud.instance(instance_id).tags.get(TAG_GUARANTEE, ""))
     if guarantee.run_id != run_id:
         return
-    if guarantee.protects:
+    if guarantee.protects and not world.cloud.is_stop_protected(instance_id):
         world.cloud.protect_from_stop(instance_id, on=True)
     world.cloud.untag(instance_id, (TAG_GUARANTEE,))
 

@@ -58,11 +58,19 @@ def take_away(world: World, kind: str, things: Mapping[str, str], run_id: str) -
         TimedOut: something needs it still.
         CloudError: it is protected, or may not be taken away.
     """
-    return tuple(_take_one_away(world, kind, thing, called, run_id) for thing, called in things.items())
+    return tuple(
+        f"{kind} {called}"
+        for thing, called in things.items()
+        if _take_one_away(world, kind, thing, called, run_id)
+    )
 
 
-def _take_one_away(world: World, kind: str, thing: str, called: str, run_id: str) -> str:
-    """Ask for a thing's end until the cloud has taken that on, and wait until it is not listed any more."""
+def _take_one_away(world: World, kind: str, thing: str, called: str, run_id: str) -> bool:
+    """Ask for a thing's end until the cloud has taken that on, and wait until it is not listed any more.
+
+    Returns:
+        Whether it went by this: False where it was gone or not the run's before.
+    """
     is_asked = False
 
     def look() -> str:
@@ -85,4 +93,4 @@ def _take_one_away(world: World, kind: str, thing: str, called: str, run_id: str
     wait_for(
         world, f"the {kind} {called} to be gone", look, lambda seen: not seen, within_seconds=GONE_SECONDS
     )
-    return f"{kind} {called}"
+    return is_asked

@@ -199,7 +199,10 @@ def relied_on(world: World, twins: tuple[Instance, ...], groups: tuple[TargetGro
         for target in cloud.targets(group.arn)
         if target.instance_id in ids
     ]
+    home = world.whereabouts().instance_id
     for twin in twins:
+        if twin.id == home:
+            reasons.append(f"nospof itself runs on {twin.id}")
         owner = cloud.auto_scaling_group_of(twin.id)
         if owner:
             reasons.append(f"{twin.id} belongs to the Auto Scaling group {owner}")
@@ -243,10 +246,10 @@ def drain_others(world: World, leaving: tuple[Member, ...]) -> tuple[str, ...]:
 def close(world: World, rules: tuple[Opening, ...], run_id: str) -> tuple[str, ...]:
     """Take away the rules that let the run's balancer in."""
     guards = {group.id for group in world.cloud.security_groups(TAG_RUN, run_id)}
-    for opening in rules:
-        if opening.rule.from_group in guards:
-            world.cloud.revoke(opening.group_id, opening.rule)
-    return tuple(f"rule for port {one.rule.port} in {one.group_id}" for one in rules)
+    mine = [opening for opening in rules if opening.rule.from_group in guards]
+    for opening in mine:
+        world.cloud.revoke(opening.group_id, opening.rule)
+    return tuple(f"rule for port {one.rule.port} in {one.group_id}" for one in mine)
 
 
 def unmark(world: World, instance_ids: tuple[str, ...], request: UndoRequest) -> tuple[str, ...]:
