@@ -25,6 +25,9 @@ SIGN_IN = {"Type": "authenticate-oidc", "AuthenticateOidcConfig": {"Issuer": "ht
 Verdicts = set[tuple[str, str, str]]
 
 
+ASTRAY = item("target", TargetGroupArn=UNKNOWN, Target={"Id": "i-2", "Port": 80})
+
+
 def listener(*actions: dict[str, Any], name: str = "l") -> Item:
     return item("listener", ListenerArn=name, LoadBalancerArn="arn:www", DefaultActions=list(actions))
 
@@ -255,6 +258,11 @@ SHAPES: dict[str, tuple[Estate, Verdicts, int]] = {
     ),
     "a target that nobody can tell beside one": (
         described(balancer(), group(), MACHINES[0], TARGETS[0], target(UNKNOWN)),
+        FIRST_PERHAPS,
+        13,
+    ),
+    "a target of which nobody can tell the group": (
+        described(balancer(), group(), *MACHINES, TARGETS[0], ASTRAY),
         FIRST_PERHAPS,
         13,
     ),

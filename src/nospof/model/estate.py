@@ -119,6 +119,13 @@ class Estate:
         found = {item.id: item for value in values for item in index.get(value, ())}
         return tuple(found.values())
 
+    def untold(self, kind: str, path: str) -> tuple[Item, ...]:
+        """Return the items of a kind whose field exists and nobody could tell, in order."""
+        found = self._untold.get((kind, path))
+        if found is None:
+            found = self._untold[kind, path] = tuple(one for one in self.of(kind) if one.is_unknown(path))
+        return found
+
     def uses_of(self, user: str) -> tuple[Use, ...]:
         """Return what an item needs beside what it declares."""
         return tuple(self._uses.get(user, ()))
@@ -132,6 +139,10 @@ class Estate:
 
     @cached_property
     def _lists(self) -> dict[tuple[str, str], dict[str, list[Item]]]:
+        return {}
+
+    @cached_property
+    def _untold(self) -> dict[tuple[str, str], tuple[Item, ...]]:
         return {}
 
     @cached_property
@@ -190,6 +201,10 @@ class Watched:
     def where(self, kind: str, path: str, *values: str) -> tuple[Item, ...]:
         """Return the items in whose field one of the values stands, in order."""
         return self._noted(self.whole.where(kind, path, *values))
+
+    def untold(self, kind: str, path: str) -> tuple[Item, ...]:
+        """Return the items of a kind whose field exists and nobody could tell, in order."""
+        return self._noted(self.whole.untold(kind, path))
 
     def _noted(self, items: tuple[Item, ...]) -> tuple[Item, ...]:
         for item in items:

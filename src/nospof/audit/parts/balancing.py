@@ -179,7 +179,8 @@ def registered_targets(
             b.service.outside.append((item.label, target))
             continue
         parts.append((zone, target_node(b, item, target)))
-    if any(one.is_unknown("Target.Id") for one in targets):
+    astray = b.estate.untold("target", "TargetGroupArn")
+    if astray or any(one.is_unknown("Target.Id") for one in targets):
         b.not_read(f"some targets of {item.label}")
         if parts:
             # Such a one may be a spare, or a machine that is here already, by another port.
