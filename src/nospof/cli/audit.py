@@ -72,10 +72,10 @@ def audit(files: tuple[Path, ...], order: int, output_format: str, output: Path 
     Exit code 0: none, and everything was read. 10: there are some. 13: something was not read, and it
     is named.
     """
-    terms = terms_of(asked)
-    now = time.time()
     # What an audit makes lives until the end: looking for garbage in it is a quarter of the time.
     gc.disable()
+    terms = terms_of(asked)
+    now = time.time()
     estate = read_files(files, asked) if files else read_live(asked, now)
     report = audit_estate(estate, terms, now=now)
     write(report, output_format, output, with_pairs=order == 2)
