@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from nospof.cli.render import RENDERERS
-from nospof.cli.render.documents import render_json, render_jsonl, schema_text
+from nospof.cli.render.documents import render_json, render_jsonl, schema_text, written
 from support.audit_accounts import Pair, audit, one_instance
 from support.audit_reports import fleet, reports, single_database
 
@@ -52,6 +53,25 @@ def test_the_schema_is_sound_and_the_published_one_is_the_one_that_is_shipped():
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_report_keeps_the_schema_and_says_nothing_the_schema_does_not(name):
     STRICT.validate(json.loads(render_json(REPORTS[name]())))
+
+
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
+VALUES = st.recursive(
+    LEAVES, lambda each: st.lists(each) | st.tuples(each) | st.dictionaries(st.text(), each)
+)
+
+
+@given(VALUES)
+def test_what_is_written_is_what_the_standard_library_writes(value):
+    assert written(value) == json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+@pytest.mark.parametrize("value", [float("nan"), [float("inf")]])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        written(value)
 
 
 @few
