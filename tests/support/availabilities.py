@@ -48,8 +48,8 @@ def service_of(topology: Topology) -> Service:
 
 def expected(one: Service, rates: Rates | None = None) -> Availability:
     """What a service can be expected to give, with its findings and pairs."""
-    topology = one.topology
-    return availability_of(one, analyse(topology), analyse_pairs(topology), findings(one), rates or Rates())
+    known = analyse(one.topology)
+    return availability_of(one, known, analyse_pairs(known), findings(one), rates or Rates())
 
 
 def findings(one: Service) -> tuple[Finding, ...]:

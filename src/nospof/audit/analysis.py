@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from nospof.audit.cuts import (
@@ -15,7 +15,7 @@ from nospof.audit.cuts import (
     pair_cuts,
     view_cuts,
 )
-from nospof.audit.graph import build_graph
+from nospof.audit.graph import Graph, build_graph
 from nospof.model.topology import VIEWS, Topology
 
 
@@ -27,11 +27,15 @@ class Analysis:
         views: what each view adds; an event stands in the first view in which it is a cut.
         loses: for each state, the events that destroy all its copies.
         cold: nodes that cannot start after everything was off.
+        graph: the gates of the serving view, for whoever asks further.
+        failed: those of them that count as failed.
     """
 
     views: dict[str, Cuts]
     loses: dict[str, tuple[str, ...]]
     cold: frozenset[str]
+    graph: Graph = field(repr=False)
+    failed: frozenset[int]
 
     @property
     def serving(self) -> Cuts:
@@ -67,7 +71,8 @@ def analyse(topology: Topology, *, pessimistic: bool = True, now: bool = False) 
         cuts = _not_filed(view_cuts(graph, gates_of(graph, failed)), filed)
         filed.update(cuts.total, (event for event, _ in cuts.partial))
         views[view] = cuts
-    return Analysis(views, lost_states(topology), cold_deadlock(serving))
+    struck = frozenset(gates_of(serving, failed))
+    return Analysis(views, lost_states(topology), cold_deadlock(serving), serving, struck)
 
 
 def _not_filed(cuts: Cuts, filed: Collection[str]) -> Cuts:
@@ -77,12 +82,10 @@ def _not_filed(cuts: Cuts, filed: Collection[str]) -> Cuts:
     return Cuts(tuple(event for event in cuts.total if event not in filed), partial, cuts.is_broken)
 
 
-def analyse_pairs(topology: Topology, *, pessimistic: bool = True, now: bool = False) -> list[PairProduct]:
-    """Return the cuts of order 2 in the serving view.
+def analyse_pairs(known: Analysis) -> list[PairProduct]:
+    """Return the cuts of order 2 in the serving view of a reading.
 
     Raises:
         UsageError: there are too many to compute in a sensible time.
     """
-    graph = build_graph(topology, pessimistic=pessimistic)
-    failed = failed_nodes(topology, now=now, pessimistic=pessimistic)
-    return pair_cuts(graph, gates_of(graph, failed))
+    return pair_cuts(known.graph, known.failed, known.serving.total)

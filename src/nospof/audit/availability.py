@@ -173,6 +173,7 @@ class _Sum:
     ) -> None:
         self.service = service
         self.worst = worst.serving
+        self.graph = worst.graph
         self.pairs = pairs
         self.findings = findings
         self.rates = rates
@@ -186,7 +187,7 @@ class _Sum:
     @cached_property
     def serial(self) -> frozenset[str]:
         """The nodes that are needed outright."""
-        return serial_nodes(self.service)
+        return serial_nodes(self.service, self.graph)
 
     def availability(self) -> Availability:
         terms = [*self.single_terms(), *self.planned_terms(), *self.pool_terms(), *self.other_terms()]

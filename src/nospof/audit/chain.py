@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from nospof.audit.builder import Service
 from nospof.audit.cuts import single_cuts
-from nospof.audit.graph import build_graph
+from nospof.audit.graph import Graph
 from nospof.audit.rates import PROMISES, Promise
-from nospof.model.topology import Node, Topology, names_in
+from nospof.model.topology import Node, names_in
 
 STRUCTURE = frozenset(
     {
@@ -39,17 +39,14 @@ class Pool:
     notices_minutes: float
 
 
-def serial_nodes(service: Service) -> frozenset[str]:
+def serial_nodes(service: Service, graph: Graph) -> frozenset[str]:
     """Return the nodes whose loss takes the entry down, structure and machines' own parts aside."""
     wanted = {
         one.name for one in service.topology.nodes if one.kind not in STRUCTURE or one.kind == "target group"
     }
     # One pass over the whole service: each part that is asked about fails by an event of its own.
-    nodes = tuple(
-        replace(one, faults=(one.name,) if one.name in wanted else (), domains=(), possible_domains=())
-        for one in service.topology.nodes
-    )
-    return frozenset(single_cuts(build_graph(Topology(service.topology.root, nodes), pessimistic=True)))
+    events: list[tuple[str, ...]] = [(name,) if name in wanted else () for name in graph.names]
+    return frozenset(single_cuts(replace(graph, events=events)))
 
 
 def whole_parts(service: Service, serial: Collection[str]) -> list[Node]:

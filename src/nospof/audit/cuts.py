@@ -209,19 +209,26 @@ def cold_deadlock(graph: Graph) -> frozenset[str]:
 # Pairs -------------------------------------------------------------------------------------------
 
 
-def pair_cuts(graph: Graph, failed: Collection[int] = ()) -> list[PairProduct]:
+def pair_cuts(
+    graph: Graph, failed: Collection[int] = (), single: Collection[str] | None = None
+) -> list[PairProduct]:
     """Return the cuts of two events neither of which is one alone, as products of classes.
+
+    Args:
+        graph: the gates.
+        failed: those that have failed already.
+        single: the events that are cuts alone, where they are known already.
 
     Raises:
         UsageError: there are too many to compute in a sensible time; none are left out silently.
     """
-    if is_down(graph, failed):
+    kept_up_by = witness(graph, failed)
+    if not kept_up_by:
         return []
-    single = set(single_cuts(graph, failed))
-    owners = _owners(graph, failed)
-    classes = _classes(owners, single)
+    alone = set(single_cuts(graph, failed) if single is None else single)
+    classes = _classes(_owners(graph, failed), alone)
     # One of two events must hurt the witness, else it keeps the entry up.
-    touched = _events_at(graph, witness(graph, failed))
+    touched = _events_at(graph, kept_up_by)
     rows = [row for row, (_, events) in enumerate(classes) if not touched.isdisjoint(events)]
     if len(rows) * len(classes) > PAIR_CASES_AT_MOST:
         raise UsageError(

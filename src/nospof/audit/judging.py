@@ -64,11 +64,14 @@ class Readings:
 def read_both_ways(service: Service) -> Readings:
     """Return the four readings."""
     topology = service.topology
+    is_known = not topology.has_unknown
     worst = analyse(topology)
-    best = analyse(topology, pessimistic=False) if topology.has_unknown else worst
+    best = worst if is_known else analyse(topology, pessimistic=False)
     if not topology.failed_now and not topology.maybe_failed_now:
         return Readings(worst, best, worst, best)
     worst_now = analyse(topology, now=True)
+    if is_known and not topology.maybe_failed_now:
+        return Readings(worst, best, worst_now, worst_now)
     return Readings(worst, best, worst_now, analyse(topology, pessimistic=False, now=True))
 
 
@@ -106,7 +109,10 @@ class _Judge:
         self.readings = readings
         self.name = service.entry.service
         self.evidence = Evidence(service)
-        self.graphs: dict[tuple[str, bool], Graph] = {}
+        self.graphs: dict[tuple[str, bool], Graph] = {
+            ("serving", False): readings.worst.graph,
+            ("serving", True): readings.best.graph,
+        }
 
     def findings(self) -> list[Finding]:
         r = self.readings

@@ -160,7 +160,7 @@ class _Reporter:
         """Return the report with its cuts of order 2 and what the service can be expected to give."""
         products: list[PairProduct] | None = None
         try:
-            products = analyse_pairs(self.service.topology)
+            products = analyse_pairs(readings.worst)
             report = with_pairs(report, products)
         except UsageError as error:
             report = replace(report, pairs_refused=str(error))
