@@ -118,14 +118,19 @@ def _enough(graph: Graph, gate: int, fallen: list[int], found: set[int]) -> list
 def single_cuts(graph: Graph, failed: Collection[int] = ()) -> list[str]:
     """Return the events that alone take the entry down, or nothing when it is down already."""
     kept_up_by = witness(graph, failed)
+    return _single_cuts(graph, failed, kept_up_by) if kept_up_by else []
+
+
+def _single_cuts(graph: Graph, failed: Collection[int], kept_up_by: set[int]) -> list[str]:
     touched = _events_at(graph, kept_up_by)
-    found = _events_at(graph, _folded_into_root(graph)) if kept_up_by else set()
-    candidates = [event for event in graph.event_ids if event in touched and event not in found]
+    found = _events_at(graph, _folded_into_root(graph))
+    event_ids = graph.event_ids
+    candidates = [event for event in event_ids if event in touched and event not in found]
     for block in _blocks(candidates):
         own, full = _own_masks(graph, block, failed)
         root = simulate(graph, own, full)[graph.root]
         found.update(event for bit, event in enumerate(block) if root >> bit & 1)
-    return [event for event in graph.event_ids if event in found]
+    return [event for event in event_ids if event in found]
 
 
 def _folded_into_root(graph: Graph) -> list[int]:
@@ -181,9 +186,10 @@ def _share_of(graph: Graph, failed: Collection[int]) -> Fraction:
 
 def view_cuts(graph: Graph, failed: Collection[int] = ()) -> Cuts:
     """Return the cuts of order 1 of one graph, total and partial."""
-    if is_down(graph, failed):
+    kept_up_by = witness(graph, failed)
+    if not kept_up_by:
         return Cuts(is_broken=True)
-    return Cuts(tuple(single_cuts(graph, failed)), tuple(partial_cuts(graph, failed)))
+    return Cuts(tuple(_single_cuts(graph, failed, kept_up_by)), tuple(partial_cuts(graph, failed)))
 
 
 def lost_states(topology: Topology) -> dict[str, tuple[str, ...]]:

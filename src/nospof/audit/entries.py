@@ -186,6 +186,8 @@ def has_public_way(item: Item) -> bool:
 
 def renamed(service: Service, name: str) -> Service:
     """Return the service by another name; its nodes keep theirs."""
+    if name == service.entry.service:
+        return service
     service.entry = replace(service.entry, service=name)
     root = service.topology.by_name[service.topology.root]
     called = replace(root, label=f"service {name}")

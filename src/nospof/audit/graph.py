@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 
 from nospof.model.topology import (
     UP,
@@ -63,6 +64,16 @@ class Graph:
             for gate in component:
                 seen.update(dict.fromkeys(self.events[gate]))
         return list(seen)
+
+    @cached_property
+    def parents(self) -> list[list[tuple[int, int]]]:
+        """For every gate, who needs it and with what weight, once for each time it is named."""
+        parents: list[list[tuple[int, int]]] = [[] for _ in range(len(self))]
+        for gate, children in enumerate(self.children):
+            is_weighed = self.gates[gate] is Gate.AT_LEAST
+            for place, child in enumerate(children):
+                parents[child].append((gate, self.weights[gate][place] if is_weighed else 1))
+        return parents
 
     @property
     def is_ever_partial(self) -> bool:

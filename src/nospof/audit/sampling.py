@@ -17,6 +17,8 @@ from nospof.model.findings import Minutes
 from nospof.model.settings import Range
 
 SAMPLES = 4_000
+MIDDLES = tuple((place + 0.5) / SAMPLES for place in range(SAMPLES))
+"""The middle of each slice."""
 YEAR_MINUTES = 525_600.0
 PLACES = tuple(int(part * SAMPLES) for part in (0.05, 0.5, 0.95))
 
@@ -102,10 +104,10 @@ def draws(span: Range, name: str) -> tuple[float, ...]:
     low, likely, high = map(log, span)
     if low == high:
         return (span[1],) * SAMPLES
-    order = list(range(SAMPLES))
-    Random(name).shuffle(order)  # noqa: S311 (no secret: the same name gives the same order)
     bend, width = (likely - low) / (high - low), high - low
-    return tuple(exp(low + width * _triangle((place + 0.5) / SAMPLES, bend)) for place in order)
+    found = [exp(low + width * _triangle(middle, bend)) for middle in MIDDLES]
+    Random(name).shuffle(found)  # noqa: S311 (no secret: the same name gives the same order)
+    return tuple(found)
 
 
 def _triangle(part: float, bend: float) -> float:

@@ -206,16 +206,6 @@ def _share(graph: Graph, gate: int, lost: list[Fraction], seen: Collection[int])
     return sum((weight * lost[child] for weight, child in pairs), Fraction(0)) / whole
 
 
-def parents_of(graph: Graph) -> list[list[tuple[int, int]]]:
-    """Return, for every gate, who needs it and with what weight, once for each time it is named."""
-    parents: list[list[tuple[int, int]]] = [[] for _ in range(len(graph))]
-    for gate, children in enumerate(graph.children):
-        is_weighed = graph.gates[gate] is Gate.AT_LEAST
-        for place, child in enumerate(children):
-            parents[child].append((gate, graph.weights[gate][place] if is_weighed else 1))
-    return parents
-
-
 def fall_ranks(graph: Graph, failed: Collection[int], *, ignore_blind: bool = False) -> list[int]:
     """Return in which round each gate falls when some have failed, NEVER_FELL for those that stand.
 
@@ -223,7 +213,7 @@ def fall_ranks(graph: Graph, failed: Collection[int], *, ignore_blind: bool = Fa
     """
     ranks = [NEVER_FELL] * len(graph)
     limits = [_losses_borne(graph, gate) for gate in range(len(graph))]
-    parents = parents_of(graph)
+    parents = graph.parents
     falling = set(failed)
     falling.update(gate for gate, limit in enumerate(limits) if limit < 0)
     rank = 0
@@ -255,7 +245,7 @@ def _losses_borne(graph: Graph, gate: int) -> int:
 def start_from_cold(graph: Graph) -> set[int]:
     """Return the gates that can start when everything is off and nothing is broken."""
     wants = [_wanted(graph, gate) for gate in range(len(graph))]
-    parents = parents_of(graph)
+    parents = graph.parents
     started = {gate for gate, wanted in enumerate(wants) if wanted <= 0}
     waiting = sorted(started)
     while waiting:
