@@ -46,17 +46,22 @@ def plain(value: Any) -> Any:
     Args:
         value: an answer of botocore, or what was read from a file.
     """
-    if isinstance(value, Mapping):
-        return {str(key): _member(str(key), one) for key, one in value.items()}
+    # Most values are leaves, and `isinstance` of an abstract class is slow: leaves go first.
+    if isinstance(value, str):
+        return str(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(one) for one in value]
+    if isinstance(value, (dict, Mapping)):
+        return {str(key): _member(str(key), one) for key, one in value.items()}
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (bytes, bytearray)):
         return base64.b64encode(value).decode()
-    return value if value is None or isinstance(value, (bool, int, float)) else str(value)
+    return str(value)
 
 
 def addresses(value: str) -> str:
@@ -67,9 +72,10 @@ def addresses(value: str) -> str:
 
 
 def _member(name: str, value: Any) -> Any:
-    if name.lower() in SECRETS and value:
+    word = name.lower()
+    if word in SECRETS and value:
         return WITHHELD
-    if name.lower() in ENVIRONMENTS:
+    if word in ENVIRONMENTS:
         return _environment(value)
     return plain(value)
 
