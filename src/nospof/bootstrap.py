@@ -163,10 +163,20 @@ def read_settings(path: Path | None) -> Settings:
     Raises:
         UsageError: it cannot be read, or says something that is not understood.
     """
+    file = settings_file(path, Path())
+    if file is None:
+        return Settings()
     from nospof.adapters import settings
 
-    file = settings.settings_file(path, Path())
-    return settings.read_settings(file) if file else Settings()
+    return settings.read_settings(file)
+
+
+def settings_file(named: Path | None, directory: Path) -> Path | None:
+    """Return the file to read: the one that was named, else nospof.yaml in a directory, else none."""
+    if named is not None:
+        return named
+    usual = directory / "nospof.yaml"
+    return usual if usual.exists() else None
 
 
 def read_baseline(path: Path) -> Baseline:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nospof.adapters.settings import parse_settings, read_settings, settings_file
+from nospof.adapters.settings import parse_settings, read_settings
+from nospof.bootstrap import settings_file
 from nospof.errors import UsageError
 from nospof.model.settings import Acceptance, Need, Settings
 

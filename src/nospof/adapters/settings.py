@@ -22,7 +22,6 @@ from nospof.model.rules import EVERY_RULE
 from nospof.model.settings import Acceptance, Need, OwnRate, Range, ServiceWish, Settings
 from nospof.model.topology import VIEWS as EVERY_VIEW
 
-FILE = "nospof.yaml"
 MAX_CHARACTERS = 1_000_000
 SCOPES = ("host", "rack", "zone", "region")
 KEYS = ("service", "services", "assume", "suppress", "assumptions", "survive")
@@ -34,14 +33,6 @@ NUMBER = re.compile(r"[-+]?\d[\d_]*(\.\d*)?([eE][-+]?\d+)?|[-+]?\.\d+")
 Node: TypeAlias = Any
 """A node of PyYAML; `isinstance` says what it is before it is used."""
 Made = TypeVar("Made")
-
-
-def settings_file(named: Path | None, directory: Path) -> Path | None:
-    """Return the file to read: the one that was named, else nospof.yaml in a directory, else none."""
-    if named is not None:
-        return named
-    usual = directory / FILE
-    return usual if usual.exists() else None
 
 
 def read_settings(path: Path) -> Settings:

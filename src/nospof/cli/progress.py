@@ -1,14 +1,20 @@
-"""Show a run as it happens, on stderr: a live line on a terminal, a line per step elsewhere."""
+"""Show a run as it happens, on stderr: a live line on a terminal, a line per step elsewhere.
+
+What draws is imported once there is something to draw: an audit in a pipeline shows nothing.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from functools import cached_property
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 TEXT_WIDTH = 96
 
@@ -17,9 +23,23 @@ class Watch:
     """Shows steps and what each is doing. Implements `Reporter` and the runtime's `Listener`."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
-        self._is_live = self._console.is_terminal and not quiet
-        self._progress = Progress(
+        self._is_quiet = quiet
+        self._is_live = not quiet and may_be_terminal() and self._console.is_terminal
+        self._task: int | None = None
+        self._began = 0.0
+        self._name = ""
+
+    @cached_property
+    def _console(self) -> Console:
+        from rich.console import Console
+
+        return Console(stderr=True, quiet=self._is_quiet, highlight=False, soft_wrap=True)
+
+    @cached_property
+    def _progress(self) -> Progress:
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        return Progress(
             TextColumn(" "),
             SpinnerColumn(),
             TextColumn("{task.description}", table_column=None),
@@ -27,20 +47,18 @@ class Watch:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
-            disable=not self._is_live,
         )
-        self._task: int | None = None
-        self._began = 0.0
-        self._name = ""
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if self._is_live:
+            self._progress.start()
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._is_live:
+            self._progress.stop()
 
     def step_began(self, name: str) -> None:
         """Show that a step is under way."""
@@ -82,6 +100,12 @@ class Watch:
         if self._task is not None:
             self._progress.remove_task(self._task)  # type: ignore[arg-type]  # rich's TaskID is an int
             self._task = None
+
+
+def may_be_terminal() -> bool:
+    """Whether stderr is a terminal, or somebody told the libraries that draw so."""
+    told = os.environ.get("TTY_COMPATIBLE") or os.environ.get("FORCE_COLOR")
+    return bool(told) or (sys.stderr is not None and sys.stderr.isatty())
 
 
 def is_interactive() -> bool:
