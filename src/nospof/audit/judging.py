@@ -109,10 +109,7 @@ class _Judge:
         self.readings = readings
         self.name = service.entry.service
         self.evidence = Evidence(service)
-        self.graphs: dict[tuple[str, bool], Graph] = {
-            ("serving", False): readings.worst.graph,
-            ("serving", True): readings.best.graph,
-        }
+        self.graphs = {("serving", False): readings.worst.graph, ("serving", True): readings.best.graph}
 
     def findings(self) -> list[Finding]:
         r = self.readings
