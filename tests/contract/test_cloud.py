@@ -10,6 +10,7 @@ import pytest
 from nospof.errors import CloudError, NotFound
 from nospof.model.cloud import IngressRule, LoadBalancerRequest, SecurityGroupRequest
 from nospof.model.plans import PlannedCall
+from nospof.model.traits import DiskTraits, Traits
 from support.cloud_gaps import GAPS
 
 UNKNOWN = "0123456789abcdef0"
@@ -415,6 +416,77 @@ class TestLaunching:
     def test_nothing_is_launched_with_an_unknown_type(self, stage):
         with pytest.raises(CloudError):
             stage.launch(type="x9.unheard-of")
+
+
+def settings_of(stage, **traits):
+    """Return what an instance launched with these settings, and a root of its own, is told to have."""
+    instance_id = stage.running(traits=Traits(**traits))
+    return stage.cloud.surroundings(stage.cloud.instance(instance_id)).traits
+
+
+class TestSettings:
+    """A copy is what its source is: what a launch asks for is what is read back."""
+
+    def test_metadata_options(self, stage):
+        told = settings_of(
+            stage, http_endpoint="enabled", http_tokens="required", hop_limit=2, metadata_tags="enabled"
+        )
+        assert (told.http_endpoint, told.http_tokens) == ("enabled", "required")
+        assert (told.hop_limit, told.metadata_tags) == (2, "enabled")
+
+    @pytest.mark.parametrize("on", [True, False])
+    def test_monitoring_and_disk_throughput_of_its_own(self, stage, on):
+        told = settings_of(stage, is_monitored_in_detail=on, is_ebs_optimized=on)
+        assert (told.is_monitored_in_detail, told.is_ebs_optimized) == (on, on)
+
+    def test_credits(self, stage):
+        assert settings_of(stage, cpu_credits="standard").cpu_credits == "standard"
+        assert settings_of(stage, cpu_credits="unlimited").cpu_credits == "unlimited"
+
+    def test_protection_against_termination(self, stage, cloud):
+        instance_id = stage.running(traits=Traits(is_termination_protected=True))
+        assert cloud.is_termination_protected(instance_id)
+        assert cloud.surroundings(cloud.instance(instance_id)).traits.is_termination_protected
+
+    @pytest.mark.parametrize("what", ["stop", "terminate"])
+    def test_what_a_shutdown_does(self, stage, what):
+        assert settings_of(stage, shutdown_behavior=what).shutdown_behavior == what
+
+    def test_private_names(self, stage):
+        told = settings_of(stage, hostname_type="resource-name", has_name_record=True)
+        assert (told.hostname_type, told.has_name_record) == ("resource-name", True)
+        assert not told.has_ipv6_name_record
+
+    def test_tenancy(self, stage, cloud):
+        instance_id = stage.running(tenancy="dedicated")
+        assert cloud.surroundings(cloud.instance(instance_id)).tenancy == "dedicated"
+
+    def test_passing_on_is_let_and_not_let_and_a_repeat_changes_nothing(self, stage, cloud):
+        instance_id = stage.running()
+        for on in (False, False, True, True):
+            cloud.check_source_and_destination(instance_id, on=on)
+            traits = cloud.surroundings(cloud.instance(instance_id)).traits
+            assert traits.checks_source_and_destination is on
+
+    def test_disks_are_what_was_bought_and_hold_what_the_image_holds(self, stage, cloud):
+        device = cloud.instance(stage.running()).root_device
+        asked = DiskTraits(device, "gp3", 20, 4000, 250, delete_on_termination=False)
+        instance = cloud.instance(stage.running(traits=Traits(disks=(asked,)), volume_tags={"a": "1"}))
+        (told,) = cloud.surroundings(instance).traits.disks
+        assert told == replace(asked, tags={"a": "1"})
+
+    def test_disks_of_an_older_kind_are_bought_without_what_it_does_not_sell(self, stage, cloud):
+        device = cloud.instance(stage.running()).root_device
+        asked = DiskTraits(device, "gp2", 20, 0, 0)
+        instance = cloud.instance(stage.running(traits=Traits(disks=(asked,)), volume_tags={"a": "1"}))
+        (told,) = cloud.surroundings(instance).traits.disks
+        assert told == replace(asked, tags={"a": "1"})
+
+    def test_an_instances_own_user_data_is_given_to_another_and_is_told_to_be_there(self, stage, cloud):
+        first = stage.running(user_data="#!/bin/sh\nexit 0\n")
+        other = stage.running(user_data_of=first)
+        for instance_id in (first, other):
+            assert cloud.surroundings(cloud.instance(instance_id)).has_user_data
 
 
 class TestPlacement:

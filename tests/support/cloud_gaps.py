@@ -7,6 +7,7 @@ NO_IMAGE = "moto's CreateImage answers 500 when snapshots are to be tagged"
 NO_PLACEMENT = "moto has no placement groups"
 NO_DEPENDENCY = "moto deletes security groups that are needed"
 NOT_IDEMPOTENT = "moto ignores ClientToken"
+NO_SETTING = "moto's RunInstances drops this"
 NO_HEALTH = "moto's targets are always healthy"
 MOTO = {
     "test_a_started_instance_is_seen_to_be_pending": "moto's instances run as soon as they are described",
@@ -35,6 +36,11 @@ MOTO = {
     "test_a_security_group_that_another_lets_in_stays_until_that_is_revoked": NO_DEPENDENCY,
     "test_a_security_group_with_an_instance_in_it_stays": NO_DEPENDENCY,
     "test_a_target_group_in_use_stays_until_its_balancer_is_gone": "moto's groups never forget a balancer",
+    "test_tenancy": NO_SETTING,
+    "test_disks_are_what_was_bought_and_hold_what_the_image_holds": NO_SETTING,
+    "test_credits": NO_SETTING,
+    "test_protection_against_termination": NO_SETTING,
+    "test_private_names": NO_SETTING,
     "test_one_subnet_is_refused": "moto makes application balancers in one subnet",
     "test_a_target_without_a_balancer_is_unused": NO_HEALTH,
     "test_a_target_on_a_port_nobody_listens_on_is_unhealthy": NO_HEALTH,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nospof.model.traits import Traits
+
 Tags = dict[str, str]
 
 TAG_SERVICE = "nospof:service"
@@ -175,7 +177,9 @@ class LaunchRequest:
     """Everything that decides what the new instance is.
 
     `token` makes a repeat of the same request return the same instance (AWS: at most 64 ASCII
-    characters); other parameters need another token.
+    characters); other parameters need another token. `volume_tags` are put on its volumes, `tags` where
+    there are none. `user_data` is its first-boot script; `user_data_of` names an instance whose own is
+    taken instead, and which is read only when it is launched: it may hold secrets.
     """
 
     token: str
@@ -186,7 +190,12 @@ class LaunchRequest:
     profile_arn: str = ""
     key_name: str = ""
     placement_group: str = ""
+    tenancy: str = ""
     tags: Tags = field(default_factory=dict)
+    volume_tags: Tags = field(default_factory=dict)
+    user_data: str = ""
+    user_data_of: str = ""
+    traits: Traits = field(default_factory=Traits)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from nospof.model.traits import Traits
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Surroundings:
         vcpus_used: by the account's running instances of the same quota.
         vcpu_quota: what the account may run of it; None where there is no such quota.
         quota_code: of that quota.
+        traits: its settings, those of its volumes among them.
         unread: a sentence for each part that could not be read.
     """
 
@@ -52,6 +55,7 @@ class Surroundings:
     vcpus_used: int = 0
     vcpu_quota: float | None = None
     quota_code: str = ""
+    traits: Traits = field(default_factory=Traits)
     unread: tuple[str, ...] = ()
 
 

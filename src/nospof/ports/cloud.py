@@ -183,6 +183,9 @@ class Cloud(Protocol):
     def launch(self, request: LaunchRequest) -> Instance:
         """Launch one instance. A repeat with the same token and parameters returns the same one."""
 
+    def check_source_and_destination(self, instance_id: str, *, on: bool) -> None:
+        """Let an instance pass on what is not for it (off), or not (on). A repeat changes nothing."""
+
     def create_placement_group(self, name: str, tags: Tags) -> None:
         """Make a spread placement group, whose members never share a rack. A repeat changes nothing."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nospof.adapters.aws.connection import Connection, as_pairs, as_tags, chunks
+from nospof.adapters.aws.connection import Connection, as_tags, chunks
 from nospof.errors import CloudError, NotFound
 from nospof.model.cloud import (
     HealthCheck,
@@ -17,6 +17,7 @@ from nospof.model.cloud import (
     TargetGroup,
     TargetGroupRequest,
 )
+from nospof.model.launching import tag_pairs
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import ListenerTypeDef, LoadBalancerTypeDef, TargetGroupTypeDef
@@ -155,7 +156,7 @@ class Balancing(Connection):
 
     def _create_target_group(self, request: TargetGroupRequest) -> TargetGroupTypeDef:
         check = request.health_check
-        tags = as_pairs(request.tags)
+        tags = tag_pairs(request.tags)
         parameters: dict[str, Any] = {"Tags": tags} if tags else {}
         with self.writing("elasticloadbalancing:CreateTargetGroup", request.name):
             made = self.elbv2.create_target_group(
@@ -181,7 +182,7 @@ class Balancing(Connection):
         found = self.load_balancer_named(request.name)
         if found is not None:
             return found
-        optional = {"SecurityGroups": list(request.security_groups), "Tags": as_pairs(request.tags)}
+        optional = {"SecurityGroups": list(request.security_groups), "Tags": tag_pairs(request.tags)}
         parameters: dict[str, Any] = {name: value for name, value in optional.items() if value}
 
         def ask() -> LoadBalancerTypeDef:

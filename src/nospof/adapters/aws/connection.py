@@ -15,6 +15,7 @@ from nospof.adapters.aws.errors import is_lost, is_lost_answer, translated
 from nospof.adapters.clock import SystemClock
 from nospof.errors import CloudError, NotFound
 from nospof.model.cloud import Identity, Tags
+from nospof.model.launching import tag_pairs
 
 if TYPE_CHECKING:
     import boto3
@@ -196,18 +197,9 @@ def as_tags(pairs: Any) -> Tags:
     return {pair["Key"]: pair["Value"] for pair in pairs or ()}
 
 
-def as_pairs(tags: Tags) -> Any:
-    """Return tags as AWS takes them, without those whose prefix AWS keeps for itself."""
-    return [
-        {"Key": key, "Value": value}
-        for key, value in sorted(tags.items())
-        if not key.lower().startswith("aws:")
-    ]
-
-
 def specification(*tagged: tuple[str, Tags]) -> Any:
     """Return TagSpecifications for pairs of (resource type, tags); AWS refuses empty lists."""
-    pairs = [(kind, as_pairs(tags)) for kind, tags in tagged]
+    pairs = [(kind, tag_pairs(tags)) for kind, tags in tagged]
     return [{"ResourceType": kind, "Tags": listed} for kind, listed in pairs if listed]
 
 

@@ -13,7 +13,6 @@ from nospof.adapters.aws.connection import (
     chunks,
     exactly,
     has_tag,
-    specification,
     tag_filters,
 )
 from nospof.adapters.aws.errors import is_not_found, not_listed, translated
@@ -22,7 +21,6 @@ from nospof.model.cloud import (
     Attachment,
     Instance,
     InstanceStatus,
-    LaunchRequest,
     MaintenanceEvent,
     Tags,
     Volume,
@@ -217,50 +215,6 @@ class Machines(Connection):
                 self.ec2.reboot_instances(InstanceIds=[instance_id])
 
         self.patiently((instance_id,), ask)
-
-    def launch(self, request: LaunchRequest) -> Instance:
-        """See the port.
-
-        A token that was used with other parameters still finds its instance when image, type and
-        subnet are the ones asked for; anything else would be another instance.
-        """
-        parameters: dict[str, Any] = {
-            "ImageId": request.image_id,
-            "InstanceType": request.type,
-            "MinCount": 1,
-            "MaxCount": 1,
-            "SubnetId": request.subnet_id,
-            "SecurityGroupIds": list(request.security_groups),
-            "IamInstanceProfile": {"Arn": request.profile_arn} if request.profile_arn else {},
-            "KeyName": request.key_name,
-            "Placement": {"GroupName": request.placement_group} if request.placement_group else {},
-            "ClientToken": request.token,
-            "TagSpecifications": specification(("instance", request.tags), ("volume", request.tags)),
-        }
-        given = {name: value for name, value in parameters.items() if value}
-
-        def ask() -> Instance:
-            with self.writing("ec2:RunInstances", request.image_id):
-                return as_instance(self.ec2.run_instances(**given)["Instances"][0])
-
-        try:
-            launched = self.patiently(
-                (request.image_id, request.placement_group, *request.security_groups), ask
-            )
-        except CloudError as error:
-            if error.code != "IdempotentParameterMismatch":
-                raise
-            launched = self._launched_by(request, error)
-        self.made(launched.id)
-        return launched
-
-    def _launched_by(self, request: LaunchRequest, refusal: CloudError) -> Instance:
-        token = [{"Name": "client-token", "Values": [exactly(request.token)]}]
-        wanted = (request.image_id, request.type, request.subnet_id)
-        for found in self._describe_instances(request.token, Filters=token):
-            if (found.image_id, found.type, found.subnet_id) == wanted:
-                return found
-        raise refusal
 
     def terminate_instance(self, instance_id: str) -> None:
         """See the port."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from nospof.adapters.aws.connection import as_pairs, as_tags, specification
+from nospof.adapters.aws.connection import as_tags, specification
 from nospof.adapters.aws.machines import Machines
 from nospof.errors import CloudError
 from nospof.model.cloud import PlacementGroup, Tags
+from nospof.model.launching import tag_pairs
 
 
 class Placement(Machines):
@@ -27,7 +28,7 @@ class Placement(Machines):
     def create_placement_group(self, name: str, tags: Tags) -> None:
         """See the port."""
         parameters: dict[str, Any] = {"GroupName": name, "Strategy": "spread"}
-        if as_pairs(tags):
+        if tag_pairs(tags):
             parameters["TagSpecifications"] = specification(("placement-group", tags))
         try:
             with self.writing("ec2:CreatePlacementGroup", name):

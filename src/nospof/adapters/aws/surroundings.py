@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from nospof.adapters.aws.connection import PAGE_SIZE, Connection
+from nospof.adapters.aws.traits import disks_of, traits_of
 from nospof.errors import CloudError
 from nospof.model.cloud import Instance
 from nospof.model.surroundings import Key, Surroundings
+from nospof.model.traits import Traits
 
 T = TypeVar("T")
 
@@ -70,8 +73,11 @@ class Around(Connection):
         """See the port."""
         read = _Reading()
         told: dict[str, Any] = read.part(
-            f"tenancy, product codes and interfaces of {instance.id}", lambda: self._told(instance.id), {}
+            f"tenancy, settings, product codes and interfaces of {instance.id}",
+            lambda: self._told(instance.id),
+            {},
         )
+        volumes: list[Any] = read.part("its volumes", lambda: self._volumes(instance), [])
         code = quota_code(instance.type)
         elastic: tuple[str, ...] = read.part("Elastic IPs", lambda: self._elastic(instance.id), ())
         is_lost = instance.public_ip and instance.public_ip not in elastic
@@ -95,12 +101,13 @@ class Around(Connection):
                 for one in told.get("NetworkInterfaces", ())
                 if one.get("Attachment", {}).get("DeviceIndex", 0)
             ),
-            keys=read.part("the keys of its disks", lambda: self._keys(instance, read), ()),
+            keys=self._keys(volumes, read),
             has_user_data=read.part("user data", lambda: self._has_user_data(instance.id), False),
             vcpus=vcpus,
             vcpus_used=read.part("vCPUs in use", lambda: self._vcpus_used(code), 0) if has_quota else 0,
             vcpu_quota=read.part("the vCPU quota", lambda: self._quota(code), None) if has_quota else None,
             quota_code=code,
+            traits=self._traits(instance, told, volumes, read),
             unread=tuple(read.unread),
         )
 
@@ -123,12 +130,44 @@ class Around(Connection):
             answer = self.ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[request])
         return ", ".join(f"{one.get('Type', '')} {request}" for one in answer["SpotInstanceRequests"])
 
-    def _keys(self, instance: Instance, read: _Reading) -> tuple[Key, ...]:
+    def _volumes(self, instance: Instance) -> list[Any]:
         if not instance.attachments:
-            return ()
+            return []
         ids = [one.volume_id for one in instance.attachments]
         with self.reading("ec2:DescribeVolumes", instance.id):
-            volumes = self.ec2.describe_volumes(VolumeIds=ids)["Volumes"]
+            return list(self.ec2.describe_volumes(VolumeIds=ids)["Volumes"])
+
+    def _traits(self, instance: Instance, told: dict[str, Any], volumes: list[Any], read: _Reading) -> Traits:
+        traits = replace(traits_of(told), disks=disks_of(instance, volumes))
+        if not told:
+            return traits
+        is_protected = read.part(
+            "termination protection", lambda: self.is_termination_protected(instance.id), False
+        )
+        shutdown = read.part("what a shutdown does", lambda: self._shutdown_behavior(instance.id), "")
+        credits_of = instance.type.startswith("t")
+        return replace(
+            traits,
+            is_termination_protected=is_protected,
+            shutdown_behavior=shutdown,
+            cpu_credits=read.part("CPU credits", lambda: self._credits(instance.id), "")
+            if credits_of
+            else "",
+        )
+
+    def _shutdown_behavior(self, instance_id: str) -> str:
+        with self.reading("ec2:DescribeInstanceAttribute", instance_id):
+            answer = self.ec2.describe_instance_attribute(
+                InstanceId=instance_id, Attribute="instanceInitiatedShutdownBehavior"
+            )
+        return answer.get("InstanceInitiatedShutdownBehavior", {}).get("Value", "")
+
+    def _credits(self, instance_id: str) -> str:
+        with self.reading("ec2:DescribeInstanceCreditSpecifications", instance_id):
+            answer = self.ec2.describe_instance_credit_specifications(InstanceIds=[instance_id])
+        return next((one.get("CpuCredits", "") for one in answer["InstanceCreditSpecifications"]), "")
+
+    def _keys(self, volumes: list[Any], read: _Reading) -> tuple[Key, ...]:
         volumes_of: dict[str, list[str]] = {}
         for one in volumes:
             if one.get("KmsKeyId"):

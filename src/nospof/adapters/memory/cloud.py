@@ -7,6 +7,7 @@ from typing import Self
 from nospof.adapters.memory.account import OPERATIONS, MemoryClock, Timings, refused, serves
 from nospof.adapters.memory.balancing import Balancing
 from nospof.adapters.memory.images import Contents
+from nospof.adapters.memory.launching import Launching
 from nospof.adapters.memory.machines import GONE, Disk, Machine, closed
 from nospof.adapters.memory.site import MemoryService
 from nospof.adapters.memory.surroundings import Around
@@ -17,7 +18,7 @@ from nospof.model.surroundings import Surroundings
 REBOOTS = ("instance-reboot", "system-reboot", "system-maintenance")
 
 
-class MemoryCloud(Balancing, Around):
+class MemoryCloud(Balancing, Launching, Around):
     """The reference implementation of `ports.cloud.Cloud`: exact, small, deterministic.
 
     Time passes only by `clock.sleep`. Faults are data: `fail`, `deny`, `late_ids`, `fail_image`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nospof.adapters.memory.account import refused, serves
 from nospof.adapters.memory.network import Network
@@ -13,7 +13,6 @@ from nospof.model.cloud import (
     Attachment,
     Instance,
     InstanceStatus,
-    LaunchRequest,
     MaintenanceEvent,
     PlacementGroup,
     Subnet,
@@ -21,6 +20,7 @@ from nospof.model.cloud import (
     Volume,
 )
 from nospof.model.surroundings import Surroundings
+from nospof.model.traits import DiskTraits, Traits
 
 GONE = ("shutting-down", "terminated")
 TYPES = ("t3.micro", "t3.small", "t3.medium", "t3.large", "m6i.large")
@@ -55,7 +55,10 @@ class Machine:
     is_termination_protected: bool = False
     auto_scaling_group: str = ""
     around: Surroundings | None = None
-    """What `surroundings` answers; None for the instance's address, which stays, and nothing more."""
+    """What `surroundings` answers; None for the instance's address, which stays, and its settings."""
+    traits: Traits = field(default_factory=Traits)
+    tenancy: str = "default"
+    user_data: str = ""
     token: str = ""
 
 
@@ -72,8 +75,8 @@ class Machines(Network):
         self._instances: dict[str, Instance] = {}
         self._machines: dict[str, Machine] = {}
         self._volumes: dict[str, Volume] = {}
+        self._bought: dict[str, tuple[int, int]] = {}
         self._placement_groups: dict[str, Tags] = {}
-        self._launched_by: dict[str, tuple[LaunchRequest, str]] = {}
         self._offers = {name: tuple(zone.name for zone in self._zones) for name in TYPES}
         self.service_of_new: MemoryService | None = None
         self.shelves |= {"i": self._instances, "vol": self._volumes}
@@ -223,52 +226,6 @@ class Machines(Network):
         self._machines[instance_id].up_at = self.now() + self.timings.reboot
         self._close_events(instance_id, "instance-reboot", "[Completed]")
 
-    @serves("ec2:RunInstances", writes=True)
-    def launch(self, request: LaunchRequest) -> Instance:
-        """See the port."""
-        earlier = self._launched_by.get(request.token)
-        if earlier is not None:
-            return self._launched_again(earlier, request)
-        operation = "ec2:RunInstances"
-        subnet = self.subnet(request.subnet_id, operation)
-        disks, service = self.contents_of_image(request.image_id, operation)
-        if request.type not in self._offers:
-            raise refused(operation, "InvalidParameterValue", f"no instance type {request.type}")
-        if subnet.zone not in self._offers[request.type]:
-            raise refused(operation, "Unsupported", f"{request.type} is not offered in {subnet.zone}")
-        if request.placement_group:
-            self._check_room(request.placement_group, subnet.zone, operation)
-        made = Instance(
-            id=self.new_id("i"),
-            state="pending",
-            type=request.type,
-            image_id=request.image_id,
-            zone=subnet.zone,
-            subnet_id=subnet.id,
-            vpc_id=subnet.vpc_id,
-            private_ip=self.private_address(subnet),
-            root_device=disks[0].device,
-            security_groups=request.security_groups or (self.default_group,),
-            profile_arn=request.profile_arn,
-            key_name=request.key_name,
-            placement_group=request.placement_group,
-            launched_at=self.now(),
-            tags={key: value for key, value in request.tags.items() if not key.lower().startswith("aws:")},
-        )
-        self.put_instance(made, disks, Machine(self.service_of_new or service, token=request.token))
-        self._launched_by[request.token] = (request, made.id)
-        self._boot(made.id)
-        return self._instances[made.id]
-
-    def _launched_again(self, earlier: tuple[LaunchRequest, str], request: LaunchRequest) -> Instance:
-        """Adopt what the token already made, unless it is another kind of thing than asked for."""
-        first, instance_id = earlier
-        wanted = (request.image_id, request.type, request.subnet_id)
-        if (first.image_id, first.type, first.subnet_id) != wanted:
-            says = f"token {request.token} has already launched {instance_id} with other parameters"
-            raise refused("ec2:RunInstances", "IdempotentParameterMismatch", says)
-        return self._instances[instance_id]
-
     @serves("ec2:TerminateInstances", writes=True)
     def terminate_instance(self, instance_id: str) -> None:
         """See the port."""
@@ -337,22 +294,32 @@ class Machines(Network):
 
     # What the parts use --------------------------------------------------------------------------
 
-    def put_instance(self, instance: Instance, disks: tuple[Disk, ...], machine: Machine) -> None:
-        """Add an instance with volumes made from the disks."""
-        attachments = []
+    def put_instance(
+        self,
+        instance: Instance,
+        disks: tuple[Disk, ...],
+        machine: Machine,
+        volume_tags: Tags | None = None,
+    ) -> None:
+        """Add an instance with volumes made from the disks, as far as nobody asked for other ones."""
+        attachments, asked = [], {one.device: one for one in machine.traits.disks}
         for disk in disks:
             volume_id = self.new_id("vol")
             self._late.pop(volume_id, None)
+            told = asked.get(disk.device) or DiskTraits(
+                disk.device, disk.type, disk.size_gib, delete_on_termination=disk.delete_on_termination
+            )
+            self._bought[volume_id] = (told.iops, told.throughput)
             self._volumes[volume_id] = Volume(
                 volume_id,
                 instance.zone,
-                disk.size_gib,
-                disk.type,
+                told.size_gib,
+                told.type,
                 disk.is_encrypted,
                 attached_to=(instance.id,),
-                tags=dict(instance.tags),
+                tags=dict(volume_tags or instance.tags),
             )
-            attachments.append(Attachment(disk.device, volume_id, disk.delete_on_termination))
+            attachments.append(Attachment(disk.device, volume_id, told.delete_on_termination))
         self._instances[instance.id] = replace(instance, attachments=tuple(attachments))
         self._machines[instance.id] = machine
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nospof.adapters.memory.account import serves
 from nospof.adapters.memory.machines import Machines
-from nospof.model.cloud import Instance
+from nospof.model.cloud import Attachment, Instance
 from nospof.model.surroundings import Surroundings
+from nospof.model.traits import DiskTraits
 
 
 class Around(Machines):
@@ -26,8 +29,29 @@ class Around(Machines):
     @serves("ec2:DescribeAddresses")
     def surroundings(self, instance: Instance) -> Surroundings:
         """See the port. What one call stands for here are several at AWS."""
-        around = self._machines[instance.id].around
-        return around or Surroundings(elastic_addresses=(instance.public_ip,))
+        machine = self._machines[instance.id]
+        return machine.around or Surroundings(
+            elastic_addresses=(instance.public_ip,),
+            tenancy=machine.tenancy,
+            has_user_data=bool(machine.user_data),
+            traits=replace(
+                machine.traits,
+                is_termination_protected=machine.is_termination_protected,
+                disks=tuple(self._disk(at) for at in self._instances[instance.id].attachments),
+            ),
+        )
+
+    def _disk(self, at: Attachment) -> DiskTraits:
+        volume, (iops, throughput) = self._volumes[at.volume_id], self._bought[at.volume_id]
+        return DiskTraits(
+            at.device,
+            volume.type,
+            volume.size_gib,
+            iops,
+            throughput,
+            at.delete_on_termination,
+            dict(volume.tags),
+        )
 
     @serves("ec2:ModifyInstanceAttribute", writes=True)
     def protect_from_stop(self, instance_id: str, *, on: bool) -> None:

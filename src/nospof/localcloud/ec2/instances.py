@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextvars
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from moto.core.utils import utcnow
@@ -37,6 +37,9 @@ class Launch:
     tenancy: str = "default"
     fingerprint: str = ""
     client_token: str = ""
+    cpu_credits: str = ""
+    is_termination_protected: bool = False
+    private_name: dict[str, Any] = field(default_factory=dict)
 
 
 launch: contextvars.ContextVar[Launch] = contextvars.ContextVar("launch", default=Launch())  # noqa: B039
@@ -52,6 +55,9 @@ class Instance(MotoInstance):
         self.fingerprint = asked.fingerprint
         self.placement.group_name = asked.group_name
         self.placement.tenancy = asked.tenancy
+        self.cpu_credits = asked.cpu_credits
+        self.disable_api_termination = asked.is_termination_protected
+        self.private_dns_name_options = asked.private_name
         self.announced: list[ScheduledEvent] = []
         self.reboot_phase = ""  # "", "stopping", "starting"
         self.imaging = ""  # the image that has the machine powered down for its copy

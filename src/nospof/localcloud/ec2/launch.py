@@ -18,6 +18,12 @@ from nospof.localcloud.ec2.images import Ami, disk_of
 from nospof.localcloud.ec2.instances import Launch
 
 DEFAULT_TYPE = "m1.small"
+PRIVATE_NAME = {
+    "HostnameType": "ip-name",
+    "EnableResourceNameDnsARecord": False,
+    "EnableResourceNameDnsAAAARecord": False,
+}
+"""What an instance has whose subnet and launch say nothing else."""
 
 
 def fingerprint(parameters: Any) -> str:
@@ -203,7 +209,19 @@ def prepare(backend: Any, parameters: Any, digest: str) -> Launch:
         tenancy=placement.get("Tenancy", "default"),
         fingerprint=digest,
         client_token=parameters.get("ClientToken") or "",
+        cpu_credits=(parameters.get("CreditSpecification") or {}).get("CpuCredits", ""),
+        is_termination_protected=bool(parameters.get("DisableApiTermination")),
+        private_name={**PRIVATE_NAME, **(parameters.get("PrivateDnsNameOptions") or {})},
     )
+
+
+def buy(backend: Any, instance: Any, mappings: list[dict[str, Any]]) -> None:
+    """Give an instance's volumes the IOPS and the throughput that were asked for; moto drops both."""
+    asked = {one["DeviceName"]: one.get("Ebs") or {} for one in mappings}
+    for device, block in instance.get_block_device_mapping:
+        volume, disk = backend.get_volume(block.volume_id), asked.get(device, {})
+        volume.iops = disk.get("Iops") or volume.iops
+        volume.throughput = disk.get("Throughput") or volume.throughput
 
 
 def _merge_template(backend: Any, parameters: Any) -> None:

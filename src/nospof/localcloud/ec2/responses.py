@@ -31,9 +31,24 @@ class EC2Response(MotoEC2Response):
             return ActionResult(earlier)
         token = launch_context.set(launch.prepare(self.ec2_backend, self.params, digest))
         try:
-            return super().run_instances()
+            reservation: Any = super().run_instances().result
         finally:
             launch_context.reset(token)
+        for instance in reservation.instances:
+            launch.buy(self.ec2_backend, instance, self.params["BlockDeviceMappings"])
+        return ActionResult(reservation)
+
+    def describe_instance_credit_specifications(self) -> ActionResult:
+        """Return what was asked for at the launch; moto says "standard" of every instance."""
+        found = self.ec2_backend.describe_instance_credit_specifications(self.params.get("InstanceIds") or [])
+        return ActionResult(
+            {
+                "InstanceCreditSpecifications": [
+                    {"InstanceId": one.id, "CpuCredits": one.cpu_credits or default_credits(one)}
+                    for one in found
+                ]
+            }
+        )
 
     def _instances(self) -> list[Instance]:
         ids = self.params.get("InstanceIds") or []
@@ -268,6 +283,11 @@ class EC2Response(MotoEC2Response):
         answer = super().delete_snapshot()
         delete_disk(self.params.get("SnapshotId", ""))
         return answer
+
+
+def default_credits(instance: Instance) -> str:
+    """Return the credits of a type whose launch says nothing: only T2 is not unlimited."""
+    return "standard" if instance.instance_type.startswith("t2.") else "unlimited"
 
 
 def attach_snapshots(image: Ami, instance: Instance, root_snapshot_id: str) -> None:
