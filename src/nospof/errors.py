@@ -13,6 +13,7 @@ Every message says what happened, to what, and what to do next.
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
 
@@ -102,6 +103,15 @@ class CloudError(NospofError):
     def is_denied(self) -> bool:
         """Whether the cloud said that this caller may not do this."""
         return self.code in DENIED_CODES
+
+    @property
+    def missing_permission(self) -> str:
+        """The IAM action a denied call lacks, in the cloud's own words; empty where it names none.
+
+        It need not be the call's own: a launch with a role is denied for want of iam:PassRole.
+        """
+        found = re.search(r"not authorized to perform: ([\w-]+:\w+)", str(self)) if self.is_denied else None
+        return found[1] if found else ""
 
 
 class NotFound(CloudError):

@@ -100,7 +100,10 @@ UNDO = [
     "delete the balancer's security group",
     "release the promise",
 ]
+ASKED = "ask the cloud whether it would allow each call"
 HISTORY["2"] = HISTORY["1"] | {
+    "take": [HISTORY["1"]["take"][0], ASKED, *HISTORY["1"]["take"][1:]],
+    "drill": [*HISTORY["1"]["drill"][:2], ASKED, *HISTORY["1"]["drill"][2:]],
     "undo of a clone": [*UNDO[:3], *UNDO[9:12], UNDO[14]],
     "undo of a clone in the same zone": [*UNDO[:3], *UNDO[9:13], UNDO[14]],
     "undo of a pair": [*UNDO[:12], *UNDO[13:]],

@@ -18,8 +18,8 @@ class PlannedCall:
     Parameters that are known only later (the id of an image not yet taken) hold a stand-in and
     are named in `placeholders`, so that nobody takes the stand-in for the real value.
 
-    `on` is what a call without a rehearsal is about: the ends of ARNs, "targetgroup/nospof-shop/0"; none
-    for whatever there is. `tags` are those it carries then. Policies can depend on both.
+    `on` is what a call is about that is not there yet: ends of ARNs, "targetgroup/nospof-shop/0". `tags`
+    are those that what it is about will carry. A policy can depend on both.
     """
 
     service: str
@@ -59,7 +59,10 @@ class PlannedCall:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a procedure will do, in order, and what it promises."""
+    """What a procedure will do, in order, and what it promises.
+
+    `looks` are reads that come only after the first write: whether they will be allowed is asked before it.
+    """
 
     procedure: str
     says: str
@@ -68,6 +71,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     expected_seconds_off: tuple[int, int] | None = None
     details: dict[str, str] = field(default_factory=dict)
+    looks: tuple[PlannedCall, ...] = ()
 
     @property
     def permissions(self) -> tuple[str, ...]:

@@ -27,6 +27,15 @@ from nospof.planning.preflight import LIVE_RULES, RULES, heed
 SECONDS_OFF_EXPECTED = (30, 180)
 """Stop and start of an EBS instance each take some 15 to 90 s; the image call takes about 2 s."""
 
+CLONE_LOOKS = tuple(
+    PlannedCall("ec2", f"Describe{what}", {}, f"see {says}")
+    for what, says in (
+        ("Images", "whether the image is there"),
+        ("InstanceStatus", "whether the status checks pass"),
+        ("Snapshots", "whether the snapshots have begun"),
+    )
+)
+
 
 TORN = (
     "the image is taken while it runs: the copy is what a power cut would have left, files written at that "
@@ -108,6 +117,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
             calls=calls,
             warnings=(*warnings_of(facts, subnet), *((TORN,) if is_live else ()), *heard),
             expected_seconds_off=SECONDS_OFF_EXPECTED if goes_off else None,
+            looks=CLONE_LOOKS,
             details={
                 "source": source.id,
                 "twin zone": subnet.zone,

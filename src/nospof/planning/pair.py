@@ -44,6 +44,19 @@ FROM_EVERYWHERE = "0.0.0.0/0"
 NOT_YET = "sg-00000000000000000"
 """Stands for a security group that does not exist yet."""
 
+ENTRY_LOOKS = (
+    PlannedCall("ec2", "DescribeInstanceStatus", {}, "see whether the status checks pass"),
+    PlannedCall("ec2", "DescribeSecurityGroups", {}, "find the balancer's security group"),
+    *(
+        PlannedCall("elbv2", f"Describe{what}", {}, f"see {says}")
+        for what, says in (
+            ("Listeners", "what the balancer listens on"),
+            ("Tags", "whose it is"),
+            ("TargetHealth", "whether the members are healthy"),
+        )
+    ),
+)
+
 
 @dataclass(frozen=True)
 class PairPlan:
@@ -121,6 +134,7 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
             f"balancer {name} as the service {service}",
             guarantee=f"{facts.source.id} serves throughout; the twin gets no traffic before it passed",
             calls=pair_calls(facts, request, balancer),
+            looks=ENTRY_LOOKS,
             warnings=warnings_of(facts, is_internal),
             details={
                 "service": service,

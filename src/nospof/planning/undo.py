@@ -279,12 +279,16 @@ def entry_calls(
             "DeleteLoadBalancer",
             {"LoadBalancerArn": balancer.arn},
             f"delete the load balancer {balancer.name} with its listeners",
+            balancer.tags,
         )
         for balancer in facts.balancers
     ]
     calls += [
         balancing_call(
-            "DeleteTargetGroup", {"TargetGroupArn": group.arn}, f"delete the target group {group.name}"
+            "DeleteTargetGroup",
+            {"TargetGroupArn": group.arn},
+            f"delete the target group {group.name}",
+            group.tags,
         )
         for group in facts.groups
     ]
@@ -292,9 +296,11 @@ def entry_calls(
     return tuple(calls)
 
 
-def balancing_call(operation: str, parameters: dict[str, object], says: str) -> PlannedCall:
-    """Return a write of Elastic Load Balancing."""
-    return PlannedCall("elbv2", operation, parameters, says)
+def balancing_call(
+    operation: str, parameters: dict[str, object], says: str, tags: Tags | None = None
+) -> PlannedCall:
+    """Return a write of Elastic Load Balancing, on what carries these tags."""
+    return PlannedCall("elbv2", operation, parameters, says, tags=tags or {})
 
 
 def revoke_call(opening: Opening) -> PlannedCall:

@@ -150,6 +150,13 @@ class Cloud(Protocol):
         Raises CloudError with the cloud's code when it would be refused.
         """
 
+    def simulate(self, call: PlannedCall) -> dict[str, bool | None]:
+        """Ask IAM whether this caller's policies allow a call that has no rehearsal; changes nothing.
+
+        Returns for each action of the call whether it is allowed, None where that rests on what is not
+        known. Raises CloudError where nobody answers that.
+        """
+
     # Writing -----------------------------------------------------------------------------------
 
     def tag(self, resource_id: str, tags: Tags) -> None:

@@ -38,9 +38,9 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     """Clone an instance. Guarantee: the source is as it was, running or stopped, when this ends."""
     facts = steps.read("look at the instance and what surrounds it", clone_facts, world, request)
     plan = plan_clone(facts, request, steps.token)
-    for warning in plan.plan.warnings:
+    unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
+    for warning in (*plan.plan.warnings, *unchecked):
         world.reporter.warn(warning)
-    steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
     source = facts.source
     is_live = request.live and source.state == "running"
     must_run = source.state == "running" and not is_live

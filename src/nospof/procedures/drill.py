@@ -11,6 +11,7 @@ from nospof.model.drill import Fault, LoadResult, LoadSpec, Objective, Verdict
 from nospof.model.requests import DrillRequest
 from nospof.model.results import DrillResult
 from nospof.planning.clone import refuse_what_another_run_holds
+from nospof.planning.members import plan_drill
 from nospof.planning.preflight import refuse_what_must_not_stop
 from nospof.planning.verdict import is_steady, judge
 from nospof.ports.load import LoadRun
@@ -20,6 +21,7 @@ from nospof.procedures.clone import wait_until_ok
 from nospof.procedures.guarantee import is_impaired, promise, release
 from nospof.procedures.pair import wait_healthy
 from nospof.procedures.power import bring_back, stop
+from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import ask
 
 FAULTS = ("kill", "stop")
@@ -68,6 +70,9 @@ def drill(steps: Steps, world: World, request: DrillRequest) -> DrillResult:
     refuse_what_another_run_holds(facts.victim_instance, steps.token)
     steps.read("see whether this fault can be put here", check_fault, world, facts, request.fault)
     victim = facts.victim
+    plan = plan_drill(victim, steps.token)
+    for warning in steps.read("ask the cloud whether it would allow each call", rehearse, world, plan):
+        world.reporter.warn(warning)
     steps.do("promise that the member comes back", promise, world, victim, steps.token, must_work=True)
     verdict = steps.do(
         f"load the service and {request.fault} {victim}", load_and_break, world, facts, request, steps.token

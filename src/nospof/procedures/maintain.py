@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
 from nospof.model.answers import Answer
-from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Seat, Target
+from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Seat, Tags, Target
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
 from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.concerns import SourceFacts
+from nospof.planning.members import plan_take
 from nospof.planning.preflight import TAKE_RULES, heed
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
@@ -21,6 +22,7 @@ from nospof.procedures.guarantee import promise, release
 from nospof.procedures.looking import source_facts
 from nospof.procedures.pair import register, wait_healthy
 from nospof.procedures.power import bring_back, stop
+from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import wait_for
 
 DRAIN_SECONDS = 900.0
@@ -40,6 +42,7 @@ class Membership(Seat):
     is_in_service: bool
     answer: Answer
     others: tuple[Target, ...]
+    group_tags: Tags = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,12 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     facts = steps.read("look at the member and those beside it", member_facts, world, request)
     refuse_what_another_run_holds(facts.instance, steps.token)
     refuse_to_leave_the_service_alone(facts)
-    for warning in heed(facts.about, request, TAKE_RULES):
-        world.reporter.warn(warning)
+    warnings = heed(facts.about, request, TAKE_RULES)
     instance = facts.instance
+    plan = plan_take(instance.id, {one.group_arn: one.group_tags for one in facts.memberships}, steps.token)
+    unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan)
+    for warning in (*warnings, *unchecked):
+        world.reporter.warn(warning)
     began = steps.do("promise that the member comes back", promise_at, world, instance.id, steps.token)
     steps.do("drain it from every group it serves in", drain, world, instance.id, facts.memberships)
     steps.do("stop it and start it on other hardware", move, world, facts, steps.token)
@@ -105,6 +111,7 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
                     body="",
                 ),
                 tuple(other for other in targets if other.instance_id != instance.id and other.is_healthy),
+                group.tags,
             )
             for target in targets
             if target.instance_id == instance.id

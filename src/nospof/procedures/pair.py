@@ -48,9 +48,11 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     """Pair an instance with its twin. Guarantee: the source serves throughout."""
     facts = steps.read("look at the service and what surrounds it", pair_facts, world, request)
     plan = plan_pair(facts, request, steps.token)
-    for warning in plan.plan.warnings:
+    unchecked = steps.read(
+        "ask the cloud whether it would allow each call of the pair", rehearse, world, plan.plan
+    )
+    for warning in (*plan.plan.warnings, *unchecked):
         world.reporter.warn(warning)
-    steps.read("ask the cloud whether it would allow each call of the pair", rehearse, world, plan.plan)
     source, twin, cloned = facts.source, facts.twin, None
     if twin is None:
         cloned = clone(steps, world, clone_request(request))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nospof.model.plans import Plan
@@ -56,14 +56,15 @@ def pair_plan(world: World, request: PairRequest) -> Plan:
         first = plan_clone(
             clone_facts(world, clone_request(request)), clone_request(request), PLANNED_RUN
         ).plan
-        plan = Plan(
-            procedure=plan.procedure,
+        plan = replace(
+            plan,
             says=f"{first.says}; then {plan.says}",
             guarantee=f"{first.guarantee}; the twin gets no traffic before it passed",
             calls=first.calls + plan.calls,
             warnings=first.warnings + plan.warnings,
             expected_seconds_off=first.expected_seconds_off,
             details={**first.details, **plan.details},
+            looks=first.looks + plan.looks,
         )
     return with_unchecked(plan, rehearse(world, plan))
 
@@ -76,15 +77,7 @@ def undo_plan(world: World, request: UndoRequest) -> Plan:
 
 def with_unchecked(plan: Plan, unchecked: tuple[str, ...]) -> Plan:
     """Return the plan with what could not be rehearsed among its warnings."""
-    return Plan(
-        plan.procedure,
-        plan.says,
-        plan.guarantee,
-        plan.calls,
-        plan.warnings + unchecked,
-        plan.expected_seconds_off,
-        plan.details,
-    )
+    return replace(plan, warnings=plan.warnings + unchecked)
 
 
 PROCEDURES: dict[str, Procedure] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nospof.errors import CloudError, PreconditionFailed
-from nospof.model.plans import Plan
+from nospof.model.plans import Plan, PlannedCall
 from nospof.ports.world import World
 
 THERE_ALREADY = frozenset(
@@ -18,30 +18,49 @@ IN_USE = frozenset(
 
 
 def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
-    """Rehearse each call the cloud can rehearse; return what could not be checked, a sentence each.
+    """Ask about each call of a plan; return what could not be checked, a sentence each.
 
     Raises:
         PreconditionFailed: calls would be refused; all of them are named at once.
     """
-    refused = []
-    for call in plan.calls:
-        if not call.can_rehearse:
-            continue
-        try:
-            world.cloud.rehearse(call)
-        except CloudError as error:
-            if error.retryable:
-                raise
-            if error.code in THERE_ALREADY | IN_USE:
-                continue
-            refused.append(f"{call.permission} ({call.says}): {error.code or error}")
-    if refused:
+    calls = (*plan.calls, *plan.looks)
+    refused = [why for call in calls if call.can_rehearse for why in rehearsed(world, call)]
+    denied, unchecked = simulated(world, [call for call in calls if not call.can_rehearse])
+    if refused or denied:
         raise PreconditionFailed(
             "the cloud would refuse "
-            + "; ".join(refused)
+            + "; ".join(dict.fromkeys(refused + denied))
             + ". Grant these to whoever runs nospof, or mend what the code names. Nothing was changed."
         )
-    unchecked = dict.fromkeys(call.permission for call in plan.calls if not call.can_rehearse)
-    if not unchecked:
-        return ()
-    return (f"not checked, for the cloud has no rehearsal of it: {', '.join(unchecked)}",)
+    return unchecked
+
+
+def rehearsed(world: World, call: PlannedCall) -> list[str]:
+    """Return why a call would be refused, or nothing."""
+    try:
+        world.cloud.rehearse(call)
+    except CloudError as error:
+        if error.retryable:
+            raise
+        if error.code not in THERE_ALREADY | IN_USE:
+            action = error.missing_permission or call.permission
+            return [f"{action} ({call.says}): {error.code or error}"]
+    return []
+
+
+def simulated(world: World, calls: list[PlannedCall]) -> tuple[list[str], tuple[str, ...]]:
+    """Return what IAM would refuse of calls that have no rehearsal, and what it cannot tell."""
+    denied: list[str] = []
+    unknown: dict[str, None] = {}
+    for number, call in enumerate(calls):
+        try:
+            told = world.cloud.simulate(call)
+        except CloudError as error:
+            left = dict.fromkeys(action for one in calls[number:] for action in one.permissions)
+            why = f"they have no rehearsal, and IAM does not say ({error.code or error})"
+            return denied, (f"not checked, for {why}: {', '.join(unknown | left)}",)
+        denied += [f"{action} ({call.says}): denied" for action, may in told.items() if may is False]
+        unknown |= {action: None for action, may in told.items() if may is None}
+    if not unknown:
+        return denied, ()
+    return denied, (f"not checked, for your policies have conditions on them: {', '.join(unknown)}",)

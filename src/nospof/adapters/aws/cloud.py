@@ -5,10 +5,10 @@ from __future__ import annotations
 from nospof.adapters.aws.balancing import Balancing
 from nospof.adapters.aws.images import Images
 from nospof.adapters.aws.launching import Launching
-from nospof.adapters.aws.network import Network
+from nospof.adapters.aws.permission import Permission
 from nospof.adapters.aws.placement import Placement
 from nospof.adapters.aws.surroundings import Around
 
 
-class AwsCloud(Images, Launching, Placement, Network, Balancing, Around):
+class AwsCloud(Images, Launching, Placement, Permission, Balancing, Around):
     """`ports.cloud.Cloud` over boto3, for AWS and for endpoints that speak as AWS does."""

@@ -100,11 +100,12 @@ def translate(error: Exception, operation: str, about: str = "", *, lost: bool =
             retryable=True,
         )
     kind = NotFound if is_not_found(code) else CloudError
+    denied = re.search(r"not authorized to perform: ([\w-]+:\w+)", said)
     number = f", request {request_id}" if request_id else ""
     named = f" ({code}{number})" if code else ""
     verb = "was refused" if isinstance(error, ClientError) else "failed"
     return kind(
-        f"{call} {verb}: {said}{named}. {advice(error, code, operation)}",
+        f"{call} {verb}: {said}{named}. {advice(error, code, denied[1] if denied else operation)}",
         code=code,
         operation=operation,
         request_id=request_id,

@@ -101,13 +101,18 @@ class MemoryCloud(Balancing, Launching, Around):
         operation = f"{call.service}:{call.operation}"
         if not call.can_rehearse:
             raise refused(operation, "UnsupportedOperation", "only EC2 answers DryRun")
-        if operation not in {known.aws_name for known in OPERATIONS.values() if known.is_write}:
-            raise refused(operation, "InvalidAction", "there is no such write")
+        if operation not in {known.aws_name for known in OPERATIONS.values()}:
+            raise refused(operation, "InvalidAction", "there is no such call")
         self.check_allowed(operation)
         known = {key: value for key, value in call.parameters.items() if key not in call.placeholders}
         for instance_id in (known.get("InstanceId"), *known.get("InstanceIds", ())):
             if instance_id:
                 self._get(instance_id, operation)
+
+    @serves("iam:SimulatePrincipalPolicy")
+    def simulate(self, call: PlannedCall) -> dict[str, bool | None]:
+        """See the port."""
+        return {action: action not in self._denied for action in call.permissions}
 
     # What happens to the cloud from outside ------------------------------------------------------
 

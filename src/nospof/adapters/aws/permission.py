@@ -1,0 +1,73 @@
+"""What a caller may do, as far as IAM itself can tell before anything is tried."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from botocore.config import Config
+
+from nospof.adapters.aws.network import Network
+from nospof.model.plans import PlannedCall
+
+SESSION = re.compile(r"arn:([a-z-]+):sts::(\d+):assumed-role/([^/]+)/.+")
+QUICK = Config(retries={"mode": "standard", "total_max_attempts": 2})
+"""Nobody is kept waiting for an answer that may be missing: a network can reach EC2 and not IAM."""
+ALLOWED = "allowed"
+
+
+class Permission(Network):
+    """The part of the port that asks IAM."""
+
+    def simulate(self, call: PlannedCall) -> dict[str, bool | None]:
+        """See the port. What rests on a condition or a resource IAM was not told is not known."""
+        source = policy_source(self.identity().arn)
+        iam = self.client("iam", self.region, QUICK, operation="iam:SimulatePrincipalPolicy")
+        arns = self._arns(call)
+        is_about_something = arns or call.operation.startswith("Describe")
+        with self.reading("iam:SimulatePrincipalPolicy", source):
+            pages = iam.get_paginator("simulate_principal_policy").paginate(
+                PolicySourceArn=source,
+                ActionNames=list(call.permissions),
+                ResourceArns=arns or ["*"],
+                ContextEntries=self._context(call),
+            )
+            results = [one for page in pages for one in page["EvaluationResults"]]
+        told: dict[str, bool | None] = dict.fromkeys(call.permissions, True)
+        for one in results:
+            if one["EvalDecision"] != ALLOWED and told[one["EvalActionName"]] is not False:
+                rests_on_more = one.get("MissingContextValues") or not is_about_something
+                told[one["EvalActionName"]] = None if rests_on_more else False
+        return told
+
+    def _arns(self, call: PlannedCall) -> list[str]:
+        partition, account = self.identity().arn.split(":")[1], self.identity().account
+        made = [f"arn:{partition}:{call.prefix}:{self.region}:{account}:{one}" for one in call.on]
+        return made or [one for one in call.parameters.values() if str(one).startswith("arn:")]
+
+    def _context(self, call: PlannedCall) -> Any:
+        """Return what is known of the call, for policies that rest on it."""
+        asked = {one["Key"]: one["Value"] for one in call.parameters.get("Tags", ())}
+        known = {"aws:RequestedRegion": [self.region]}
+        known |= {f"aws:ResourceTag/{key}": [value] for key, value in call.tags.items()}
+        known |= {f"{call.prefix}:ResourceTag/{key}": [value] for key, value in call.tags.items()}
+        known |= {f"aws:RequestTag/{key}": [value] for key, value in asked.items()}
+        if asked:
+            known |= {"aws:TagKeys": list(asked), f"{call.prefix}:CreateAction": [call.operation]}
+        return [
+            {
+                "ContextKeyName": key,
+                "ContextKeyValues": values,
+                "ContextKeyType": "stringList" if key == "aws:TagKeys" else "string",
+            }
+            for key, values in known.items()
+        ]
+
+
+def policy_source(arn: str) -> str:
+    """Return whose policies count: the user's, or the role's whose session it is.
+
+    A session does not tell its role's path; where the role has one, IAM says that it knows no such role.
+    """
+    found = SESSION.fullmatch(arn)
+    return f"arn:{found[1]}:iam::{found[2]}:role/{found[3]}" if found else arn

@@ -1,0 +1,61 @@
+"""The writes of procedures that turn a member off and on, for the cloud to be asked about them."""
+
+from __future__ import annotations
+
+from nospof.model.cloud import TAG_GUARANTEE, Tags
+from nospof.model.plans import Plan, PlannedCall
+
+AFTERWARDS = (PlannedCall("ec2", "DescribeInstanceStatus", {}, "see whether the status checks pass"),)
+COMES_BACK = "the member runs and serves again when this ends"
+
+
+def power_calls(instance_id: str, token: str) -> tuple[PlannedCall, ...]:
+    """Return the writes around an instance that is turned off and on: promise, stop, start, release."""
+    one = {"InstanceIds": [instance_id]}
+    mark = {"Resources": [instance_id]}
+    return (
+        PlannedCall(
+            "ec2",
+            "CreateTags",
+            {**mark, "Tags": [{"Key": TAG_GUARANTEE, "Value": token}]},
+            f"promise on {instance_id} itself that it comes back on",
+        ),
+        PlannedCall("ec2", "StopInstances", one, f"stop {instance_id}"),
+        PlannedCall("ec2", "StartInstances", one, f"start {instance_id} again"),
+        PlannedCall(
+            "ec2", "DeleteTags", {**mark, "Tags": [{"Key": TAG_GUARANTEE}]}, "release the promise at the end"
+        ),
+    )
+
+
+def plan_take(instance_id: str, groups: dict[str, Tags], token: str) -> Plan:
+    """Return what a member's maintenance will write.
+
+    Args:
+        instance_id: the member.
+        groups: the ARNs of the target groups it serves in, with their tags.
+        token: the run's id.
+    """
+    promise, stop, start, release = power_calls(instance_id, token)
+
+    def member(operation: str, says: str) -> list[PlannedCall]:
+        return [
+            PlannedCall("elbv2", operation, {"TargetGroupArn": arn}, f"{says} {arn}", tags=tags)
+            for arn, tags in groups.items()
+        ]
+
+    calls = (
+        promise,
+        *member("DeregisterTargets", f"drain {instance_id} out of"),
+        stop,
+        start,
+        *member("RegisterTargets", f"put {instance_id} back into"),
+        release,
+    )
+    return Plan("take", f"take the maintenance of {instance_id}", COMES_BACK, calls, looks=AFTERWARDS)
+
+
+def plan_drill(instance_id: str, token: str) -> Plan:
+    """Return what a drill of a member will write."""
+    says = f"break {instance_id} on purpose"
+    return Plan("drill", says, COMES_BACK, power_calls(instance_id, token), looks=AFTERWARDS)
