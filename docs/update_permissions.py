@@ -21,7 +21,10 @@ prints a policy; below they stand in full. `sts:GetCallerIdentity` needs no perm
 The policies are derived from the calls in the code, and have not been tried against IAM on AWS.
 
 - `nospof clone INSTANCE --plan`, `nospof pair INSTANCE --plan` and `nospof runs undo RUN --plan` name the
-  permissions of exactly that plan, and ask EC2 (DryRun) whether each would be granted.
+  permissions of exactly that plan. Before its first write every procedure asks whether each call would be
+  allowed, the reads that come later too: EC2 by DryRun, IAM (`iam:SimulatePrincipalPolicy`) about the calls
+  that have none. Where IAM does not say, these are told as not checked. A session of a role that has a path
+  (those of IAM Identity Center have) cannot be asked about.
 - An audit that is denied something names it, and its verdict is then "incomplete".
 - `iam:PassRole` is needed only for a source with an instance profile; name its role as the resource.
 - What nospof makes is made under the tag `nospof:run` and, for balancers, with a name that begins with

@@ -211,6 +211,19 @@ class TestRehearsing:
             cloud.rehearse(PlannedCall("elbv2", "CreateTargetGroup", {"Name": name}, "make a group"))
         assert cloud.target_group_named(name) is None
 
+    def test_a_read_is_rehearsed_like_a_write(self, cloud):
+        cloud.rehearse(PlannedCall("ec2", "DescribeSnapshots", {}, "look"))
+
+    def test_whoever_may_do_all_is_told_so_of_a_call_without_a_rehearsal_and_nothing_happens(
+        self, stage, cloud
+    ):
+        name = stage.name("tg")
+        call = PlannedCall(
+            "elbv2", "CreateTargetGroup", {"Name": name, "Tags": []}, "make", on=(f"targetgroup/{name}/0",)
+        )
+        assert cloud.simulate(call) == dict.fromkeys(call.permissions, True)
+        assert cloud.target_group_named(name) is None
+
 
 class TestTags:
     def test_tags_are_put_on_and_taken_off_and_repeats_change_nothing(self, stage, cloud):

@@ -294,6 +294,17 @@ def test_a_simulation_tells_what_the_call_would(local_cloud):
     )
 
 
+def test_a_simulation_names_the_conditions_nobody_told_it_about(local_cloud):
+    of_ours = statement("ec2:StopInstances", StringEquals={"aws:ResourceTag/team": "shop"})
+    key = new_key(local_cloud, of_ours, statement("ec2:StartInstances"))
+    arn = client_of(local_cloud, key, "sts").get_caller_identity()["Arn"]
+    answer = local_cloud.client("iam").simulate_principal_policy(
+        PolicySourceArn=arn, ActionNames=["ec2:StopInstances", "ec2:StartInstances"]
+    )
+    missing = {one["EvalActionName"]: one["MissingContextValues"] for one in answer["EvaluationResults"]}
+    assert missing == {"ec2:StopInstances": ["aws:ResourceTag/team"], "ec2:StartInstances": []}
+
+
 def test_a_simulation_of_nobody_is_refused_and_the_all_powerful_may_all(local_cloud):
     iam = local_cloud.client("iam")
     me = local_cloud.client("sts").get_caller_identity()["Arn"]

@@ -53,6 +53,25 @@ def test_a_refusal_says_what_happened_to_what_and_what_to_do_next():
     assert not error.retryable
 
 
+@pytest.mark.parametrize(
+    ("code", "said", "missing"),
+    [
+        (
+            "UnauthorizedOperation",
+            "User: me is not authorized to perform: iam:PassRole on resource: r",
+            "iam:PassRole",
+        ),
+        ("AccessDenied", "User: me is not authorized to perform: sts:AssumeRole", "sts:AssumeRole"),
+        ("UnauthorizedOperation", "You are not authorized to perform this operation.", ""),
+        ("InvalidParameterValue", "User: me is not authorized to perform: iam:PassRole", ""),
+    ],
+)
+def test_a_denial_names_the_action_that_is_missing_where_aws_names_it(code, said, missing):
+    error = translate(refused(code, said), "ec2:RunInstances")
+    assert error.missing_permission == missing
+    assert (f"Ask for the permission {missing or 'ec2:RunInstances'}" in str(error)) is error.is_denied
+
+
 def test_the_encoded_message_that_only_sts_can_read_is_left_out():
     said = "You are not authorized. Encoded authorization failure message: " + "x" * 500
     assert "Encoded" not in str(translate(refused("UnauthorizedOperation", said), "ec2:StopInstances"))

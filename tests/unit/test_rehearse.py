@@ -1,5 +1,7 @@
 """Every write of a plan is asked about before the first one is made (C29)."""
 
+from dataclasses import replace
+
 import pytest
 
 from nospof.errors import CloudError, PreconditionFailed
@@ -38,14 +40,78 @@ def test_all_refused_calls_are_named_at_once_with_what_they_are_for():
     assert cloud.writes == []
 
 
-def test_what_has_no_rehearsal_is_not_asked_about_and_said_once():
+def test_what_has_no_rehearsal_is_asked_of_iam_and_no_more_said_of_it():
     cloud = one_instance()
+    assert rehearse(memory_world(cloud), plan(LISTEN, MOVE, STOP)) == ()
+    assert [(call.name, call.arguments) for call in cloud.calls] == [
+        ("rehearse", (STOP,)),
+        ("simulate", (LISTEN,)),
+        ("simulate", (MOVE,)),
+    ]
+    assert cloud.writes == []
+
+
+def test_what_iam_would_deny_is_refused_beside_what_a_rehearsal_refuses():
+    cloud = one_instance()
+    cloud.deny("create_listener")
+    cloud.deny("stop_instance")
+    with pytest.raises(PreconditionFailed) as refused:
+        rehearse(memory_world(cloud), plan(LISTEN, LISTEN, MOVE, STOP))
+    assert str(refused.value).count("elasticloadbalancing:CreateListener (listen): denied") == 1
+    assert "ec2:StopInstances (stop it)" in str(refused.value)
+
+
+def test_what_aws_asks_for_beside_a_call_is_asked_about_as_well():
+    make = PlannedCall("elbv2", "CreateTargetGroup", {"Tags": []}, "make it")
+    for action in ("AddTags", "ModifyTargetGroupAttributes"):
+        cloud = one_instance()
+        cloud._denied.add(f"elasticloadbalancing:{action}")
+        with pytest.raises(PreconditionFailed, match=f"elasticloadbalancing:{action} \\(make it\\): denied"):
+            rehearse(memory_world(cloud), plan(make))
+
+
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "Throttling", "NoSuchEntity"])
+def test_what_has_no_rehearsal_is_said_once_where_iam_does_not_answer(code):
+    cloud = one_instance()
+    cloud.fail("simulate", code)
     said = rehearse(memory_world(cloud), plan(LISTEN, MOVE, LISTEN, STOP))
     assert said == (
-        "not checked, for the cloud has no rehearsal of it: elasticloadbalancing:CreateListener, "
+        f"not checked, for they have no rehearsal, and IAM does not say ({code}): "
+        "elasticloadbalancing:CreateListener, ec2:ModifyInstancePlacement",
+    )
+
+
+def test_what_iam_cannot_tell_is_neither_denied_nor_passed_over():
+    class Unsure:
+        def simulate(self, call):
+            return dict.fromkeys(call.permissions)
+
+        rehearse = one_instance().rehearse
+
+    said = rehearse(memory_world(one_instance(), Unsure()), plan(LISTEN, MOVE))
+    assert said == (
+        "not checked, for your policies have conditions on them: elasticloadbalancing:CreateListener, "
         "ec2:ModifyInstancePlacement",
     )
-    assert [call.arguments for call in cloud.calls] == [(STOP,)]
+
+
+def test_reads_that_come_later_are_asked_about_before_the_first_write():
+    cloud = one_instance()
+    cloud.deny("snapshots_of")
+    later = replace(plan(STOP), looks=(PlannedCall("ec2", "DescribeSnapshots", {}, "see them"),))
+    with pytest.raises(PreconditionFailed, match=r"ec2:DescribeSnapshots \(see them\)"):
+        rehearse(memory_world(cloud), later)
+
+
+def test_the_action_that_is_missing_is_named_and_not_the_call_that_needs_it():
+    said = "User: me is not authorized to perform: iam:PassRole on resource: arn:aws:iam::1:role/site"
+
+    class Refusing:
+        def rehearse(self, _call):
+            raise CloudError(said, code="UnauthorizedOperation")
+
+    with pytest.raises(PreconditionFailed, match=r"iam:PassRole \(stop it\): UnauthorizedOperation"):
+        rehearse(memory_world(one_instance(), Refusing()), plan(STOP))
 
 
 def test_throttling_is_not_taken_for_a_refusal():

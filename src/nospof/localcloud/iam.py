@@ -23,7 +23,7 @@ from moto.utilities.utils import get_partition
 from nospof.localcloud.awserrors import AwsError
 from nospof.localcloud.cloud import ACCOUNT
 from nospof.localcloud.needs import Request, Tags
-from nospof.localcloud.policies import ALLOWED, EXPLICIT_DENY, Asked, decide
+from nospof.localcloud.policies import ALLOWED, EXPLICIT_DENY, Asked, decide, left_open
 
 ALWAYS_ALLOWED = "sts:GetCallerIdentity"
 FORBIDDEN = 403
@@ -49,7 +49,7 @@ class IamResponse(MotoIamResponse):
                 "EvalResourceName": resource,
                 "EvalDecision": decide(documents, Asked(action, resource, context)),
                 "MatchedStatements": [],
-                "MissingContextValues": [],
+                "MissingContextValues": left_open(documents, Asked(action, resource, context)),
             }
             for action in self.params.get("ActionNames") or []
             for resource in self.params.get("ResourceArns") or ["*"]

@@ -47,20 +47,37 @@ def decide(documents: Iterable[Mapping[str, Any]], asked: Asked) -> str:
     return ALLOWED if "Allow" in hits else IMPLICIT_DENY
 
 
+def left_open(documents: Iterable[Mapping[str, Any]], asked: Asked) -> list[str]:
+    """Return the condition keys that policies about this action look at and that nobody told."""
+    known = {key.lower() for key in asked.context}
+    keys = {
+        key
+        for document in documents
+        for statement in many(document["Statement"])
+        if _names(statement, asked, {})
+        for keys in statement.get("Condition", {}).values()
+        for key in keys
+    }
+    return sorted(key for key in keys if key.lower() not in known)
+
+
 def many(value: Any) -> list[Any]:
     """Return what may stand alone or in a list as a list."""
     return value if isinstance(value, list) else [value]
 
 
 def _is_about(statement: Mapping[str, Any], asked: Asked, context: Context) -> bool:
-    return (
-        _is_among(statement, "Action", asked.action.lower(), context, lower=True)
-        and _is_among(statement, "Resource", asked.resource, context)
-        and all(
-            _holds(operator, key.lower(), [_filled(str(one), context) for one in many(wanted)], context)
-            for operator, keys in statement.get("Condition", {}).items()
-            for key, wanted in keys.items()
-        )
+    return _names(statement, asked, context) and all(
+        _holds(operator, key.lower(), [_filled(str(one), context) for one in many(wanted)], context)
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, wanted in keys.items()
+    )
+
+
+def _names(statement: Mapping[str, Any], asked: Asked, context: Context) -> bool:
+    """Whether a statement names the action and the resource, whatever its conditions."""
+    return _is_among(statement, "Action", asked.action.lower(), context, lower=True) and _is_among(
+        statement, "Resource", asked.resource, context
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Any
 
 from botocore.config import Config
@@ -22,23 +23,27 @@ class Permission(Network):
     def simulate(self, call: PlannedCall) -> dict[str, bool | None]:
         """See the port. What rests on a condition or a resource IAM was not told is not known."""
         source = policy_source(self.identity().arn)
-        iam = self.client("iam", self.region, QUICK, operation="iam:SimulatePrincipalPolicy")
         arns = self._arns(call)
-        is_about_something = arns or call.operation.startswith("Describe")
+        is_about_something = bool(arns) or call.operation.startswith("Describe")
         with self.reading("iam:SimulatePrincipalPolicy", source):
-            pages = iam.get_paginator("simulate_principal_policy").paginate(
+            pages = self.iam.get_paginator("simulate_principal_policy").paginate(
                 PolicySourceArn=source,
                 ActionNames=list(call.permissions),
                 ResourceArns=arns or ["*"],
                 ContextEntries=self._context(call),
             )
             results = [one for page in pages for one in page["EvaluationResults"]]
-        told: dict[str, bool | None] = dict.fromkeys(call.permissions, True)
+        told: dict[str, list[bool | None]] = {action: [] for action in call.permissions}
         for one in results:
-            if one["EvalDecision"] != ALLOWED and told[one["EvalActionName"]] is not False:
-                rests_on_more = one.get("MissingContextValues") or not is_about_something
-                told[one["EvalActionName"]] = None if rests_on_more else False
-        return told
+            is_known = is_about_something and not one.get("MissingContextValues")
+            is_allowed = one["EvalDecision"] == ALLOWED
+            told[one["EvalActionName"]].append(True if is_allowed else False if is_known else None)
+        return {action: worst(decisions) for action, decisions in told.items()}
+
+    @cached_property
+    def iam(self) -> Any:
+        """The client for IAM."""
+        return self.client("iam", self.region, QUICK, operation="iam:*")
 
     def _arns(self, call: PlannedCall) -> list[str]:
         partition, account = self.identity().arn.split(":")[1], self.identity().account
@@ -62,6 +67,13 @@ class Permission(Network):
             }
             for key, values in known.items()
         ]
+
+
+def worst(decisions: list[bool | None]) -> bool | None:
+    """Return what several decisions come to: one denial denies, and what was not told is not known."""
+    if False in decisions:
+        return False
+    return True if decisions and None not in decisions else None
 
 
 def policy_source(arn: str) -> str:
