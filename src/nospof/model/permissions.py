@@ -101,6 +101,7 @@ AROUND = Grant(
     "it would tell is then named as not checked",
     (
         "ec2:DescribeAddresses",
+        "ec2:DescribeInstanceCreditSpecifications",
         "ec2:DescribeSpotInstanceRequests",
         "ec2:DescribeVolumes",
         "kms:DescribeKey",
