@@ -10,7 +10,7 @@ import pytest
 from nospof.errors import PreconditionFailed
 from nospof.model.cloud import Attachment, Instance
 from nospof.model.requests import CloneRequest
-from nospof.model.surroundings import Inside, Key, Surroundings, Whereabouts
+from nospof.model.surroundings import Inside, Key, NamedAddress, Surroundings, Whereabouts
 from nospof.planning.concerns import CONSENTS, SourceFacts
 from nospof.planning.preflight import RULES, heed
 
@@ -141,7 +141,7 @@ def test_c24_an_owner_that_will_not_know_the_twin_is_told() -> None:
 
 
 def test_c26_a_public_address_that_is_lost_needs_consent_and_names_are_told() -> None:
-    lost = {"public_ip": "203.0.113.7", "names": ("www.example.org",)}
+    lost = {"public_ip": "203.0.113.7", "records": (NamedAddress("www.example.org", "Z1", 300),)}
     said = refusal(**lost)
     assert "203.0.113.7" in said
     assert "www.example.org" in said

@@ -69,6 +69,8 @@ def clone_text(result: CloneResult) -> str:
     ]
     if result.time_off:
         lines.append(time_off_text(result.time_off))
+    elif result.is_live:
+        lines.append(f"{result.source.id} was never off; check the copy's data before it serves")
     elif result.source.state == "running":
         lines.append("time off not known: an earlier attempt was interrupted while the source was off")
     if result.source.state == "running" and (result.time_off and result.time_off.first_good_answer is None):
@@ -93,10 +95,8 @@ def pair_text(result: PairResult) -> str:
     ]
     if result.clone and result.clone.time_off:
         lines.append(time_off_text(result.clone.time_off))
-    lines += [
-        f"next: point your name at {result.url} and see: nospof audit --service {result.service}",
-        f"then: nospof drill {result.service}",
-    ]
+    lines += [f"next: {step}" for step in result.next_steps]
+    lines.append(f"then: nospof audit --service {result.service}, and nospof drill {result.service}")
     return "\n".join(lines)
 
 

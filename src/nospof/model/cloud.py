@@ -279,7 +279,10 @@ class LoadBalancerRequest:
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """A load balancer as it stands. `state` is provisioning, active, active_impaired or failed."""
+    """A load balancer as it stands. `state` is provisioning, active, active_impaired or failed.
+
+    `zone_id` is the hosted zone that an alias to it names (AWS: CanonicalHostedZoneId).
+    """
 
     arn: str
     name: str
@@ -289,6 +292,7 @@ class LoadBalancer:
     vpc_id: str
     zones: tuple[str, ...]
     is_cross_zone: bool = True
+    zone_id: str = ""
     tags: Tags = field(default_factory=dict)
 
 

@@ -42,7 +42,7 @@ class OffSection:
 
 @dataclass(frozen=True)
 class CloneResult:
-    """A source that is on, and its twin."""
+    """A source that is on, and its twin. `is_live`: the source was left running throughout."""
 
     source: Instance
     image_id: str
@@ -50,6 +50,7 @@ class CloneResult:
     time_off: TimeOff | None
     port: int = 80
     path: str = "/"
+    is_live: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class PairResult:
     """A service on two instances behind a balancer.
 
     `watched_requests` and `watched_failures` are what was asked through the balancer after both
-    members were in service.
+    members were in service; `next_steps` is how clients get there, a line each.
     """
 
     service: str
@@ -69,6 +70,7 @@ class PairResult:
     watched_requests: int
     watched_failures: int
     clone: CloneResult | None = None
+    next_steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,25 @@ class Key:
 
 
 @dataclass(frozen=True)
+class NamedAddress:
+    """A record of the account's Route 53 that holds an address.
+
+    `ttl_seconds` is how long clients remember it; `has_policy`: it is one of several for its name.
+    """
+
+    name: str
+    zone_id: str
+    ttl_seconds: int
+    has_policy: bool = False
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """What the cloud tells around an instance. What could not be read is named in `unread`, with why.
 
     Args:
         elastic_addresses: public addresses that stay with it while it is off.
-        names: the account's Route 53 records that hold its public address.
+        records: the account's Route 53 records that hold its public address.
         product_codes: of AWS Marketplace, which its copies keep.
         spot_request: "one-time" or "persistent" and the request's id; empty for no Spot instance.
         tenancy: "default", "dedicated" or "host".
@@ -43,7 +56,7 @@ class Surroundings:
     """
 
     elastic_addresses: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    records: tuple[NamedAddress, ...] = ()
     product_codes: tuple[str, ...] = ()
     spot_request: str = ""
     tenancy: str = "default"

@@ -21,7 +21,7 @@ from nospof.model.cloud import (
     TargetGroupRequest,
 )
 from nospof.model.requests import PairRequest
-from nospof.model.surroundings import Inside
+from nospof.model.surroundings import Inside, Surroundings
 from nospof.planning.concerns import some
 
 TAG_LENGTH = 256
@@ -46,6 +46,7 @@ class PairFacts:
     balancer: LoadBalancer | None
     target_group: TargetGroup | None
     answer: Answer
+    around: Surroundings = field(default_factory=Surroundings)
     inside: Inside = field(default_factory=Inside)
 
 

@@ -154,7 +154,8 @@ def address(facts: SourceFacts) -> Concern | None:
     source, around = facts.source, facts.around
     if source.state != "running" or not source.public_ip or source.public_ip in around.elastic_addresses:
         return None
-    names = f"; {some(around.names)} in Route 53 point at it" if around.names else ""
+    known = some([one.name for one in around.records])
+    names = f"; {known} in Route 53 point at it" if known else ""
     return Concern(
         "consent",
         f"the public address {source.public_ip} of {source.id} is released by the stop and another one is "

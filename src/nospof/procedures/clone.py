@@ -75,7 +75,7 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
         steps.do("release the promise", release, world, source.id, steps.token)
     image = steps.do("wait until the image is available", wait_for_image, world, off.image.id)
     twin = steps.do("launch the twin", launch, world, with_image(plan, image.id))
-    return CloneResult(source, image.id, twin, time_off, request.port, request.path)
+    return CloneResult(source, image.id, twin, time_off, request.port, request.path, is_live)
 
 
 def clone_facts(world: World, request: CloneRequest) -> CloneFacts:

@@ -25,6 +25,7 @@ from nospof.model.requests import CloneRequest, PairRequest
 from nospof.model.results import PairResult
 from nospof.planning.clone import CloneFacts, plan_clone
 from nospof.planning.concerns import CONSENTS
+from nospof.planning.cut_over import cut_over
 from nospof.planning.pair import PairPlan, is_open, plan_pair, resource_name, service_of
 from nospof.planning.pair_rules import PairFacts
 from nospof.ports.steps import Steps
@@ -89,6 +90,7 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         watched_requests=watched,
         watched_failures=0,
         clone=cloned,
+        next_steps=cut_over(source, facts.around, balancer, url),
     )
 
 
@@ -128,11 +130,11 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
     closed = (closed_group(world, member, request.port) for member in (source, twin) if member)
     rules = [rule for group in source.security_groups for rule in cloud.ingress_rules(group)]
     if twin:
-        twin_zone, inside = twin.zone, look_inside(world, source)
+        twin_zone, inside, around = twin.zone, look_inside(world, source), cloud.surroundings(source)
     else:
         asked = clone_request(request)
         of_clone = clone_facts(world, asked)
-        twin_zone, inside = zone_of_clone(of_clone, asked), of_clone.inside
+        twin_zone, inside, around = zone_of_clone(of_clone, asked), of_clone.inside, of_clone.around
     return PairFacts(
         source=source,
         twin=twin,
@@ -143,6 +145,7 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
         balancer=cloud.load_balancer_named(name),
         target_group=cloud.target_group_named(name),
         answer=as_a_balancer_asks(world, source, request),
+        around=around,
         inside=inside,
     )
 

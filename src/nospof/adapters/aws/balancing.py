@@ -271,6 +271,7 @@ def as_balancer(one: LoadBalancerTypeDef, is_cross_zone: bool, tags: Tags) -> Lo
         vpc_id=one.get("VpcId", ""),
         zones=tuple(sorted(zone["ZoneName"] for zone in one.get("AvailabilityZones", []))),
         is_cross_zone=is_cross_zone,
+        zone_id=one.get("CanonicalHostedZoneId", ""),
         tags=tags,
     )
 

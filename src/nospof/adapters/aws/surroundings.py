@@ -11,7 +11,7 @@ from nospof.adapters.aws.connection import PAGE_SIZE, Connection
 from nospof.adapters.aws.traits import disks_of, traits_of
 from nospof.errors import CloudError
 from nospof.model.cloud import Instance
-from nospof.model.surroundings import Key, Surroundings
+from nospof.model.surroundings import Key, NamedAddress, Surroundings
 from nospof.model.traits import Traits
 
 T = TypeVar("T")
@@ -80,13 +80,12 @@ class Around(Connection):
         volumes: list[Any] = read.part("its volumes", lambda: self._volumes(instance), [])
         code = quota_code(instance.type)
         elastic: tuple[str, ...] = read.part("Elastic IPs", lambda: self._elastic(instance.id), ())
-        is_lost = instance.public_ip and instance.public_ip not in elastic
         vcpus = vcpus_of(told)
         has_quota = bool(code and vcpus)
         return Surroundings(
             elastic_addresses=elastic,
-            names=read.part("Route 53", lambda: self._names_of(instance.public_ip, read), ())
-            if is_lost
+            records=read.part("Route 53", lambda: self._records_of(instance.public_ip, read), ())
+            if instance.public_ip
             else (),
             product_codes=tuple(
                 one["ProductCodeId"]
@@ -190,7 +189,7 @@ class Around(Connection):
             answer = self.ec2.describe_instance_attribute(InstanceId=instance_id, Attribute="userData")
         return bool(answer.get("UserData", {}).get("Value"))
 
-    def _names_of(self, address: str, read: _Reading) -> tuple[str, ...]:
+    def _records_of(self, address: str, read: _Reading) -> tuple[NamedAddress, ...]:
         client = self._other("route53")
         with self.reading("route53:ListHostedZones"):
             pages = client.get_paginator("list_hosted_zones").paginate()
@@ -199,17 +198,22 @@ class Around(Connection):
             read.unread.append(
                 f"{len(zones) - ZONES_LOOKED_AT} more hosted zones of Route 53: only so many are asked"
             )
-        found: list[str] = []
+        found: set[NamedAddress] = set()
         for zone in zones[:ZONES_LOOKED_AT]:
             with self.reading("route53:ListResourceRecordSets", zone["Name"]):
                 pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"])
                 records = [one for page in pages for one in page["ResourceRecordSets"]]
-            found += [
-                one["Name"].rstrip(".")
+            found.update(
+                NamedAddress(
+                    one["Name"].rstrip("."),
+                    zone["Id"].rpartition("/")[2],
+                    one.get("TTL", 0),
+                    "SetIdentifier" in one,
+                )
                 for one in records
                 if any(value["Value"] == address for value in one.get("ResourceRecords", ()))
-            ]
-        return tuple(sorted(set(found)))
+            )
+        return tuple(sorted(found, key=lambda one: (one.name, one.zone_id)))
 
     def _vcpus_used(self, code: str) -> int:
         with self.reading("ec2:DescribeInstances"):

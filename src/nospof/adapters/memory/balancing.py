@@ -161,7 +161,7 @@ class Balancing(Images):
         dns = f"{request.name}-{self.number('dns')}.{self.region}.elb.memory"
         made = LoadBalancer(
             arn, request.name, dns, "application", "provisioning", subnets[0].vpc_id, zones,
-            tags=dict(request.tags),
+            zone_id="Z0MEMORY", tags=dict(request.tags),
         )  # fmt: skip
         self._balancers[arn] = made
         self._guards[arn] = request.security_groups
