@@ -379,3 +379,19 @@ def test_one_subnet_twice_in_a_zone_is_refused_by_a_balancer(cloud):
 def test_an_auto_scaling_group_is_named(cloud):
     cloud.join_auto_scaling_group(cloud.the_instance.id, "web")
     assert cloud.auto_scaling_group_of(cloud.the_instance.id) == "web"
+
+
+def test_reads_answer_as_before_a_write_for_a_while_and_a_new_id_is_waited_for():
+    cloud = MemoryCloud.with_one_instance()
+    cloud.stale_seconds = 5
+    source = cloud.the_instance.id
+    cloud.tag(source, {"a": "1"})
+    assert "a" not in cloud.instance(source).tags
+    assert cloud.instances("a") == ()
+    cloud.clock.sleep(5)
+    assert cloud.instance(source).tags["a"] == "1"
+    began = cloud.clock.now()
+    image = cloud.create_image(source, "new", {})
+    assert cloud.image_named("new") is None
+    assert cloud.image(image.id).state == "pending"
+    assert cloud.clock.now() == began + 5

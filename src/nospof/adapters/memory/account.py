@@ -6,6 +6,7 @@ every call first does what has become due, in order. So the same calls give the 
 
 from __future__ import annotations
 
+import copy
 import functools
 import heapq
 import threading
@@ -127,7 +128,9 @@ def serves(
                 self.settle()
                 self.calls.append(Call(name, (*args, *kwargs.values())))
                 fault = self.obstacle(name)
-                answer = method(self, *args, **kwargs)
+                if writes:
+                    self.remember()
+                answer = self.seen_by(lambda seen: method(seen, *args, **kwargs), is_write=writes)
                 if fault is not None:
                     raise lost(OPERATIONS[name].aws_name, fault.code)
                 return answer
@@ -170,6 +173,7 @@ class Account:
     Attributes:
         calls: every call of the port, in order, with its arguments.
         late_ids: how many reads of each id made from now on answer "not found" first.
+        stale_seconds: how long after each write from now on every read still answers as before it.
         shelves: what carries tags, by the prefix of its ids.
     """
 
@@ -188,12 +192,15 @@ class Account:
         self.timings = timings or Timings()
         self.calls: list[Call] = []
         self.late_ids = 0
+        self.stale_seconds = 0.0
         self.lock = threading.RLock()
         self._faults: list[Fault] = []
         self._denied: set[str] = set()
         self._due: list[_Due] = []
         self._moment: float | None = None
         self._late: dict[str, int] = {}
+        self._before: Account | None = None
+        self._stale_until = 0.0
         self._numbers: dict[str, int] = {}
         self.shelves: dict[str, dict[str, Any]] = {}
         self._set_up(zone_count)
@@ -280,6 +287,28 @@ class Account:
         if fault.code in LOST_CODES and OPERATIONS[method].is_write:
             raise lost(operation, fault.code)
         raise refused(operation, fault.code, "a fault that was asked for")
+
+    def remember(self) -> None:
+        """Keep what reads will see for a while after the write that comes now."""
+        self._before = None
+        if self.stale_seconds:
+            before = copy.copy(self)
+            held = {key: value for key, value in vars(self).items() if isinstance(value, dict)}
+            vars(before).update(copy.deepcopy(held), _late=self._late, settle=self.settle)
+            self._before, self._stale_until = before, self.clock.now() + self.stale_seconds
+
+    def seen_by(self, ask: Callable[[Any], T], *, is_write: bool) -> T:
+        """Return the answer of a call: a write meets what is, a read what was, while answers are stale.
+
+        What is not there yet is waited for, as with a late id.
+        """
+        while not is_write and self._before and self.clock.now() < self._stale_until:
+            try:
+                return ask(self._before)
+            except NotFound:
+                self.clock.sleep(1)
+                self.settle()
+        return ask(self)
 
     def is_late(self, resource_id: str) -> bool:
         """Whether this read comes too early to see a new id; counts the read."""
