@@ -305,6 +305,14 @@ def test_an_image_just_asked_for_gets_its_point_in_time_before_the_source_starts
     assert set(cloud.source_states_of(image_name_of(RUN))) == {"stopped"}
 
 
+def test_an_image_that_is_not_listed_yet_gets_its_point_in_time_as_well():
+    cloud, source_id = off_and_promised()
+    cloud.stale_seconds = 3
+    cloud.create_image(source_id, image_name_of(RUN), {})
+    keep_guarantees(memory_world(cloud), dead)
+    assert set(cloud.source_states_of(image_name_of(RUN))) == {"stopped"}
+
+
 def test_an_image_whose_snapshots_never_come_does_not_keep_the_source_off():
     cloud, source_id = off_and_promised()
     cloud.create_image(source_id, image_name_of(RUN), {})

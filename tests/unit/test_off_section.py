@@ -182,6 +182,27 @@ def test_a_repeat_starts_the_source_only_once_the_snapshots_of_the_adopted_image
     assert cloud.source_states_of(IMAGE) == ("stopped",)
 
 
+def test_an_image_whose_snapshots_began_with_the_source_on_again_is_not_adopted():
+    cloud = one_instance(timings=Timings(snapshot_appears=20))
+    with pytest.raises(Killed):
+        run(cloud, DiesAfter(cloud, "create_image"))
+    cloud.start_instance(cloud.the_instance.id)
+    cloud.clock.sleep(60)
+    with pytest.raises(ProcedureFailed, match="was taken while i-.* was starting"):
+        run(cloud)
+    assert state(cloud) == "running"
+
+
+def test_a_run_resumed_while_its_own_stop_is_under_way_goes_on_from_it():
+    cloud = one_instance()
+    with pytest.raises(Killed):
+        run(cloud, DiesAfter(cloud, "stop_instance"))
+    assert state(cloud) == "stopping"
+    run(cloud)
+    assert state(cloud) == "running"
+    assert written(cloud).count("stop_instance") == 1
+
+
 @pytest.mark.parametrize("must_run", [True, False])
 def test_a_failed_image_of_an_earlier_attempt_is_refused_and_the_source_is_as_it_was(must_run):
     cloud = one_instance()
@@ -224,6 +245,15 @@ def test_throttling_at_the_image_call_does_not_waste_the_time_off():
     cloud.fail("create_image", "RequestLimitExceeded", times=8)
     run(cloud)
     assert [call.name for call in cloud.writes].count("stop_instance") == 1
+
+
+def test_an_image_whose_snapshots_nobody_may_see_gets_its_moment_before_the_source_starts():
+    cloud = one_instance()
+    cloud.fail("snapshots_of", "UnauthorizedOperation")
+    with pytest.raises(CloudError):
+        run(cloud)
+    assert state(cloud) == "running"
+    assert cloud.source_states_of(IMAGE) == ("stopped",)
 
 
 def test_an_image_during_which_somebody_started_the_source_is_not_trusted():

@@ -153,6 +153,8 @@ class Snapshot:
     state: str
     progress_percent: int = 0
     tags: Tags = field(default_factory=dict)
+    started_at: float = 0.0
+    """Its point in time, in seconds since the epoch."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from nospof.planning.clone import image_name_of
 from nospof.ports.world import World
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.snapshots import wait_for_snapshots
+from nospof.procedures.waiting import wait_for
 
 DEADLINE_SECONDS = 900.0
 """After this, a keeper on another machine, which cannot see whether the run lives, acts as well."""
@@ -25,6 +26,8 @@ DEADLINE_SECONDS = 900.0
 SETTLED_POLLS = 15
 """As many looks in a row must say "running": answers are stale for some seconds after a change of state."""
 
+LISTED_SECONDS = 5.0
+"""An image that was just asked for may not be listed yet; whether it was asked for, nobody can tell."""
 SNAPSHOTS_SECONDS = 20.0
 """They appear some two seconds after the image call."""
 
@@ -135,7 +138,7 @@ def make_true(world: World, instance_id: str, guarantee: Guarantee, *, may_stop:
     try:
         if may_stop and is_impaired(world, instance):
             stop(world, instance_id)
-        elif instance.state == "stopped":
+        elif instance.state == "stopped" and not guarantee.must_work:
             let_snapshots_begin(world, instance, guarantee.run_id)
     finally:
         bring_back(world, instance_id)
@@ -156,8 +159,14 @@ def let_snapshots_begin(world: World, instance: Instance, run_id: str) -> None:
     """
     name = image_name_of(run_id)
     with suppress(NospofError):
-        if world.cloud.image_named(name):
-            wait_for_snapshots(world, instance, name, SNAPSHOTS_SECONDS)
+        wait_for(
+            world,
+            f"{name} to be listed",
+            lambda: world.cloud.image_named(name),
+            lambda image: image is not None,
+            within_seconds=LISTED_SECONDS,
+        )
+        wait_for_snapshots(world, instance, name, SNAPSHOTS_SECONDS)
 
 
 def is_impaired(world: World, instance: Instance) -> bool:

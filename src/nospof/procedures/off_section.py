@@ -10,17 +10,22 @@ from __future__ import annotations
 from contextlib import suppress
 
 from nospof.errors import CloudError, NospofError, ProcedureFailed, UnknownOutcome
-from nospof.model.cloud import Image, Tags
+from nospof.model.cloud import Image, Instance, Snapshot, Tags
 from nospof.model.requests import CloneRequest
 from nospof.model.results import OffSection, TimeOff
 from nospof.planning.preflight import refuse_what_must_not_stop
 from nospof.ports.world import World
 from nospof.procedures.guarantee import lift_protection, promise
-from nospof.procedures.power import bring_back, stop
+from nospof.procedures.power import STOP_SECONDS, bring_back, state_of, stop
 from nospof.procedures.snapshots import wait_for_snapshots
+from nospof.procedures.waiting import wait_for
 
 LOST_ANSWER_SECONDS = 60.0
 GROUP_SECONDS = 60.0
+UNSEEN_SECONDS = 10.0
+"""Snapshots begin some two seconds after the image call."""
+LAUNCH_TIME_SECONDS = 1.0
+"""EC2 tells the time of a start without its fraction."""
 
 
 def image_while_off(
@@ -115,8 +120,19 @@ def adopt_image(world: World, source_id: str, image_name: str) -> Image | None:
             f"--image-id {image.id}) and resume"
         )
     if image:
-        wait_for_snapshots(world, world.cloud.instance(source_id), image_name)
+        snapshots = wait_for_snapshots(world, world.cloud.instance(source_id), image_name)
+        refuse_what_was_running(image, snapshots, world.cloud.instance(source_id))
     return image
+
+
+def refuse_what_was_running(image: Image, snapshots: tuple[Snapshot, ...], source: Instance) -> None:
+    """Raise where a snapshot began only after the source was on again, unseen by an earlier attempt."""
+    began = max((snapshot.started_at for snapshot in snapshots), default=0.0)
+    if source.state != "stopped" and began > source.launched_at + LAUNCH_TIME_SECONDS:
+        raise ProcedureFailed(
+            f"{image.id} was taken while {source.id} was starting, and an image of a running disk is not one "
+            f"to trust. Remove it (aws ec2 deregister-image --image-id {image.id}) and resume"
+        )
 
 
 def take_image(world: World, source_id: str, image_name: str, tags: Tags, placement_group: str) -> Image:
@@ -133,7 +149,12 @@ def take_image(world: World, source_id: str, image_name: str, tags: Tags, placem
     if placement_group:
         world.cloud.move_into_group(source_id, placement_group)
     image = ask_for_image(world, source_id, image_name, tags)
-    wait_for_snapshots(world, source, image_name)
+    try:
+        wait_for_snapshots(world, source, image_name)
+    except CloudError:
+        # Nobody can look, and the source will be started: what is asked for gets its moment all the same.
+        world.clock.sleep(UNSEEN_SECONDS)
+        raise
     state = world.cloud.instance(source_id).state
     if state != "stopped":
         raise ProcedureFailed(
@@ -159,9 +180,20 @@ def ask_for_image(world: World, source_id: str, image_name: str, tags: Tags) -> 
 
 
 def refuse_what_changed(world: World, source_id: str, request: CloneRequest | None) -> None:
-    """Look again, right before the stop, at what must not be stopped: a run may be resumed days later."""
+    """Look again, right before the stop, at what must not be stopped: a run may be resumed days later.
+
+    It may also be resumed at once, while what it asked for before it died is still under way.
+    """
+    source = wait_for(
+        world,
+        f"{source_id} to settle",
+        lambda: world.cloud.instance(source_id),
+        lambda source: source.state not in ("pending", "stopping"),
+        within_seconds=STOP_SECONDS,
+        says=state_of,
+    )
     refuse_what_must_not_stop(
-        world.cloud.instance(source_id),
+        source,
         world.cloud.auto_scaling_group_of(source_id),
         is_stop_protected=world.cloud.is_stop_protected(source_id),
         consents=request,

@@ -11,8 +11,8 @@ SNAPSHOTS_SECONDS = 300.0
 
 def wait_for_snapshots(
     world: World, source: Instance, image_name: str, within_seconds: float = SNAPSHOTS_SECONDS
-) -> None:
-    """Wait until the snapshot of every volume exists: only then is the point in time fixed.
+) -> tuple[Snapshot, ...]:
+    """Wait until the snapshot of every volume exists, and return them: only then is the point in time fixed.
 
     Raises:
         TimedOut: they do not exist within the bound.
@@ -22,7 +22,7 @@ def wait_for_snapshots(
     def have_all(snapshots: tuple[Snapshot, ...]) -> bool:
         return {snapshot.volume_id for snapshot in snapshots} >= set(volume_ids)
 
-    wait_for(
+    return wait_for(
         world,
         f"the snapshots of {len(volume_ids)} volumes to exist",
         lambda: world.cloud.snapshots_of(image_name, volume_ids),

@@ -117,7 +117,9 @@ class Images(Machines):
             return
         name, tags = image.name, {**image.tags, "Name": image.name}
         for attachment in source.attachments if source.state not in GONE else ():
-            snapshot = Snapshot(self.new_id("snap"), attachment.volume_id, "pending", tags=tags)
+            snapshot = Snapshot(
+                self.new_id("snap"), attachment.volume_id, "pending", tags=tags, started_at=self.now()
+            )
             self._snapshots[snapshot.id] = Taken(snapshot, name, source.state)
 
     def _image_ends(self, image_id: str) -> None:

@@ -207,6 +207,7 @@ class Machines(Network):
 
     def _boot(self, instance_id: str) -> None:
         self._become(instance_id, "pending", public_ip=self.public_address())
+        self._instances[instance_id] = replace(self._instances[instance_id], launched_at=self.now())
         self.later(self.timings.pending, lambda: self._running(instance_id))
 
     def _running(self, instance_id: str) -> None:
