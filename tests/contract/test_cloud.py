@@ -338,6 +338,17 @@ class TestImages:
         assert {(one.state, one.progress_percent) for one in completed} == {("completed", 100)}
         assert set(cloud.image(image.id).snapshot_ids) == {one.id for one in completed}
 
+    def test_snapshots_tell_their_point_in_time_and_an_instance_its_last_start(self, stage, cloud):
+        instance_id, name = stage.stopped(), stage.name("image")
+        launched_at = cloud.instance(instance_id).launched_at
+        volumes = tuple(at.volume_id for at in cloud.instance(instance_id).attachments)
+        cloud.create_image(instance_id, name, {})
+        stage.wait(lambda: cloud.snapshots_of(name, volumes))
+        cloud.start_instance(instance_id)
+        stage.wait(lambda: cloud.instance(instance_id).state == "running")
+        began = max(one.started_at for one in cloud.snapshots_of(name, volumes))
+        assert launched_at < began <= cloud.instance(instance_id).launched_at + 1
+
     def test_the_snapshots_of_a_volume_that_was_not_asked_for_are_left_out(self, stage, cloud):
         instance_id, name = stage.stopped(), stage.name("image")
         cloud.create_image(instance_id, name, {})

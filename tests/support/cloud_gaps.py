@@ -19,6 +19,7 @@ MOTO = {
     "test_an_image_becomes_available_and_a_repeat_returns_it": NO_IMAGE,
     "test_every_volume_gets_a_snapshot_found_by_the_image_name": NO_IMAGE,
     "test_the_snapshots_of_a_volume_that_was_not_asked_for_are_left_out": NO_IMAGE,
+    "test_snapshots_tell_their_point_in_time_and_an_instance_its_last_start": NO_IMAGE,
     "test_a_running_source_keeps_running": NO_IMAGE,
     "test_a_twin_comes_out_of_an_image": NO_IMAGE,
     "test_nothing_is_launched_from_an_image_that_is_pending": NO_IMAGE,

@@ -87,7 +87,7 @@ def image_live(world: World, source_id: str, image_name: str, tags: Tags) -> Off
 
     The adapter never lets the cloud reboot it (C21).
     """
-    image = adopt_image(world, source_id, image_name)
+    image = adopt_image(world, source_id, image_name, is_live=True)
     if image is None:
         image = ask_for_image(world, source_id, image_name, tags)
         wait_for_snapshots(world, world.cloud.instance(source_id), image_name)
@@ -110,7 +110,7 @@ def _bring_back_with_room(world: World, source_id: str, placement_group: str) ->
     bring_back(world, source_id)
 
 
-def adopt_image(world: World, source_id: str, image_name: str) -> Image | None:
+def adopt_image(world: World, source_id: str, image_name: str, *, is_live: bool = False) -> Image | None:
     """Return the image an earlier attempt took, its snapshots begun; refuse a failed one (C18, C22)."""
     image = world.cloud.image_named(image_name)
     if image and image.is_lost:
@@ -121,7 +121,8 @@ def adopt_image(world: World, source_id: str, image_name: str) -> Image | None:
         )
     if image:
         snapshots = wait_for_snapshots(world, world.cloud.instance(source_id), image_name)
-        refuse_what_was_running(image, snapshots, world.cloud.instance(source_id))
+        if not is_live:
+            refuse_what_was_running(image, snapshots, world.cloud.instance(source_id))
     return image
 
 
