@@ -10,7 +10,6 @@ from nospof.errors import PreconditionFailed
 from nospof.model.drill import LoadSpec
 from nospof.ports.load import LoadRun
 from nospof.ports.world import World
-from nospof.runtime.memory import Killed
 
 
 class Silent:
@@ -45,30 +44,3 @@ def memory_world(cloud: MemoryCloud, through: Any = None) -> World:
 
 def one_instance(**options: Any) -> MemoryCloud:
     return MemoryCloud.with_one_instance(MemoryClock(), **options)
-
-
-class Mortal:
-    """A connection to a cloud that dies with its process at the n-th call, before or after its effect.
-
-    Once dead, every further call dies too: no `finally` of a killed process reaches the cloud.
-    """
-
-    def __init__(self, cloud: MemoryCloud, dies_at: int, *, after: bool) -> None:
-        self._cloud = cloud
-        self._left = dies_at
-        self._after = after
-        self.calls = 0
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._cloud, name)
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            self.calls += 1
-            if self.calls > self._left or (self.calls == self._left and not self._after):
-                raise Killed(f"before {name}")
-            value = method(*args, **kwargs)
-            if self.calls == self._left:
-                raise Killed(f"after {name}")
-            return value
-
-        return call

@@ -1,0 +1,82 @@
+"""Everything that can go wrong at a call, at every call of every procedure: it converges.
+
+A run that was stopped is kept by a keeper and resumed, as on an operator's machine; one that went on by
+itself must have ended whole. A test is one kind of fault at all calls of one method in one procedure.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import nullcontext
+
+import pytest
+
+from nospof.errors import NospofError, PreconditionFailed
+from nospof.procedures.guarantee import keep_guarantees
+from nospof.procedures.registry import PROCEDURES
+from nospof.runtime.memory import Killed, MemorySteps
+from support.boundaries import ANYWHERE, AT_WRITES, OPERATIONS, Boundary, Fault
+from support.crash_cases import CASES, TOKEN, Invariants
+from support.memory_world import memory_world
+
+NEVER = 10**9
+
+
+def calls_of(name: str) -> dict[str, list[int]]:
+    """Return the numbers of the calls that a case makes, by method."""
+    case = CASES[name]()
+    through = Boundary(case.cloud, NEVER, ANYWHERE["killed before"])
+    MemorySteps(TOKEN).tell(case.story, memory_world(case.cloud, through), case.request)
+    numbers = defaultdict(list)
+    for number, method in enumerate(through.names, start=1):
+        numbers[method].append(number)
+    return dict(numbers)
+
+
+MATRIX = [
+    pytest.param(name, fault, numbers, id=f"{name}: {fault} at {method}")
+    for name in CASES
+    for method, numbers in calls_of(name).items()
+    for fault in (*ANYWHERE, *(AT_WRITES if OPERATIONS[method].is_write else ()))
+]
+
+
+def converge(name: str, fault: Fault, number: int, *, is_kept: bool) -> list[str]:
+    """Tell a case with a fault at one call; keep it, where asked, and resume it; return what is wrong."""
+    case = CASES[name]()
+    invariants = Invariants(case)
+    steps = MemorySteps(TOKEN)
+    through = Boundary(case.cloud, number, fault, invariants.look)
+    wrong = []
+    try:
+        steps.tell(case.story, memory_world(case.cloud, through), case.request)
+    except (Killed, NospofError) as stopped:
+        if isinstance(stopped, PreconditionFailed):
+            wrong += invariants.unchanged()
+        unharmed = memory_world(case.cloud, Boundary(case.cloud, NEVER, fault, invariants.look))
+        if is_kept:
+            for _ in range(2):  # a keeper looks every minute; at first it may not see a mark just made
+                keep_guarantees(unharmed, lambda _run: nullcontext(True))
+                case.cloud.clock.sleep(60)
+            wrong += [f"kept: {one}" for one in invariants.kept()]
+        try:
+            steps.tell(case.story, unharmed, case.request)
+        except NospofError as error:
+            wrong.append(f"after {stopped!r} it cannot be resumed: {error}")
+    return wrong + invariants.ended()
+
+
+@pytest.mark.parametrize(("name", "fault", "numbers"), MATRIX)
+def test_it_converges(name, fault, numbers, crash_matrix):
+    wrong = {}
+    for number in numbers:
+        for is_kept in (True, False):
+            crash_matrix.count += 1
+            found = converge(name, {**ANYWHERE, **AT_WRITES}[fault], number, is_kept=is_kept)
+            if found:
+                wrong[number, "kept" if is_kept else "not kept"] = found
+    assert wrong == {}
+
+
+def test_every_registered_procedure_is_in_the_matrix():
+    assert {CASES[name]().procedure for name in CASES} == set(PROCEDURES) - {"drill"}

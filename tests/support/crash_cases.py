@@ -1,0 +1,175 @@
+"""The procedures as cases of going wrong: a world, a story, its request, and what must be so afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nospof.adapters.memory import MemoryCloud, MemoryProbe
+from nospof.model.cloud import TAG_GUARANTEE, TAG_RUN, Tags
+from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
+from nospof.planning.clone import image_name_of
+from nospof.procedures.clone import url_of
+from nospof.procedures.registry import PROCEDURES
+from nospof.runtime.memory import MemorySteps
+from support.boundaries import STALE_SECONDS
+from support.memory_world import memory_world, one_instance
+from support.undoing import things, told
+
+TOKEN = "run-1"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A procedure about to begin.
+
+    Args:
+        grown: how many twins with their image, and how many ways in, there are more at the end.
+        always_serves: whether the service must answer at every moment, somewhere.
+        leaves: all that is there at the end, where that is told as a whole.
+        is_at_rest: whether the image is to be one of a disk that nobody writes to.
+    """
+
+    procedure: str
+    cloud: MemoryCloud
+    request: Any
+    grown: tuple[int, int]
+    always_serves: bool = False
+    is_protected: bool = False
+    is_at_rest: bool = True
+    leaves: dict[str, Any] | None = None
+
+    @property
+    def story(self) -> Callable[..., Any]:
+        return PROCEDURES[self.procedure].story
+
+
+def clone_case() -> Case:
+    cloud = one_instance()
+    return Case("clone", cloud, CloneRequest(cloud.the_instance.id), (1, 0))
+
+
+def same_zone_case() -> Case:
+    cloud = one_instance(zone_count=1)
+    return Case("clone", cloud, CloneRequest(cloud.the_instance.id, same_zone=True), (1, 0))
+
+
+def protected_case() -> Case:
+    case = clone_case()
+    case.cloud.protect_from_stop(case.request.instance_id, on=True)
+    return replace(case, request=replace(case.request, override_stop_protection=True), is_protected=True)
+
+
+def live_case() -> Case:
+    case = protected_case()  # It is never stopped, so nothing is lifted.
+    return replace(case, request=CloneRequest(case.request.instance_id, live=True), is_at_rest=False)
+
+
+def pair_case() -> Case:
+    cloud = one_instance()
+    return Case("pair", cloud, PairRequest(cloud.the_instance.id, service="www", stateless=True), (1, 1))
+
+
+def pair_with_a_twin_case() -> Case:
+    case = clone_case()
+    MemorySteps("before").tell(case.story, memory_world(case.cloud), case.request)
+    request = PairRequest(case.request.instance_id, service="www", stateless=True)
+    return Case("pair", case.cloud, request, (0, 1), always_serves=True)
+
+
+def take_case() -> Case:
+    case = pair_case()
+    MemorySteps("before").tell(case.story, memory_world(case.cloud), case.request)
+    case.cloud.announce(case.request.instance_id)
+    return Case("take", case.cloud, TakeRequest(case.request.instance_id), (0, 0), always_serves=True)
+
+
+def undo_case() -> Case:
+    cloud = one_instance()
+    leaves = things(cloud)
+    return Case("undo", cloud, told(cloud, "pair", "run-0"), (-1, -1), always_serves=True, leaves=leaves)
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "clone": clone_case,
+    "clone in the same zone": same_zone_case,
+    "clone of a protected one": protected_case,
+    "clone of a protected one, live": live_case,
+    "pair": pair_case,
+    "pair with a twin": pair_with_a_twin_case,
+    "take": take_case,
+    "undo": undo_case,
+}
+
+
+def counts(cloud: MemoryCloud) -> tuple[int, int, int, int]:
+    """Return how many images of ours, instances, target groups and balancers there are."""
+    images = [image for image in cloud._images.values() if image.name.startswith("nospof-")]
+    return len(images), len(cloud.instances()), len(cloud.target_groups()), len(cloud.load_balancers())
+
+
+def tagged_things(cloud: MemoryCloud) -> Iterator[tuple[str, Tags]]:
+    """Yield everything that can carry a tag: its id or name, and its tags."""
+    for shelf in (cloud._instances, cloud._images, cloud._balancers, cloud._target_groups, cloud._groups):
+        yield from ((key, dict(thing.tags)) for key, thing in shelf.items())
+    yield from ((key, dict(taken.snapshot.tags)) for key, taken in cloud._snapshots.items())
+    yield from cloud._placement_groups.items()
+
+
+def is_served(cloud: MemoryCloud) -> bool:
+    """Whether the service answers at the first instance or through a balancer."""
+    listening = [(cloud._balancers[one.balancer_arn], one.port) for one in cloud._listeners.values()]
+    urls = [url_of(cloud.the_instance, 80, "/")]
+    urls += [f"http://{balancer.dns_name}:{port}/" for balancer, port in listening]
+    return any(MemoryProbe(cloud).get(url).is_good for url in urls)
+
+
+class Invariants:
+    """What must hold of a case, whatever went wrong in it. Made before it begins."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.before = counts(case.cloud)
+        self.there = dict(tagged_things(case.cloud))
+        self.outages: list[float] = []
+
+    def look(self) -> None:
+        """Notice a moment at which nobody serves."""
+        if self.case.always_serves and not is_served(self.case.cloud):
+            self.outages.append(self.case.cloud.clock.now())
+
+    def kept(self) -> list[str]:
+        """Return what is not as a keeper must leave it."""
+        cloud = self.case.cloud
+        cloud.clock.sleep(STALE_SECONDS)
+        source = cloud.the_instance
+        wrong = [] if source.state == "running" else [f"the source is {source.state}"]
+        wrong += ["a guarantee is left"] if TAG_GUARANTEE in source.tags else []
+        if cloud.is_stop_protected(source.id) != self.case.is_protected:
+            wrong.append("stop protection is not as it was")
+        return wrong + (["nobody served for a moment"] if self.outages else [])
+
+    def unchanged(self) -> list[str]:
+        """Return what has changed, where a run said that nothing was."""
+        now = dict(tagged_things(self.case.cloud))
+        return [f"{one} changed" for one in {*now, *self.there} if now.get(one) != self.there.get(one)]
+
+    def ended(self) -> list[str]:
+        """Return what is not as the run must leave it."""
+        cloud, (twins, entries) = self.case.cloud, self.case.grown
+        wrong = self.kept()
+        grown = tuple(now - then for now, then in zip(counts(cloud), self.before, strict=True))
+        if grown != (twins, twins, entries, entries):
+            wrong.append(f"images, instances, groups and balancers grew by {grown}")
+        for thing, tags in tagged_things(cloud):
+            if thing not in self.there and tags.get(TAG_RUN) != TOKEN:
+                wrong.append(f"{thing} does not carry the run's tag")
+        if self.case.leaves is not None and things(cloud) != self.case.leaves:
+            wrong.append("something is left")
+        if self.case.is_at_rest and set(cloud.source_states_of(image_name_of(TOKEN))) - {"stopped"}:
+            wrong.append("the image is of a disk that was not at rest")
+        for group in cloud.target_groups():
+            health = [target.is_healthy for target in cloud.targets(group.arn)]
+            wrong += [] if health == [True, True] else [f"{group.name} has {health}"]
+        return wrong
