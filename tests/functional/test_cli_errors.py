@@ -237,3 +237,35 @@ def test_the_variables_of_a_local_cloud_can_be_evaluated_by_a_shell(local_cloud)
         check=True,
     )
     assert done.stdout == f"{local_cloud.url} none us-east-1\n"
+
+
+def test_c26_a_name_that_holds_the_address_is_told_before_the_address_is_lost(local_cloud, tmp_path):
+    ec2, names = local_cloud.client("ec2"), local_cloud.client("route53")
+    here = running(ec2, launch(local_cloud))
+    (shown,) = ec2.describe_instances(InstanceIds=[here])["Reservations"][0]["Instances"]
+    zone = names.create_hosted_zone(Name="example.org", CallerReference="test")["HostedZone"]["Id"]
+    record = {
+        "Name": "www.example.org",
+        "Type": "A",
+        "TTL": 300,
+        "ResourceRecords": [{"Value": shown["PublicIpAddress"]}],
+    }
+    batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+    names.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+    done = nospof(tmp_path, "clone", here, "--yes", "--port", "8080", **local_cloud.environment)
+    assert_refused(done, REFUSED, "www.example.org", "--allow-address-change", "Nothing was changed")
+
+
+def test_c15_a_source_whose_key_is_disabled_is_not_stopped(local_cloud, tmp_path):
+    ec2, kms = local_cloud.client("ec2"), local_cloud.client("kms")
+    made = kms.create_key()["KeyMetadata"]
+    key = made["Arn"]
+    disk = {"VolumeSize": 1, "Encrypted": True, "KmsKeyId": key}
+    here = running(ec2, launch(local_cloud, BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": disk}]))
+    asked = ["clone", here, "--plan", "--allow-address-change", "--port", "8080"]
+    usable = nospof(tmp_path, *asked, **local_cloud.environment)
+    assert usable.returncode == 0, usable.stderr
+    assert f"kms:CreateGrant on {key}" in usable.stdout
+    kms.disable_key(KeyId=made["KeyId"])
+    refused = nospof(tmp_path, *asked, **local_cloud.environment)
+    assert_refused(refused, REFUSED, "would not come back", key, "Disabled")
