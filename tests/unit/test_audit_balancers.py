@@ -67,7 +67,7 @@ def test_a_weighted_forward_is_a_split_and_no_spare() -> None:
     assert report.exit_code == 10
 
 
-def test_a_slow_or_lenient_health_check_is_a_finding_with_a_verified_remedy() -> None:
+def test_c57_c65_a_slow_or_lenient_health_check_is_a_finding_with_a_verified_remedy() -> None:
     check = HealthCheck(interval_seconds=30, unhealthy_threshold=5, timeout_seconds=5, matcher="200-399")
     report = audit(Pair(check=check).cloud)
     assert rules(report) == ["NSP402", "NSP403"]
@@ -87,7 +87,7 @@ def test_a_slow_or_lenient_health_check_is_a_finding_with_a_verified_remedy() ->
         ("", False),
     ],
 )
-def test_matchers_are_read_as_written(matcher: str, is_lenient: bool) -> None:
+def test_c57_matchers_are_read_as_written(matcher: str, is_lenient: bool) -> None:
     pair = Pair()
     matching = {"HttpCode": matcher}
     report = audit_estate(read(pair.cloud).changed("target group", pair.group.arn, Matcher=matching))
@@ -129,7 +129,7 @@ def test_targets_by_address_are_the_instances_that_have_it() -> None:
     assert report.services[0].members == tuple(pair.ids)
 
 
-def test_a_target_whose_instance_is_gone_is_no_spare() -> None:
+def test_c77_a_target_whose_instance_is_gone_is_no_spare() -> None:
     pair = Pair()
     report = audit_estate(read(pair.cloud).without("instance", pair.ids[1]))
     assert rules(report) == ["NSP101", "NSP201"]

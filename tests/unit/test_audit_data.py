@@ -62,7 +62,7 @@ def test_a_standby_that_nobody_could_tell_of_is_possible_and_asked_about() -> No
     assert service.questions == ["does database orders have a standby in another zone?"]
 
 
-def test_a_read_replica_is_no_spare() -> None:
+def test_c100_a_read_replica_is_no_spare() -> None:
     replica = database("copy", AvailabilityZone=B, ReadReplicaSourceDBInstanceIdentifier="orders")
     source = database(ReadReplicaDBInstanceIdentifiers=["copy"])
     assert set(read(source, replica, uses=DB).serving.total) == {ONE, f"zone:{A}"}
@@ -81,7 +81,7 @@ def cluster(*zones: str, engine: str = "aurora-mysql") -> tuple[Item, ...]:
     return (top, *members)
 
 
-def test_one_aurora_member_is_single_though_its_storage_spans_zones() -> None:
+def test_c100_one_aurora_member_is_single_though_its_storage_spans_zones() -> None:
     found = read(*cluster(A), uses=used("database cluster", "c"))
     assert set(found.serving.total) == {"database m1 copy 1", f"zone:{A}"}
     assert found.loses == {}
@@ -127,7 +127,7 @@ def test_a_cache_replica_is_a_spare_only_where_it_takes_over(
     assert set(read(cache(failover), uses=uses, pessimistic=False).serving.total) == best
 
 
-def test_memcached_nodes_hold_different_keys_so_one_of_them_is_a_part() -> None:
+def test_c100_memcached_nodes_hold_different_keys_so_one_of_them_is_a_part() -> None:
     nodes = [{"CacheNodeId": n, "CustomerAvailabilityZone": zone} for n, zone in (("1", A), ("2", B))]
     sessions = item("cache cluster", CacheClusterId="m", Engine="memcached", CacheNodes=nodes)
     found = read(sessions, uses=used("cache cluster", "m"))
@@ -165,13 +165,13 @@ def test_a_lost_mount_that_no_check_sees_costs_its_share() -> None:
     }
 
 
-def test_one_mount_target_is_the_only_way_although_the_files_are_everywhere() -> None:
+def test_c99_one_mount_target_is_the_only_way_although_the_files_are_everywhere() -> None:
     found = read(*files(A), uses=SEEN)
     assert set(found.serving.total) == {f"mount target mt-{A}", f"zone:{A}"}
     assert found.loses == {}
 
 
-def test_files_in_one_zone_are_lost_with_it_whatever_the_ways() -> None:
+def test_c99_files_in_one_zone_are_lost_with_it_whatever_the_ways() -> None:
     found = read(*files(A, AvailabilityZoneName=A), uses=FS)
     assert {"file system fs-1 copy 1", f"zone:{A}"} <= set(found.serving.total)
     assert found.loses == {"files of fs-1": ("file system fs-1 copy 1",)}

@@ -31,7 +31,7 @@ TARGETS = (target("i-1"), target("i-2"))
 PAIR = (*FRONT, instance("i-1", A), instance("i-2", B), *TARGETS)
 
 
-def test_a_group_of_one_is_a_single_point_that_heals_itself() -> None:
+def test_c101_a_group_of_one_is_a_single_point_that_heals_itself() -> None:
     report = audit(*FRONT, scaling("web", {"i-1": A}), instance("i-1", A))
     assert points(report) == {f"web/{A}/1", f"zone:{A}"}
     machine = next(one for one in report.findings if one.rule == "NSP101")
@@ -64,7 +64,7 @@ def test_a_group_whose_healing_is_suspended_heals_nothing(process: str) -> None:
     assert not any(each.is_self_healing for each in report.findings)
 
 
-def test_an_unhealthy_member_leaves_no_spare_now() -> None:
+def test_c64_an_unhealthy_member_leaves_no_spare_now() -> None:
     web = scaling("web", {"i-1": A, "i-2": B})
     rows = [web.fields["Instances"][0], {**web.fields["Instances"][1], "HealthStatus": "Unhealthy"}]
     machines = (instance("i-1", A), instance("i-2", B))
@@ -122,7 +122,7 @@ def classic(*members: str, zones: tuple[str, ...] = (A, B), **fields: Any) -> An
     )
 
 
-def test_a_classic_balancer_before_one_instance_is_no_redundancy() -> None:
+def test_c101_a_classic_balancer_before_one_instance_is_no_redundancy() -> None:
     report = audit(classic("i-1"), instance("i-1", A))
     assert points(report) == {"i-1", f"zone:{A}"}
     assert found(report, "NSP101") == ["Instance i-1 is the only one behind old: no second machine"]
@@ -169,7 +169,7 @@ def test_each_service_is_read_from_its_own_part_of_the_estate() -> None:
 # Votes -------------------------------------------------------------------------------------------------
 
 
-def test_a_zone_with_most_of_the_votes_has_a_rule_of_its_own() -> None:
+def test_c82_c86_a_zone_with_most_of_the_votes_has_a_rule_of_its_own() -> None:
     # Of four masters in three zones, two share one, and three must agree.
     config = {"InstanceCount": 3, "ZoneAwarenessEnabled": True, "MultiAZWithStandbyEnabled": True}
     votes = {"DedicatedMasterEnabled": True, "DedicatedMasterCount": 4}

@@ -21,7 +21,7 @@ def findings(*items: Item) -> list[Finding]:
     return judge(service, read_both_ways(service), 1_000_000_000.0, RULES)
 
 
-def test_one_nat_gateway_for_two_zones_is_a_cut_of_egress_and_not_of_serving() -> None:
+def test_c98_one_nat_gateway_for_two_zones_is_a_cut_of_egress_and_not_of_serving() -> None:
     items = [*pair(), nat("1", ZONES[0]), table("1", *ZONES, NatGatewayId="nat-1")]
     found = only(*items)
     assert cuts(found) == set()
@@ -29,7 +29,7 @@ def test_one_nat_gateway_for_two_zones_is_a_cut_of_egress_and_not_of_serving() -
     assert "NSP601" in [one.rule for one in findings(*items)]
 
 
-def test_a_nat_gateway_in_each_zone_is_no_cut() -> None:
+def test_c98_a_nat_gateway_in_each_zone_is_no_cut() -> None:
     gateways = [nat(zone, zone) for zone in ZONES]
     tables = [table(zone, zone, NatGatewayId=f"nat-{zone}") for zone in ZONES]
     assert cuts(only(*pair(), *gateways, *tables), "egress") == set()

@@ -182,7 +182,7 @@ def announced(estate: Estate, hours: dict[str, tuple[int, int]]) -> Estate:
     return estate
 
 
-def test_one_window_over_both_members_is_a_single_point() -> None:
+def test_c46_one_window_over_both_members_is_a_single_point() -> None:
     pair = Pair()
     for one in pair.ids:
         pair.cloud.announce(one, in_seconds=86_400, for_seconds=7_200)
@@ -205,7 +205,7 @@ def test_one_window_over_both_members_is_a_single_point() -> None:
     ],
     ids=["overlap", "touch", "apart", "no end", "no end after the other"],
 )
-def test_windows_hit_both_only_where_they_overlap(
+def test_c46_windows_hit_both_only_where_they_overlap(
     windows: tuple[tuple[int, int], ...], is_found: bool
 ) -> None:
     pair = Pair()

@@ -122,7 +122,7 @@ def test_only_a_cluster_that_must_be_told_to_start_waits_for_itself(kind: str, w
     assert verdict(report) == ({("NSP507", "cold", "certain")} if waits else set())
 
 
-def test_two_votes_are_worse_than_one_and_a_clone_is_no_third() -> None:
+def test_c81_two_votes_are_worse_than_one_and_a_clone_is_no_third() -> None:
     members = engine("etcd", "etcd", ADDRESSES[:2])
     report = seen(members, members)
     assert points(report) == {"i-1", "i-2", f"zone:{A}", f"zone:{B}"}

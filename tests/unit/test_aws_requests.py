@@ -72,7 +72,7 @@ PAGED = {
 
 
 @pytest.mark.parametrize("kind", PAGED)
-def test_every_page_is_read_even_after_an_empty_first_one(cloud, kind):
+def test_c38_every_page_is_read_even_after_an_empty_first_one(cloud, kind):
     service, operation, key, received = PAGED[kind]
     with Stubber(getattr(cloud, service)) as stub:
         for number, page in enumerate([[], [item(kind, 2)], [item(kind, 1)]]):
@@ -106,7 +106,7 @@ def asked_ids(request):
     return [value for name, value in request.items() if name.startswith("InstanceId.")]
 
 
-def test_status_is_asked_for_100_ids_at_a_time_and_without_a_page_size():
+def test_c39_c40_status_is_asked_for_100_ids_at_a_time_and_without_a_page_size():
     ids = tuple(f"i-{number:03}" for number in range(254))
     script = [statuses(ids[:100]), statuses(ids[100:200]), statuses(ids[200:])]
     endpoint, found = actions_after(lambda cloud: cloud.instance_status(ids), *script)
@@ -120,7 +120,7 @@ def test_status_is_asked_for_100_ids_at_a_time_and_without_a_page_size():
     assert [one.instance_id for one in found] == list(ids)
 
 
-def test_an_unknown_id_does_not_hide_the_others_in_its_chunk():
+def test_c39_an_unknown_id_does_not_hide_the_others_in_its_chunk():
     unknown = refusal("InvalidInstanceID.NotFound")
     script = [unknown, statuses(["i-1", "i-2"]), unknown, unknown, statuses(["i-4"])]
     endpoint, found = actions_after(
@@ -163,7 +163,7 @@ def test_a_launch_carries_token_and_tags_and_leaves_out_what_is_empty():
 
 
 @pytest.mark.parametrize("follow_up", ["instance", "stop_instance", "is_stop_protected"])
-def test_an_instance_that_is_not_known_yet_is_waited_for(follow_up):
+def test_c31_an_instance_that_is_not_known_yet_is_waited_for(follow_up):
     clock = MemoryClock(0)
 
     def story(cloud):
@@ -204,7 +204,7 @@ def test_an_id_that_was_not_made_here_is_not_waited_for():
     assert (len(endpoint.asked), clock.now()) == (1, 0)
 
 
-def test_a_new_instance_is_registered_as_soon_as_the_balancer_knows_it():
+def test_c31_a_new_instance_is_registered_as_soon_as_the_balancer_knows_it():
     unknown = query_refusal("InvalidTarget", 400, "The following targets are not valid instances: 'i-new'")
     registered = (200, "<RegisterTargetsResponse><RegisterTargetsResult/></RegisterTargetsResponse>")
     clock = MemoryClock(0)
@@ -231,14 +231,14 @@ def test_a_new_instance_that_does_not_run_yet_is_refused_at_once():
 MISMATCH = refusal("IdempotentParameterMismatch")
 
 
-def test_a_token_used_before_finds_its_instance_when_it_is_the_same_thing():
+def test_c32_a_token_used_before_finds_its_instance_when_it_is_the_same_thing():
     same = instance_xml("i-first", imageId="ami-1", subnetId="subnet-1")
     endpoint, found = actions_after(lambda cloud: cloud.launch(REQUEST), MISMATCH, described(same))
     assert found.id == "i-first"
     assert endpoint.asked[1]["Filter.1.Name"] == "client-token"
 
 
-def test_a_token_used_before_in_another_zone_is_refused():
+def test_c32_a_token_used_before_in_another_zone_is_refused():
     other = instance_xml("i-first", imageId="ami-1", subnetId="subnet-2")
     _, outcome = actions_after(lambda cloud: cloud.launch(REQUEST), MISMATCH, described(other))
     assert outcome.code == "IdempotentParameterMismatch"
@@ -253,7 +253,7 @@ IMAGE = done(
 )
 
 
-def test_an_image_is_taken_without_a_reboot_and_its_snapshots_are_named_after_it():
+def test_c21_an_image_is_taken_without_a_reboot_and_its_snapshots_are_named_after_it():
     made = done("CreateImage", "<imageId>ami-1</imageId>")
     endpoint, image = actions_after(
         lambda cloud: cloud.create_image("i-1", "run-1", {"Name": "site"}), NO_IMAGE, made
@@ -272,7 +272,7 @@ def test_an_image_is_taken_without_a_reboot_and_its_snapshots_are_named_after_it
     assert (image.id, image.state) == ("ami-1", "pending")
 
 
-def test_an_image_that_exists_though_it_was_not_listed_is_looked_for_again():
+def test_c22_an_image_that_exists_though_it_was_not_listed_is_looked_for_again():
     clock = MemoryClock(0)
     duplicate = refusal("InvalidAMIName.Duplicate")
     endpoint, image = actions_after(

@@ -129,7 +129,7 @@ def test_a_lost_answer_of_the_launch_makes_one_twin():
     assert [one.id for one in cloud.instances(tag=TAG_TWIN_OF)] == [result.twin.id]
 
 
-def test_ids_that_are_known_late_do_not_stop_a_clone():
+def test_c17_c31_ids_that_are_known_late_do_not_stop_a_clone():
     cloud = one_instance()
     cloud.late_ids = 3
     assert result_of(cloud).twin.state == "running"
@@ -193,7 +193,7 @@ def planned_methods():
 
 
 @pytest.mark.parametrize(("situation", "method", "action"), list(planned_methods()))
-def test_a_call_that_is_denied_is_named_before_anything_is_written(situation, method, action):
+def test_c29_a_call_that_is_denied_is_named_before_anything_is_written(situation, method, action):
     build, request = SITUATIONS[situation]
     cloud = build()
     cloud.deny(method)
@@ -204,7 +204,7 @@ def test_a_call_that_is_denied_is_named_before_anything_is_written(situation, me
     assert_untouched(cloud)
 
 
-def test_all_is_read_and_rehearsed_before_the_first_write():
+def test_c29_all_is_read_and_rehearsed_before_the_first_write():
     cloud = one_instance()
     result_of(cloud)
     names = [call.name for call in cloud.calls]
@@ -252,7 +252,7 @@ def test_an_instance_that_does_not_exist_is_named():
 # Half-way -------------------------------------------------------------------------------------------
 
 
-def test_an_image_that_fails_is_an_error_that_names_it_and_the_source_runs():
+def test_c18_an_image_that_fails_is_an_error_that_names_it_and_the_source_runs():
     cloud = one_instance()
     cloud.fail_image("Client.SnapshotLimitExceeded: the quota is used up")
     with pytest.raises(ProcedureFailed) as failed:
@@ -272,7 +272,7 @@ def test_the_promise_stays_until_the_source_has_passed_its_checks():
     assert cloud.the_instance.state == "running"
 
 
-def test_an_image_that_takes_hours_is_waited_for_with_the_source_on():
+def test_c16_an_image_that_takes_hours_is_waited_for_with_the_source_on():
     cloud = one_instance(timings=Timings(image=5 * 3600))
     result = result_of(cloud)
     assert result.time_off.total < 60
@@ -337,7 +337,7 @@ def launched_and_gone(times):
     return cloud, GivingUp()
 
 
-def test_a_twin_ec2_gave_up_on_is_launched_again_with_another_token():
+def test_c15_a_twin_ec2_gave_up_on_is_launched_again_with_another_token():
     cloud, through = launched_and_gone(1)
     request = CloneRequest(cloud.the_instance.id)
     result = MemorySteps("run-1").tell(clone, memory_world(cloud, through), request)

@@ -89,7 +89,7 @@ def test_functions_are_evaluated(value: Any, expected: Any) -> None:
     assert found is UNKNOWN if expected is UNKNOWN else found == expected
 
 
-def test_short_and_long_forms_of_functions_mean_the_same() -> None:
+def test_c97_short_and_long_forms_of_functions_mean_the_same() -> None:
     short = "Resources:\n  A: {Type: 'AWS::SNS::Topic'}\n  B: {Type: 'AWS::CloudWatch::Alarm', Properties: "
     one = read_text_as_template(short + "{MetricName: !GetAtt A.TopicName, Namespace: !Sub '${A}'}}")
     other = read_text_as_template(
@@ -104,7 +104,7 @@ def test_dates_stay_texts_and_leading_zeros_stay() -> None:
     assert document == {"A": "2010-09-09", "B": "012345678901", "C": {"Ref": "007"}, "D": 1, "E": True}
 
 
-def test_a_resource_whose_condition_is_false_does_not_exist() -> None:
+def test_c97_a_resource_whose_condition_is_false_does_not_exist() -> None:
     conditions = {"No": {"Fn::Equals": ["a", "b"]}, "Perhaps": {"Fn::Equals": [REGION, "eu-west-1"]}}
     machine = {"Type": "AWS::EC2::Instance"}
     estate = read_resources(

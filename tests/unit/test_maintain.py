@@ -93,7 +93,7 @@ def written(service):
 
 
 @pytest.mark.parametrize("code", sorted(MOVED_BY_STOP_AND_START))
-def test_the_event_is_gone_and_the_member_serves_again(code):
+def test_c44_c45_the_event_is_gone_and_the_member_serves_again(code):
     service = Service(code)
     began = service.cloud.clock.now()
     result = service.take()
@@ -118,7 +118,7 @@ def test_the_member_is_drained_before_it_stops_and_back_only_when_it_works():
     ]
 
 
-def test_nothing_of_the_member_is_left_in_the_group_when_it_stops():
+def test_c75_nothing_of_the_member_is_left_in_the_group_when_it_stops():
     service = Service()
     seen = []
 
@@ -227,7 +227,7 @@ def test_what_would_be_an_outage_is_refused_and_writes_nothing(prepare, says, ne
 
 
 @pytest.mark.parametrize("description", ["[Completed] done", "[Canceled] not needed", "[completed] done"])
-def test_an_event_that_is_over_is_none_to_take(description):
+def test_c41_an_event_that_is_over_is_none_to_take(description):
     service = Service(code="")
     service.cloud.announce(service.member, description=description)
     with pytest.raises(PreconditionFailed, match="no maintenance is announced"):
@@ -261,7 +261,7 @@ def never_drains(service, arn):
     return Stuck(service.cloud)
 
 
-def test_a_member_that_does_not_drain_is_put_back_and_never_stopped():
+def test_c75_a_member_that_does_not_drain_is_put_back_and_never_stopped():
     service = Service()
     with pytest.raises(TimedOut, match="drained from nospof-www; last seen: draining"):
         service.take(never_drains(service, service.groups[0]))
@@ -442,3 +442,16 @@ def test_a_page_that_stays_away_is_an_error():
     world = replace(memory_world(cloud), probe=Saying(REFUSED))
     with pytest.raises(TimedOut, match="connection refused"):
         wait_for_page(world, cloud.the_instance.id, 80, "/")
+
+
+def test_c46_both_members_of_one_window_are_taken_one_after_the_other():
+    service = Service()
+    service.cloud.announce(service.other)
+    service.take()
+    first = [call.arguments[0] for call in service.cloud.writes if call.name == "stop_instance"]
+    service.assert_whole()
+    service.member, service.other = service.other, service.member
+    service.take(steps=MemorySteps("run-2"))
+    stopped = [call.arguments[0] for call in service.cloud.writes if call.name == "stop_instance"]
+    assert (first, stopped) == ([service.other], [service.other, service.member])
+    service.assert_whole()

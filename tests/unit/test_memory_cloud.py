@@ -331,7 +331,7 @@ def test_a_balancer_goes_round_its_healthy_targets(cloud, probe):
     assert {probe.get(url).body for _ in range(4)} == {f"served by {cloud.the_instance.id}"}
 
 
-def test_a_balancer_fails_open_when_nobody_is_healthy(cloud, probe):
+def test_c64_a_balancer_fails_open_when_nobody_is_healthy(cloud, probe):
     arn, url = serving_group(cloud, cloud.the_instance.id, path="/health")
     cloud.serve(cloud.the_instance.id, MemoryService(8080, paths={"/health": 500}))
     cloud.clock.sleep(60)

@@ -204,7 +204,7 @@ def test_a_run_resumed_while_its_own_stop_is_under_way_goes_on_from_it():
 
 
 @pytest.mark.parametrize("must_run", [True, False])
-def test_a_failed_image_of_an_earlier_attempt_is_refused_and_the_source_is_as_it_was(must_run):
+def test_c18_a_failed_image_of_an_earlier_attempt_is_refused_and_the_source_is_as_it_was(must_run):
     cloud = one_instance()
     cloud.fail_image("Client.SnapshotLimitExceeded: no more")
     switch_off(cloud)
@@ -299,7 +299,7 @@ def test_a_source_an_earlier_attempt_left_off_is_started_although_a_call_fails(m
     assert state(cloud) == "running"
 
 
-def test_an_image_call_whose_answer_was_lost_is_found_by_its_name():
+def test_c22_an_image_call_whose_answer_was_lost_is_found_by_its_name():
     cloud = one_instance()
     cloud.fail("create_image", "ReadTimeout", after=True)
     off = run(cloud)
@@ -335,7 +335,7 @@ def test_the_source_runs_although_its_stop_takes_longer_than_the_bound():
     assert "create_image" not in written(cloud)
 
 
-def test_a_source_somebody_started_meanwhile_is_not_imaged():
+def test_c21_a_source_somebody_started_meanwhile_is_not_imaged():
     cloud = one_instance()
     source_id = cloud.the_instance.id
     later: list[bool] = []

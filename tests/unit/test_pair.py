@@ -219,7 +219,7 @@ def planned_methods():
 
 
 @pytest.mark.parametrize(("situation", "method", "action"), sorted(set(planned_methods())))
-def test_a_call_that_is_denied_is_named_before_anything_is_written(situation, method, action):
+def test_c29_a_call_that_is_denied_is_named_before_anything_is_written(situation, method, action):
     cloud = SITUATIONS[situation]()
     cloud.deny(method)
     with pytest.raises(PreconditionFailed) as refused:
@@ -291,7 +291,7 @@ def test_a_refusal_writes_nothing_and_says_so(prepare, request_, says):
     assert cloud.writes == []
 
 
-def test_a_vpc_with_one_zone_is_refused_even_with_consent_to_one_zone():
+def test_c62_a_vpc_with_one_zone_is_refused_even_with_consent_to_one_zone():
     cloud = one_instance(zone_count=1)
     with pytest.raises(PreconditionFailed, match="needs two zones"):
         tell(cloud, same_zone=True)
@@ -361,7 +361,7 @@ def test_the_twin_passed_its_checks_and_served_a_page_before_the_source_is_regis
 
 
 @pytest.mark.parametrize("status", [302, 503, 404])
-def test_a_twin_whose_page_is_not_good_is_never_joined_by_the_source(status):
+def test_c60_a_twin_whose_page_is_not_good_is_never_joined_by_the_source(status):
     cloud = with_twin()
     twin_id = twin_of(cloud).id
     cloud.serve(twin_id, MemoryService(status=status))

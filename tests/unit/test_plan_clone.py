@@ -119,7 +119,7 @@ def test_what_can_stop_or_is_off_is_cloned(changes):
         pytest.param("a b", "za zb", {"same_zone": True}, "b", id="consent is no wish"),
     ],
 )
-def test_the_twin_goes_where_it_fails_apart_from_the_source(subnets, offering, request_, chosen):
+def test_c36_the_twin_goes_where_it_fails_apart_from_the_source(subnets, offering, request_, chosen):
     def subnet(word):
         free = int(word[1]) if word[1:].isdigit() else 100
         return Subnet(f"subnet-{word}", "vpc-1", f"z{word[0]}", free, is_public=not word.endswith("-"))
@@ -148,7 +148,7 @@ def test_the_twin_goes_where_it_fails_apart_from_the_source(subnets, offering, r
         (SUBNETS, ("za", "zb"), {"zone": "za"}, ("za is the zone of i-1 itself", "--same-zone")),
     ],
 )
-def test_no_place_for_the_twin_is_refused_and_says_what_would_do(subnets, offering, request_, names):
+def test_c36_no_place_for_the_twin_is_refused_and_says_what_would_do(subnets, offering, request_, names):
     with pytest.raises(PreconditionFailed) as refused:
         plan(CloneRequest("i-1", **request_), subnets=subnets, zones_offering=offering)
     for name in names:
@@ -182,7 +182,7 @@ def test_the_image_is_the_only_thing_that_changes_when_it_becomes_known():
     assert with_image(made, "ami-new") == replace(made.twin, image_id="ami-new")
 
 
-def test_the_twin_keeps_the_tags_but_not_awss_nor_our_marks():
+def test_c24_the_twin_keeps_the_tags_but_not_awss_nor_our_marks():
     source_tags = {
         "Name": "site",
         "team": "web",

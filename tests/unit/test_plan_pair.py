@@ -331,7 +331,7 @@ def subnet(name, zone, *, free=100, public=True, default=False):
         ),
     ],
 )
-def test_the_balancer_takes_one_roomy_subnet_of_each_zone(subnets, chosen, is_internal):
+def test_c62_the_balancer_takes_one_roomy_subnet_of_each_zone(subnets, chosen, is_internal):
     made = plan(subnets=subnets)
     assert made.balancer.subnet_ids == chosen
     assert made.balancer.is_internal is is_internal

@@ -116,14 +116,14 @@ def test_an_instance_that_was_terminated_is_an_error_with_its_reason(act, state)
     "code", ["InsufficientInstanceCapacity", "InsufficientHostCapacity", "RequestLimitExceeded"]
 )
 @pytest.mark.parametrize("times", [1, 5, 50])
-def test_a_start_that_is_short_of_capacity_or_throttled_is_asked_for_until_it_works(code, times):
+def test_c11_a_start_that_is_short_of_capacity_or_throttled_is_asked_for_until_it_works(code, times):
     cloud, instance_id = in_state("stopped")
     cloud.fail("start_instance", code, times)
     assert bring_back(memory_world(cloud), instance_id).state == "running"
     assert written(cloud) == ["start_instance"] * (times + 1)
 
 
-def test_capacity_that_never_comes_ends_at_the_bound_and_says_so():
+def test_c11_capacity_that_never_comes_ends_at_the_bound_and_says_so():
     cloud, instance_id = in_state("stopped")
     cloud.fail("start_instance", "InsufficientInstanceCapacity", 10**6)
     with pytest.raises(TimedOut, match=r"30 s for .* to run.*InsufficientInstanceCapacity"):
@@ -152,7 +152,7 @@ def test_a_start_that_fell_back_is_tried_again(times):
     assert written(cloud) == ["start_instance"] * (times + 1)
 
 
-def test_three_starts_that_fell_back_are_an_error_with_the_clouds_reason_and_the_next_step():
+def test_c14_three_starts_that_fell_back_are_an_error_with_the_clouds_reason_and_the_next_step():
     cloud, instance_id = in_state("stopped")
     with pytest.raises(ProcedureFailed) as failed:
         bring_back(memory_world(cloud, FallingBack(cloud, -1)), instance_id)
@@ -169,7 +169,7 @@ def test_reads_that_lag_behind_a_start_are_not_taken_for_starts_that_fell_back()
 
 
 @pytest.mark.parametrize(("act", "state"), [(stop, "running"), (bring_back, "stopped")])
-def test_an_error_in_the_middle_is_never_taken_for_a_state(act, state):
+def test_c37_an_error_in_the_middle_is_never_taken_for_a_state(act, state):
     cloud, instance_id = in_state(state)
     cloud.fail("instance", "RequestLimitExceeded", 8)
     wanted = "stopped" if state == "running" else "running"
@@ -178,7 +178,7 @@ def test_an_error_in_the_middle_is_never_taken_for_a_state(act, state):
 
 
 @pytest.mark.parametrize("throttled_at", range(1, 6))
-def test_throttling_at_any_look_of_a_stop_changes_only_how_long_it_takes(throttled_at):
+def test_c37_throttling_at_any_look_of_a_stop_changes_only_how_long_it_takes(throttled_at):
     cloud, instance_id = in_state("running")
     world = memory_world(cloud)
     looks = iter(range(1, 1000))

@@ -124,7 +124,7 @@ PLACES: dict[str, tuple[tuple[Any, ...], Any, str]] = {
 
 
 @pytest.mark.parametrize(("content", "says"), TEXTS.values(), ids=TEXTS.keys())
-def test_a_file_of_another_kind_is_told_by_name_and_place(
+def test_c96_a_file_of_another_kind_is_told_by_name_and_place(
     tmp_path: Path, content: str | bytes, says: str
 ) -> None:
     file = tmp_path / "plan.json"

@@ -42,7 +42,7 @@ def classic(number: int, *subnets: str) -> dict[str, Any]:
     )
 
 
-def test_a_balancer_in_one_subnet_before_one_machine_has_two_single_points(tmp_path: Path) -> None:
+def test_c101_a_balancer_in_one_subnet_before_one_machine_has_two_single_points(tmp_path: Path) -> None:
     report = audit(tmp_path, classic(1, "a"))
     assert points(report) == {"aws_instance.web[0]", "zone:eu-west-1a"}
     assert report.exit_code == 10
@@ -137,7 +137,7 @@ def test_a_group_of_one_is_a_single_point(tmp_path: Path) -> None:
 # Nothing is overlooked -----------------------------------------------------------------------------------
 
 
-def test_equal_names_in_modules_at_any_depth_are_different_machines(tmp_path: Path) -> None:
+def test_c93_equal_names_in_modules_at_any_depth_are_different_machines(tmp_path: Path) -> None:
     estate = read(
         tmp_path,
         plan(
@@ -156,7 +156,7 @@ def test_equal_names_in_modules_at_any_depth_are_different_machines(tmp_path: Pa
 
 
 @pytest.mark.parametrize("key", ["eu-west-1.a", 'x"]', "a b", "ü", "[0]"])
-def test_any_key_of_for_each_makes_an_address(tmp_path: Path, key: str) -> None:
+def test_c94_any_key_of_for_each_makes_an_address(tmp_path: Path, key: str) -> None:
     row = {"address": f"aws_instance.web[{json.dumps(key)}]", "type": "aws_instance", "name": "web"}
     document = plan()
     document["planned_values"]["root_module"]["resources"] = [
@@ -166,7 +166,7 @@ def test_any_key_of_for_each_makes_an_address(tmp_path: Path, key: str) -> None:
     assert machine.id == row["address"]
 
 
-def test_what_is_counted_to_zero_does_not_exist(tmp_path: Path) -> None:
+def test_c94_what_is_counted_to_zero_does_not_exist(tmp_path: Path) -> None:
     document = plan(web(0))
     document["configuration"]["root_module"]["resources"].append(
         {
@@ -211,7 +211,7 @@ def test_the_same_plan_gives_the_same_estate_in_any_order(tmp_path: Path) -> Non
 # States -----------------------------------------------------------------------------------------------------
 
 
-def test_a_state_of_format_4_leaves_out_what_is_deposed_and_takes_data_for_facts(tmp_path: Path) -> None:
+def test_c107_a_state_of_format_4_leaves_out_what_is_deposed_and_takes_data_for_facts(tmp_path: Path) -> None:
     state = {
         "version": 4,
         "terraform_version": "1.9.0",
@@ -263,7 +263,7 @@ def test_an_attribute_removed_from_a_state_is_not_known(tmp_path: Path) -> None:
     assert database.is_unknown("MultiAZ")
 
 
-def test_a_state_of_format_3_is_read_from_its_flat_texts(tmp_path: Path) -> None:
+def test_c107_a_state_of_format_3_is_read_from_its_flat_texts(tmp_path: Path) -> None:
     primary = {
         "id": "alb",
         "attributes": {"arn": "arn:alb", "subnets.#": "2", "subnets.1": "s-1", "subnets.2": "s-2"},
@@ -282,7 +282,7 @@ def test_a_state_of_format_3_is_read_from_its_flat_texts(tmp_path: Path) -> None
     assert [row.text("SubnetId") for row in balancer.rows("AvailabilityZones")] == ["s-1", "s-2"]
 
 
-def test_powershells_utf_16_is_read(tmp_path: Path) -> None:
+def test_c96_powershells_utf_16_is_read(tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     file.write_text(json.dumps(plan(web(0))), encoding="utf-16")
     assert len(read_terraform(file).of("instance")) == 1
