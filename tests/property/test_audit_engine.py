@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nospof.audit.analysis import analyse, analyse_pairs
@@ -294,7 +294,9 @@ class Clients:
                 return any(map(self.lost, parts))
             case AnyOf(parts):
                 return any(self.lost(part) and self.definition.holds(part, self.seen) for part in parts)
-            case AtLeast(_, weighted):
+            case AtLeast(need, weighted):
+                if need <= 0:  # Who needs none of them sends nobody there.
+                    return False
                 sent = [part for weight, part in weighted if weight]
                 return any(self.lost(part) and self.definition.holds(part, self.seen) for part in sent)
             case Split(weighted):
@@ -308,8 +310,20 @@ class Clients:
         return root in self.losing and root in self.up
 
 
+NEEDS_NONE = Topology(
+    "n0",
+    (
+        Node("n0", AtLeast(0, ((1, On("n1")),))),
+        Node("n1", UP, blind=On("n2")),
+        Node("n2", UP, ("n2",)),
+    ),
+)
+"""Nobody is lost where none of the parts is needed, whatever they cannot see."""
+
+
 @THOROUGH
 @given(topologies(), st.booleans())
+@example(NEEDS_NONE, pessimistic=True)
 def test_partial_outages_are_those_in_which_clients_get_lost(topology: Topology, pessimistic: bool) -> None:
     definition = Definition(topology, pessimistic)
     at_rest = Clients(definition, ())

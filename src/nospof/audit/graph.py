@@ -174,6 +174,8 @@ class _Builder:
             case AnyOf(parts):
                 graph.gates[gate] = Gate.ANY
                 graph.children[gate] = tuple(self.child(part) for part in parts)
+            case AtLeast(need, _) if need <= 0:
+                pass  # Who needs none of them sends nobody there: it stands like what needs nothing.
             case AtLeast(need, weighted):
                 graph.gates[gate] = Gate.AT_LEAST
                 graph.needs[gate] = need
