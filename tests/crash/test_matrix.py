@@ -6,12 +6,14 @@ itself must have ended whole. A test is one kind of fault at all calls of one me
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from functools import cache
 
 import pytest
 
-from nospof.errors import NospofError, PreconditionFailed
+from nospof.errors import CloudError, NospofError, PreconditionFailed
 from nospof.procedures.guarantee import keep_guarantees
 from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import Killed, MemorySteps
@@ -22,6 +24,7 @@ from support.memory_world import memory_world
 NEVER = 10**9
 
 
+@cache
 def calls_of(name: str) -> dict[str, list[int]]:
     """Return the numbers of the calls that a case makes, by method."""
     case = CASES[name]()
@@ -55,15 +58,22 @@ def converge(name: str, fault: Fault, number: int, *, is_kept: bool) -> list[str
             wrong += invariants.unchanged()
         unharmed = memory_world(case.cloud, Boundary(case.cloud, NEVER, fault, invariants.look))
         if is_kept:
-            for _ in range(2):  # a keeper looks every minute; at first it may not see a mark just made
-                keep_guarantees(unharmed, lambda _run: nullcontext(True))
-                case.cloud.clock.sleep(60)
+            keep(case.cloud, invariants.look)
             wrong += [f"kept: {one}" for one in invariants.kept()]
         try:
             steps.tell(case.story, unharmed, case.request)
         except NospofError as error:
             wrong.append(f"after {stopped!r} it cannot be resumed: {error}")
     return wrong + invariants.ended()
+
+
+def keep(cloud, look, *, dies_at: int = NEVER, fault: Fault = ANYWHERE["killed before"]) -> int:
+    """Sweep as a keeper does, who looks every minute; return how many calls that took."""
+    through = Boundary(cloud, dies_at, fault, look)
+    for _ in range(2):  # at first it may not see a mark that was just made
+        keep_guarantees(memory_world(cloud, through), lambda _run: nullcontext(True))
+        cloud.clock.sleep(60)
+    return len(through.names)
 
 
 @pytest.mark.parametrize(("name", "fault", "numbers"), MATRIX)
@@ -75,6 +85,38 @@ def test_it_converges(name, fault, numbers, crash_matrix):
             found = converge(name, {**ANYWHERE, **AT_WRITES}[fault], number, is_kept=is_kept)
             if found:
                 wrong[number, "kept" if is_kept else "not kept"] = found
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("fault", [*ANYWHERE, "killed after, reads stale"])
+@pytest.mark.parametrize(
+    "place", ["tag", "protect_from_stop", "stop_instance", "create_image", "start_instance"]
+)
+@pytest.mark.parametrize("name", ["clone of a protected one", "take"])
+def test_a_keeper_may_fail_anywhere_too(name, place, fault, crash_matrix):
+    """The run died after a call, its keeper meets a fault at another; the next keeper finds what is left."""
+    if place not in calls_of(name):
+        pytest.skip(f"{name} makes no such call")
+    wrong = {}
+    for number in itertools.count(1):
+        case = CASES[name]()
+        invariants = Invariants(case)
+        steps = MemorySteps(TOKEN)
+        through = Boundary(case.cloud, calls_of(name)[place][0], ANYWHERE["killed after"], invariants.look)
+        with pytest.raises(Killed):
+            steps.tell(case.story, memory_world(case.cloud, through), case.request)
+        calls = NEVER
+        with suppress(Killed, CloudError):  # whoever sweeps tells of it, and sweeps again
+            calls = keep(case.cloud, invariants.look, dies_at=number, fault={**ANYWHERE, **AT_WRITES}[fault])
+        keep(case.cloud, invariants.look)
+        found = [f"kept: {one}" for one in invariants.kept()]
+        steps.tell(case.story, memory_world(case.cloud), case.request)
+        found += invariants.ended()
+        if found:
+            wrong[number] = found
+        crash_matrix.count += 1
+        if calls < number:
+            break
     assert wrong == {}
 
 

@@ -28,6 +28,7 @@ class Case:
         grown: how many twins with their image, and how many ways in, there are more at the end.
         always_serves: whether the service must answer at every moment, somewhere.
         leaves: all that is there at the end, where that is told as a whole.
+        state: of the source, before and afterwards.
         is_at_rest: whether the image is to be one of a disk that nobody writes to.
     """
 
@@ -37,6 +38,7 @@ class Case:
     grown: tuple[int, int]
     always_serves: bool = False
     is_protected: bool = False
+    state: str = "running"
     is_at_rest: bool = True
     leaves: dict[str, Any] | None = None
 
@@ -59,6 +61,13 @@ def protected_case() -> Case:
     case = clone_case()
     case.cloud.protect_from_stop(case.request.instance_id, on=True)
     return replace(case, request=replace(case.request, override_stop_protection=True), is_protected=True)
+
+
+def off_case() -> Case:
+    case = clone_case()
+    case.cloud.stop_instance(case.request.instance_id)
+    case.cloud.clock.sleep(case.cloud.timings.stopping)
+    return replace(case, state="stopped")
 
 
 def live_case() -> Case:
@@ -94,6 +103,7 @@ def undo_case() -> Case:
 CASES: dict[str, Callable[[], Case]] = {
     "clone": clone_case,
     "clone in the same zone": same_zone_case,
+    "clone of one that is off": off_case,
     "clone of a protected one": protected_case,
     "clone of a protected one, live": live_case,
     "pair": pair_case,
@@ -144,7 +154,7 @@ class Invariants:
         cloud = self.case.cloud
         cloud.clock.sleep(STALE_SECONDS)
         source = cloud.the_instance
-        wrong = [] if source.state == "running" else [f"the source is {source.state}"]
+        wrong = [] if source.state == self.case.state else [f"the source is {source.state}"]
         wrong += ["a guarantee is left"] if TAG_GUARANTEE in source.tags else []
         if cloud.is_stop_protected(source.id) != self.case.is_protected:
             wrong.append("stop protection is not as it was")

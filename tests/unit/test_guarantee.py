@@ -313,6 +313,15 @@ def test_an_image_that_is_not_listed_yet_gets_its_point_in_time_as_well():
     assert set(cloud.source_states_of(image_name_of(RUN))) == {"stopped"}
 
 
+@pytest.mark.parametrize("method", ["image_named", "snapshots_of"])
+def test_an_image_that_a_keeper_may_not_look_at_gets_its_moment_all_the_same(method):
+    cloud, source_id = off_and_promised()
+    cloud.create_image(source_id, image_name_of(RUN), {})
+    cloud.deny(method)
+    keep_guarantees(memory_world(cloud), dead)
+    assert set(cloud.source_states_of(image_name_of(RUN))) == {"stopped"}
+
+
 def test_an_image_whose_snapshots_never_come_does_not_keep_the_source_off():
     cloud, source_id = off_and_promised()
     cloud.create_image(source_id, image_name_of(RUN), {})
