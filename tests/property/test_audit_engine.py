@@ -323,7 +323,7 @@ NEEDS_NONE = Topology(
 
 @THOROUGH
 @given(topologies(), st.booleans())
-@example(NEEDS_NONE, pessimistic=True)
+@example(NEEDS_NONE, True)
 def test_partial_outages_are_those_in_which_clients_get_lost(topology: Topology, pessimistic: bool) -> None:
     definition = Definition(topology, pessimistic)
     at_rest = Clients(definition, ())
