@@ -65,6 +65,7 @@ TITLES = {
     "take": "Take announced maintenance (`maintain take`)",
     "drill": "Break a member on purpose",
     "undo": "Take apart what a run made",
+    "repair": "Mend what dead runs left (`runs repair`)",
     "keep": "Keep what dead runs promised (`runs keep`)",
 }
 

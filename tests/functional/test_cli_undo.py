@@ -13,10 +13,21 @@ import pytest
 from nospof.model.cloud import TAG_GUARANTEE
 from support.ec2_words import get
 from support.site import SITE, Site, everything
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 
-PAIR = ["--stateless", "--yes", "--port", "8080", "--listener-port", "8080", "--health-path", "/health"]
+PAIR = [
+    "--stateless",
+    "--yes",
+    "--allow-address-change",
+    "--port",
+    "8080",
+    "--listener-port",
+    "8080",
+    "--health-path",
+    "/health",
+]
 
 
 def world(site: Site) -> dict[str, Any]:
@@ -97,6 +108,36 @@ def test_c108_a_run_that_failed_half_way_says_how_it_is_taken_apart_and_is(site)
     undone = site.nospof("runs", "undo", run_id, "--yes", "--clients-are-back")
     assert undone.returncode == 0, undone.stderr
     assert world(site) == before
+
+
+def test_a_member_a_dead_run_took_out_is_found_and_put_back_without_its_journal(site, tmp_path):
+    source = site.launch("left-out")
+    group = site.answer("pair", source, *PAIR, "--drain-seconds", "1")["result"]["target_group_arn"]
+    event = {"instance": source, "code": "system-reboot", "seconds": 3600}
+    assert site.cloud.admin("POST", "event", event)[0] == 200
+    place = "before wait until it passes its status checks"
+    killed = site.nospof("maintain", "take", source, "--yes", "--path", "/health", NOSPOF_FAILPOINT=place)
+    assert killed.returncode == -9, killed.stderr
+    eventually(lambda: TAG_GUARANTEE not in site.tags(source))  # its keeper has brought it back
+
+    elsewhere = Site(site.cloud, tmp_path / "another-home")
+    looked = elsewhere.nospof("runs", "repair")
+    assert looked.returncode == 0, looked.stderr
+    assert f"{source} was taken out of nospof-left-out and not put back" in looked.stdout
+    mended = elsewhere.answer("runs", "repair", "--yes")
+    assert any(source in one["done"] for one in mended)
+
+    def is_healthy() -> bool:
+        health = site.cloud.client("elbv2").describe_target_health(TargetGroupArn=group)
+        states = {
+            one["Target"]["Id"]: one["TargetHealth"]["State"] for one in health["TargetHealthDescriptions"]
+        }
+        return states.get(source) == "healthy"
+
+    eventually(is_healthy)
+    assert not any(
+        source in one["says"] for one in elsewhere.answer("runs", "repair") if "taken out" in one["says"]
+    )
 
 
 def test_an_undo_that_is_killed_is_resumed_to_its_end(site):

@@ -109,11 +109,13 @@ def test_the_member_is_drained_before_it_stops_and_back_only_when_it_works():
     service.take()
     assert written(service) == [
         "tag",
+        "tag",
         "deregister",
         "tag",
         "stop_instance",
         "start_instance",
         "register",
+        "untag",
         "untag",
     ]
 

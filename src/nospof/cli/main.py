@@ -22,7 +22,7 @@ COMMANDS = {
     "pair": ("nospof.cli.procedures:pair", "Put an instance and its twin behind a load balancer."),
     "maintain": ("nospof.cli.procedures:maintain", "Take announced maintenance, one member at a time."),
     "drill": ("nospof.cli.drill:drill", "Break one member under load and count what the clients saw."),
-    "runs": ("nospof.cli.runs:runs", "List, show, resume, stop and undo runs; keep what dead runs promised."),
+    "runs": ("nospof.cli.runs:runs", "List, show, resume, stop, undo and repair runs."),
     "permissions": (
         "nospof.cli.permissions:permissions",
         "What a procedure asks AWS for, as a policy that grants just that.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +32,7 @@ NOT_RUNNING = {
 
 @click.group()
 def runs() -> None:
-    """List, show, resume, stop and undo runs; keep what dead runs promised."""
+    """List, show, resume, stop, undo and repair runs; keep what dead runs promised."""
 
 
 @runs.command("list")
@@ -145,6 +146,31 @@ def undo(run_id: str, *, clients_are_back: bool, **options: Any) -> None:
     request = undo_request(run, clients_are_back=clients_are_back)
     options["about"] = run
     perform("undo", request, f"This takes apart what {run_id} made.", options)
+
+
+@runs.command("repair")
+@click.option("--yes", is_flag=True, help="Bring back what is off, and put members back where they belong.")
+@format_option
+@cloud_options
+def repair(*, yes: bool, output_format: str, region: str, profile: str) -> None:
+    """Look at the world for what dead runs left wrong, and say what mends it.
+
+    Instances that should be on, members that were not put back, marks and target groups that disagree,
+    and what was made and is left over. Nothing is ever taken away by this command. No journal is needed.
+    """
+    from nospof.cli.progress import Watch
+    from nospof.services import procedures as service
+
+    with Watch(quiet=output_format == "json") as watch:
+        world = bootstrap.open_world(watch, region, profile)
+        found = service.repair(world, bootstrap.open_journal(), bootstrap.claims(), mends=yes)
+    if output_format == "json":
+        click.echo(to_json([asdict(one) for one in found]))
+        return
+    for one in found:
+        click.echo(f"{one.says}\n  {f'done: {one.done}' if one.done else f'mend it: {one.mends}'}")
+    if not found:
+        click.echo("nothing is wrong: what runs promised is kept, and nothing of a dead run is left")
 
 
 @runs.command("keep")

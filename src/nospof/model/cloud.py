@@ -21,6 +21,8 @@ TAG_GUARANTEE = "nospof:guarantee"
 """On a source that is off for a moment: what must become true again, by when, and for which run."""
 TAG_CONSISTENCY = "nospof:consistency"
 """On an image and its snapshots: "stopped" when nothing was written meanwhile, else "crash"."""
+TAG_DRAINED = "nospof:drained"
+"""On a member that a run has taken out for a moment: the seats it belongs in, as "GROUP:PORT GROUP:PORT"."""
 TAG_STATE = "nospof:state"
 """On an instance whose owner declared what state it keeps; "none" means nothing that changes."""
 

@@ -360,6 +360,24 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         PROMISE,
         *TAKE_APART,
     ),
+    "repair": (
+        look(
+            *KEEPS,
+            *ENTRY_LOOKS,
+            "ec2:DescribeInstanceAttribute",
+            "ec2:DescribePlacementGroups",
+            "elasticloadbalancing:DescribeLoadBalancerAttributes",
+        ),
+        POWER,
+        LIFT,
+        replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"),
+        Grant(
+            "PutBack",
+            "put a member back into its target groups, whoever made them (--yes)",
+            ("elasticloadbalancing:RegisterTargets",),
+            ("arn:*:elasticloadbalancing:*:*:targetgroup/*/*",),
+        ),
+    ),
     "keep": (
         look(*KEEPS),
         POWER,

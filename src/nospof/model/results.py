@@ -97,6 +97,18 @@ class UndoResult:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """Something in the world that a run should not have left so.
+
+    `mends` is the command that mends it, `done` what was done about it, empty where nothing was.
+    """
+
+    says: str
+    mends: str
+    done: str = ""
+
+
+@dataclass(frozen=True)
 class DrillResult:
     """What a drill found."""
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.answers import Answer
 from nospof.model.cloud import (
+    TAG_DRAINED,
     TAG_GUARANTEE,
     TAG_RUN,
     TAG_TWIN_OF,
@@ -206,10 +207,11 @@ def _zones(subnets: tuple[Subnet, ...], zones_offering: tuple[str, ...]) -> str:
 
 def twin_tags(source: Instance, token: str) -> Tags:
     """Return the twin's tags: the source's, without AWS's reserved ones and our own marks (C24)."""
+    own = (TAG_DRAINED, TAG_GUARANTEE, TAG_RUN, TAG_TWIN_OF)
     kept = {
         key: value
         for key, value in source.tags.items()
-        if not key.lower().startswith("aws:") and key not in (TAG_GUARANTEE, TAG_RUN, TAG_TWIN_OF)
+        if not key.lower().startswith("aws:") and key not in own
     }
     return {**kept, "Name": f"{source.name}-twin", TAG_RUN: token, TAG_TWIN_OF: source.id}
 

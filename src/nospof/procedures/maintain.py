@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from textwrap import shorten
 from urllib.parse import urlsplit
 
 from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
 from nospof.model.answers import Answer
-from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent, Seat, Tags, Target
+from nospof.model.cloud import (
+    TAG_DRAINED,
+    Instance,
+    InstanceStatus,
+    MaintenanceEvent,
+    Seat,
+    Tags,
+    Target,
+)
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
 from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.concerns import SourceFacts
 from nospof.planning.members import plan_take
+from nospof.planning.pair_rules import TAG_LENGTH
 from nospof.planning.preflight import TAKE_RULES, heed
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
@@ -71,7 +81,7 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     for warning in (*warnings, *unchecked):
         world.reporter.warn(warning)
     began = steps.do("promise that the member comes back", promise_at, world, instance.id, steps.token)
-    steps.do("drain it from every group it serves in", drain, world, instance.id, facts.memberships)
+    steps.do("drain it from every group it serves in", leave, world, instance.id, facts.memberships)
     steps.do("stop it and start it on other hardware", move, world, facts, steps.token)
     steps.do("wait until it passes its status checks", wait_until_ok, world, instance.id)
     for group in facts.memberships:
@@ -87,7 +97,7 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
             group.group_arn,
             (instance.id,),
         )
-    steps.do("release the promise", release, world, instance.id, steps.token)
+    steps.do("release the promise", let_go, world, instance.id, steps.token)
     left = steps.do("see which events are left", live_events, world, instance.id)
     ended = steps.do("note the time", now, world)
     cleared = {event.id for event in facts.events} - {event.id for event in left}
@@ -144,8 +154,8 @@ def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
     if not facts.memberships:
         raise PreconditionFailed(
             f"{instance.id} is behind no load balancer: taking its maintenance is an outage. Pair it first: "
-            f"nospof pair {instance.id}. If an earlier run took it out, resume that run: nospof runs list. "
-            "Nothing was changed."
+            f"nospof pair {instance.id}. If an earlier run took it out, resume that (nospof runs list) or "
+            "put it back: nospof runs repair --yes. Nothing was changed."
         )
     for group in facts.memberships:
         if group.answer.status and not group.answer.is_good:
@@ -165,6 +175,23 @@ def promise_at(world: World, instance_id: str, run_id: str) -> float:
     """Write the guarantee; return when."""
     promise(world, instance_id, run_id, must_work=True)
     return world.clock.now()
+
+
+def leave(world: World, instance_id: str, memberships: tuple[Membership, ...]) -> str:
+    """Drain a member; where it belongs stands on it meanwhile, for whoever finds it after our death."""
+    seats = " ".join(f"{group.group_name}:{group.port}" for group in memberships)
+    world.cloud.tag(instance_id, {TAG_DRAINED: shorten(seats, TAG_LENGTH, placeholder="")})
+    try:
+        return drain(world, instance_id, memberships)
+    except NospofError:
+        world.cloud.untag(instance_id, (TAG_DRAINED,))
+        raise
+
+
+def let_go(world: World, instance_id: str, run_id: str) -> None:
+    """Take off what was written on the member: it is back where it belongs, and the guarantee was kept."""
+    world.cloud.untag(instance_id, (TAG_DRAINED,))
+    release(world, instance_id, run_id)
 
 
 def drain(world: World, instance_id: str, memberships: Sequence[Seat]) -> str:
@@ -234,6 +261,7 @@ def move(world: World, facts: MemberFacts, run_id: str) -> Instance:
     except NospofError:
         for group in facts.memberships:
             register(world, group.group_arn, instance_id, group.port)
+        world.cloud.untag(instance_id, (TAG_DRAINED,))
         raise
     return instance
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from nospof.errors import PreconditionFailed, UsageError
+from nospof.errors import NospofError, PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.plans import Plan
 from nospof.model.requests import UndoRequest
-from nospof.model.runs import Run
+from nospof.model.results import Trouble
+from nospof.model.runs import Run, RunState
 from nospof.ports.world import World
 from nospof.procedures.guarantee import Claim, keep_guarantees, parse_guarantee
 from nospof.procedures.registry import PROCEDURES
+from nospof.procedures.repair import find_troubles
 
 
 class Runtime(Protocol):
@@ -150,6 +152,17 @@ def place_of(world: World) -> str:
 def keep(world: World, claim: Claim) -> tuple[str, ...]:
     """Make true what dead runs promised; return what was done, a sentence each."""
     return keep_guarantees(world, claim)
+
+
+def repair(world: World, runs: Runs, claim: Claim, *, mends: bool) -> tuple[Trouble, ...]:
+    """Look at the world for what runs left wrong, and mend what is safe to mend.
+
+    A journal that cannot be read is no journal: every run is then one that this machine does not know.
+    """
+    states: dict[str, RunState] = {}
+    with suppress(NospofError):
+        states = {run.id: run.state for run in runs.runs()}
+    return find_troubles(world, states, claim, mends=mends)
 
 
 def is_promised(world: World, run_id: str) -> bool:

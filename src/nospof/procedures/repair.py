@@ -1,0 +1,225 @@
+"""Repair: find what runs left wrong by looking at the world, and mend what is safe to mend.
+
+No journal is needed: what a run did stands on what it did it to. Safe is to bring an instance back and
+to put a member back where it belongs. Nothing is taken away here; the command that would is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nospof.errors import CloudError
+from nospof.model.cloud import (
+    TAG_DRAINED,
+    TAG_GUARANTEE,
+    TAG_RUN,
+    TAG_SERVICE,
+    Instance,
+    Tags,
+    Target,
+    TargetGroup,
+)
+from nospof.model.results import Trouble
+from nospof.model.runs import RunState
+from nospof.ports.cloud import Cloud
+from nospof.ports.world import World
+from nospof.procedures.guarantee import Claim, keep_one, parse_guarantee
+from nospof.procedures.pair import register
+
+REPAIR = "nospof runs repair --yes"
+TAKES_AWAY = {
+    "load balancer": "aws elbv2 delete-load-balancer --load-balancer-arn {}",
+    "target group": "aws elbv2 delete-target-group --target-group-arn {}",
+    "instance": "aws ec2 terminate-instances --instance-ids {}",
+    "image": "aws ec2 deregister-image --image-id {}",
+    "snapshot": "aws ec2 delete-snapshot --snapshot-id {}",
+    "placement group": "aws ec2 delete-placement-group --group-name {}",
+    "security group": "aws ec2 delete-security-group --group-id {}",
+}
+"""What a run makes, in the order in which it can be taken away, and how."""
+
+
+def find_troubles(
+    world: World, states: Mapping[str, RunState], claim: Claim, *, mends: bool
+) -> tuple[Trouble, ...]:
+    """Return what is wrong, and what was done about it.
+
+    Args:
+        states: of the runs that a journal knows; runs it does not know may be another machine's.
+        claim: tells whether a run lives.
+        mends: whether what is safe is mended.
+    """
+    members = Members(world)
+    seen = (*disagreements(world, members, states, claim), *leftovers(world.cloud, states, claim))
+    return (
+        *unkept(world, claim, mends=mends),
+        *taken_out(world, members, claim, mends=mends),
+        *seen,
+    )
+
+
+def lives(claim: Claim, run_id: str) -> bool:
+    """Whether a process of this machine works on a run now."""
+    with claim(run_id) as is_ours:
+        return is_ours is False
+
+
+def may_live(world: World, instance: Instance, claim: Claim) -> bool:
+    """Whether the run that has promised something of an instance lives, or may live on another machine."""
+    if TAG_GUARANTEE not in instance.tags:
+        return False
+    guarantee = parse_guarantee(instance.tags[TAG_GUARANTEE])
+    with claim(guarantee.run_id) as is_ours:
+        return is_ours is False or (is_ours is None and world.clock.now() < guarantee.deadline)
+
+
+# Instances that should be on ---------------------------------------------------------------------
+
+
+def unkept(world: World, claim: Claim, *, mends: bool) -> Iterator[Trouble]:
+    """Yield the guarantees that nobody alive will keep."""
+    for instance in world.cloud.instances(tag=TAG_GUARANTEE):
+        if may_live(world, instance, claim):
+            continue
+        guarantee = parse_guarantee(instance.tags[TAG_GUARANTEE])
+        yield Trouble(
+            f"{instance.id} is {instance.state}, and {guarantee.run_id or 'a run'}, which is not alive, "
+            "promised that it runs",
+            "nospof runs keep",
+            keep_one(world, instance, claim) if mends else "",
+        )
+
+
+# Members of services -----------------------------------------------------------------------------
+
+
+class Members:
+    """Who is in which target group, each group read once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._targets: dict[str, tuple[Target, ...]] = {}
+        self.groups = world.cloud.target_groups()
+
+    def of(self, group: TargetGroup) -> tuple[Target, ...]:
+        """Return who is in a group and not on the way out of it."""
+        if group.arn not in self._targets:
+            self._targets[group.arn] = self._world.cloud.targets(group.arn)
+        return tuple(one for one in self._targets[group.arn] if one.state != "draining")
+
+    def has(self, group: TargetGroup, instance_id: str, port: int) -> bool:
+        """Whether an instance has a seat in a group."""
+        return any((one.instance_id, one.port) == (instance_id, port) for one in self.of(group))
+
+
+def taken_out(world: World, members: Members, claim: Claim, *, mends: bool) -> Iterator[Trouble]:
+    """Yield the members that a run took out of service and did not put back."""
+    groups = {group.name: group for group in members.groups}
+    for instance in world.cloud.instances(tag=TAG_DRAINED):
+        if may_live(world, instance, claim):
+            continue
+        seats = [seat.rpartition(":") for seat in instance.tags[TAG_DRAINED].split()]
+        missing = [
+            (groups[name], int(port))
+            for name, _, port in seats
+            if name in groups and port.isdigit() and not members.has(groups[name], instance.id, int(port))
+        ]
+        found = [take_back(world, instance.id, group, port, mends=mends) for group, port in missing]
+        yield from found
+        if mends and all(one.done for one in found):
+            world.cloud.untag(instance.id, (TAG_DRAINED,))
+
+
+def take_back(world: World, instance_id: str, group: TargetGroup, port: int, *, mends: bool) -> Trouble:
+    """Return that a member is missing, put back if asked; it gets no request before it is healthy there."""
+    says, done = f"{instance_id} was taken out of {group.name} and not put back", ""
+    try:
+        if mends:
+            register(world, group.arn, instance_id, port)
+            done = f"{instance_id} is in {group.name} again, and gets requests once it is healthy there"
+    except CloudError as error:
+        says += f", and cannot be now: {error}"
+    return Trouble(says, REPAIR, done)
+
+
+def disagreements(
+    world: World, members: Members, states: Mapping[str, RunState], claim: Claim
+) -> Iterator[Trouble]:
+    """Yield where the marks of a service and its target groups name different members (C77).
+
+    A pair that is being made, or was left half-made, has members without marks: that is told elsewhere.
+    """
+    marked = {one.id: one for one in world.cloud.instances(tag=TAG_SERVICE)}
+    served: dict[str, set[str]] = {}
+    for group in members.groups:
+        service, run = group.tags.get(TAG_SERVICE, ""), group.tags.get(TAG_RUN, "")
+        if not service:
+            continue
+        inside = {one.instance_id for one in members.of(group)}
+        served.setdefault(service, set()).update(inside)
+        if states.get(run, "done") != "done" or lives(claim, run):
+            continue
+        for instance_id in sorted(inside):
+            if instance_id not in marked or marked[instance_id].tags[TAG_SERVICE] != service:
+                yield Trouble(
+                    f"{instance_id} serves in {group.name} and is not marked as a member of {service}",
+                    f"aws ec2 create-tags --resources {instance_id} --tags Key={TAG_SERVICE},Value={service}",
+                )
+    for instance in marked.values():
+        service = instance.tags[TAG_SERVICE]
+        is_out = service in served and instance.id not in served[service]
+        if is_out and TAG_DRAINED not in instance.tags:
+            yield Trouble(
+                f"{instance.id} is marked as a member of {service} and serves in none of its target groups",
+                f"aws ec2 delete-tags --resources {instance.id} --tags Key={TAG_SERVICE}",
+            )
+
+
+# What was made -----------------------------------------------------------------------------------
+
+
+def made(cloud: Cloud) -> dict[str, dict[str, list[str]]]:
+    """Return all that runs made: by run, by kind, the ids."""
+    found: dict[str, dict[str, list[str]]] = {}
+    tagged: tuple[tuple[str, list[tuple[str, Tags]]], ...] = (
+        ("load balancer", [(one.arn, one.tags) for one in cloud.load_balancers()]),
+        ("target group", [(one.arn, one.tags) for one in cloud.target_groups()]),
+        ("instance", [(one.id, one.tags) for one in cloud.instances(TAG_RUN)]),
+        ("image", [(one.id, one.tags) for one in cloud.images(TAG_RUN)]),
+        ("snapshot", [(one.id, one.tags) for one in cloud.snapshots(TAG_RUN)]),
+        ("placement group", [(one.name, one.tags) for one in cloud.placement_groups()]),
+        ("security group", [(one.id, one.tags) for one in cloud.security_groups(TAG_RUN)]),
+    )
+    for kind, things in tagged:
+        for thing, tags in things:
+            if TAG_RUN in tags:
+                found.setdefault(tags[TAG_RUN], {}).setdefault(kind, []).append(thing)
+    return found
+
+
+def leftovers(cloud: Cloud, states: Mapping[str, RunState], claim: Claim) -> Iterator[Trouble]:
+    """Yield what runs made and nobody goes on with, run by run (C108)."""
+    for run_id, things in sorted(made(cloud).items()):
+        state = states.get(run_id)
+        if state == "running" or lives(claim, run_id):
+            continue
+        listed = "; ".join(f"{kind} {', '.join(ids)}" for kind, ids in things.items())
+        if state in ("failed", "interrupted", "elsewhere"):
+            yield Trouble(
+                f"{run_id} is {state} and has made: {listed}",
+                f"nospof runs resume {run_id}, or nospof runs undo {run_id}",
+            )
+        elif state is None:
+            commands = " && ".join(
+                template.format(thing)
+                for kind, template in TAKES_AWAY.items()
+                for thing in things.get(kind, ())
+            )
+            yield Trouble(
+                f"{run_id}, which this machine does not know, has made: {listed}",
+                f"nospof runs undo {run_id} on the machine that began it, or when nobody uses it: {commands}",
+            )
+        elif not {"instance", "load balancer", "target group"} & set(things):
+            yield Trouble(
+                f"{run_id} is {state}, and of what it made is left: {listed}", f"nospof runs undo {run_id}"
+            )
