@@ -202,6 +202,12 @@ def test_an_objective_can_be_refuted_and_is_never_proved() -> None:
     assert any("an assumption, no measurement" in each for each in notes)
 
 
+def test_what_monitoring_has_measured_stands_beside_the_model():
+    asked = Settings(services=(ServiceWish("www", measured=90.0),))
+    (service,) = audit_estate(ALONE, Terms(settings=asked)).services
+    assert any("measured: 90 %" in note and "not in the model" in note for note in service.notes)
+
+
 def test_a_finding_says_what_it_costs_and_a_wrong_check_costs_nothing_by_itself() -> None:
     slow = ALONE.changed("target group", "arn:group:www", HealthCheckIntervalSeconds=60)
     report = audit_estate(slow)

@@ -8,7 +8,14 @@ from fractions import Fraction
 import pytest
 
 from nospof.audit.analysis import analyse
-from nospof.audit.availability import availability_of, minutes_of, questions_by_stake, ranked, slo_says
+from nospof.audit.availability import (
+    availability_of,
+    measured_says,
+    minutes_of,
+    questions_by_stake,
+    ranked,
+    slo_says,
+)
 from nospof.audit.builder import Service
 from nospof.audit.rates import Rates, rates_with
 from nospof.audit.sampling import Form, costs_of, draws
@@ -275,3 +282,18 @@ def test_an_objective_is_never_called_met(slo: float, says: str) -> None:
 
 def test_a_sum_of_nothing_is_nothing() -> None:
     assert not Form()
+
+
+@pytest.mark.parametrize(
+    ("percent", "says"),
+    [
+        (99.90, "not in the model"),
+        (99.95, "they agree"),
+        (99.999, "better than the assumptions"),
+        (100, "better"),
+    ],
+)
+def test_a_measurement_is_held_against_the_model(percent: float, says: str) -> None:
+    sentence = measured_says(percent, Minutes(140, 260, 470))
+    assert says in sentence
+    assert "the model expects 140 to 470" in sentence

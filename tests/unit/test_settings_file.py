@@ -13,7 +13,7 @@ from nospof.model.settings import Acceptance, Need, Settings
 
 WHOLE = """
 services:
-  shop: {entry: "arn:www", scope: zone, slo: 99.95, needs_egress: yes}
+  shop: {entry: "arn:www", scope: zone, slo: 99.95, measured: 99.93, needs_egress: yes}
 survive: [host, rack]
 assume:
   - "web1 needs redis: degraded"
@@ -34,6 +34,7 @@ assumptions:
 def test_everything_that_is_written_is_read() -> None:
     found = parse_settings(WHOLE, "nospof.yaml")
     (wish,) = found.services
+    assert wish.measured == 99.93
     assert (wish.name, wish.entry, wish.scope, wish.slo, wish.needs_egress) == (
         "shop",
         "arn:www",
@@ -71,6 +72,8 @@ def test_an_empty_file_says_nothing(text: str) -> None:
         ("a: [", "nospof.yaml:1: this is not YAML"),
         ("a: &x 1\nb: *x", "anchors and aliases"),
         ("services: {shop: {slo: 100}}", "below 100"),
+        ("services: {shop: {measured: 101}}", "a percentage of the time"),
+        ("services: {shop: {measured: yes}}", "must be a number"),
         ("services: {shop: {slo: high}}", "must be a number"),
         ("services: {shop: {needs_egress: perhaps}}", "must be true or false"),
         ("services: {shop: {entri: x}}", "did you mean entry?"),

@@ -27,7 +27,7 @@ SCOPES = ("host", "rack", "zone", "region")
 KEYS = ("service", "services", "assume", "suppress", "assumptions", "survive")
 VIEWS = (*EVERY_VIEW, "none")
 """Where a need hurts; "none" says that there is no such need, whatever the network permits."""
-WISH_KEYS = ("entry", "scope", "slo", "needs_egress")
+WISH_KEYS = ("entry", "scope", "slo", "measured", "needs_egress")
 NUMBER = re.compile(r"[-+]?\d[\d_]*(\.\d*)?([eE][-+]?\d+)?|[-+]?\.\d+")
 
 Node: TypeAlias = Any
@@ -180,12 +180,18 @@ class _Reader:
         slo = self.number(fields["slo"], f"{what}.slo") if "slo" in fields else None
         if slo is not None and not 0 < slo < 100:
             self.refuse(fields["slo"], f"{what}.slo must be a percentage below 100, such as 99.95")
+        measured = self.number(fields["measured"], f"{what}.measured") if "measured" in fields else None
+        if measured is not None and not 0 <= measured <= 100:
+            self.refuse(
+                fields["measured"], f"{what}.measured must be a percentage of the time, such as 99.93"
+            )
         egress = fields.get("needs_egress")
         return ServiceWish(
             name,
             **self.texts(fields, ("entry",), what),
             scope=self.scope(fields["scope"], f"{what}.scope") if "scope" in fields else "",
             slo=slo,
+            measured=measured,
             needs_egress=self.flag(egress, f"{what}.needs_egress") if egress else None,
             where=self.at(node),
         )

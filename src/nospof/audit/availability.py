@@ -114,6 +114,18 @@ def slo_says(slo: float, model: Minutes) -> str:
     return f"{asked}: the whole range keeps it; {median}: an assumption, no measurement"
 
 
+def measured_says(percent: float, model: Minutes) -> str:
+    """Return what a measurement says of the model: more outage than expected has a cause that it lacks."""
+    minutes = (100 - percent) / 100 * YEAR_MINUTES
+    told = f"measured: {percent:g} % ({two_digits(minutes):g} min a year)"
+    expected = f"the model expects {two_digits(model.low):g} to {two_digits(model.high):g}"
+    if minutes > model.high:
+        return f"{told}; {expected}: something takes it down that is not in the model. Look for it first"
+    if minutes < model.low:
+        return f"{told}; {expected}: better than the assumptions, or not measured long enough"
+    return f"{told}; {expected}: they agree"
+
+
 class _Costs:
     """What single events cost."""
 

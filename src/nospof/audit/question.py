@@ -28,6 +28,7 @@ class Question:
         wishes: what is asked of single services.
         rates: how often things fail, and for how long.
         slo: the objective of every service in percent, or None.
+        measured: what the monitoring of one service has measured, in percent, or None.
     """
 
     service: str = ""
@@ -36,6 +37,7 @@ class Question:
     wishes: tuple[ServiceWish, ...] = ()
     rates: Rates = field(default_factory=Rates)
     slo: float | None = None
+    measured: float | None = None
 
     def __post_init__(self) -> None:
         if unknown := [one for one in self.survive if one not in SCOPES]:
@@ -47,7 +49,7 @@ class Question:
             if wish.name == service:
                 survive = tuple(one.strip() for one in wish.scope.split(",")) if wish.scope else self.survive
                 slo = self.slo if wish.slo is None else wish.slo
-                return replace(self, survive=survive, slo=slo, wishes=(wish,))
+                return replace(self, survive=survive, slo=slo, measured=wish.measured, wishes=(wish,))
         return replace(self, wishes=())
 
     def asks_about(self, event: Event) -> bool:

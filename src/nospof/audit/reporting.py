@@ -7,7 +7,13 @@ from dataclasses import replace
 
 from nospof.audit.analysis import analyse_pairs
 from nospof.audit.assumed import named
-from nospof.audit.availability import availability_of, questions_by_stake, slo_says, with_minutes
+from nospof.audit.availability import (
+    availability_of,
+    measured_says,
+    questions_by_stake,
+    slo_says,
+    with_minutes,
+)
 from nospof.audit.builder import Entry, Service
 from nospof.audit.checks_capacity import capacity_checks
 from nospof.audit.checks_data import data_checks
@@ -169,6 +175,8 @@ class _Reporter:
         notes = report.notes
         if self.question.slo is not None:
             notes = (*notes, slo_says(self.question.slo, expected.model))
+        if self.question.measured is not None:
+            notes = (*notes, measured_says(self.question.measured, expected.model))
         return replace(report, availability=expected, notes=notes)
 
     def findings_of(self, service: Service, readings: Readings) -> list[Finding]:

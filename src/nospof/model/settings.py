@@ -71,12 +71,16 @@ class OwnRate:
 
 @dataclass(frozen=True)
 class ServiceWish:
-    """What is asked of one service. `slo` is in percent; None and empty say nothing."""
+    """What is asked of one service, and what its monitoring has measured; None and empty say nothing.
+
+    `slo` and `measured` are in percent of the time.
+    """
 
     name: str
     entry: str = ""
     scope: str = ""
     slo: float | None = None
+    measured: float | None = None
     needs_egress: bool | None = None
     where: str = ""
 
