@@ -67,6 +67,10 @@ class Stage:
         """Announce a maintenance event in an hour."""
         raise NotImplementedError
 
+    def name_leads_to(self, name: str, dns_name: str) -> None:
+        """Have a name of Route 53 lead to a balancer, as an alias."""
+        raise NotImplementedError
+
     def vpc_id(self) -> str:
         """Return the default VPC's id."""
         raise NotImplementedError
@@ -154,6 +158,9 @@ class MemoryStage(Stage):
     def announce(self, instance_id: str, code: str) -> None:
         self.cloud.announce(instance_id, code, in_seconds=3600)
 
+    def name_leads_to(self, name: str, dns_name: str) -> None:
+        self.cloud.names[name] = dns_name
+
     def vpc_id(self) -> str:
         subnets = self.cloud.subnets("vpc-00000000000000001")
         return subnets[0].vpc_id
@@ -195,6 +202,14 @@ class AwsStage(Stage):
             f"{self.endpoint}/_nospof/event", json.dumps(event).encode(), {"Content-Type": "application/json"}
         )
         urllib.request.urlopen(request, timeout=10).close()
+
+    def name_leads_to(self, name: str, dns_name: str) -> None:
+        route53 = self.cloud.client("route53", self.cloud.region)
+        zone = route53.create_hosted_zone(Name=name.partition(".")[2], CallerReference=name)["HostedZone"]
+        target = {"HostedZoneId": "Z1", "DNSName": f"dualstack.{dns_name}.", "EvaluateTargetHealth": False}
+        record = {"Name": name, "Type": "A", "AliasTarget": target}
+        batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+        route53.change_resource_record_sets(HostedZoneId=zone["Id"], ChangeBatch=batch)
 
     def vpc_id(self) -> str:
         default = [{"Name": "is-default", "Values": ["true"]}]

@@ -608,6 +608,14 @@ class TestBalancers:
         assert [one.name for one in balancers] == sorted(one.name for one in balancers)
         assert mine <= {one.arn for one in balancers}
 
+    def test_the_names_that_lead_to_a_balancer_are_known(self, stage, cloud):
+        balancer, other = (cloud.create_load_balancer(balancer_request(stage)) for _ in "ab")
+        name = f"www.{stage.name()}.example.com"
+        assert cloud.names_of(balancer.dns_name) == ()
+        stage.name_leads_to(name, balancer.dns_name)
+        assert cloud.names_of(balancer.dns_name) == (name,)
+        assert cloud.names_of(other.dns_name) == ()
+
     def test_one_subnet_is_refused(self, stage, cloud):
         request = balancer_request(stage, subnet_ids=stage.two_subnets()[:1])
         with pytest.raises(CloudError):

@@ -170,6 +170,27 @@ def test_clients_that_may_come_through_the_balancer_need_the_owners_word():
     assert not any("--clients-are-back" in w for w in undo_plan(memory_world(cloud), request).warnings)
 
 
+def test_names_that_lead_to_the_balancer_keep_it_whatever_the_owner_says():
+    cloud, _, request = paired()
+    cloud.names = {"www.example.com": cloud.load_balancers()[0].dns_name, "other.example.com": "elsewhere"}
+    says = refused(cloud, request)
+    assert "www.example.com in Route 53 lead to the load balancer" in says
+    assert "other" not in says
+    assert any("www.example.com" in warning for warning in undo_plan(memory_world(cloud), request).warnings)
+    cloud.names.clear()
+    undone(cloud, request)
+    assert cloud.load_balancers() == ()
+
+
+def test_names_that_may_not_be_read_are_said_not_to_be_checked():
+    cloud, before, request = paired()
+    cloud.deny("names_of")
+    plan = undo_plan(memory_world(cloud), request)
+    assert any(warning.startswith("not checked: which names") for warning in plan.warnings)
+    undone(cloud, request)
+    assert things(cloud) == before
+
+
 def test_the_plan_names_every_call_in_order_and_changes_nothing():
     cloud, _, request = paired()
     before = things(cloud)

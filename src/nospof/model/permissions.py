@@ -253,6 +253,18 @@ ENTRY = (
 
 # Undo ------------------------------------------------------------------------------------------------
 
+LEFT_LOOKS = (
+    *KEEPS,
+    *ENTRY_LOOKS,
+    "ec2:DescribeInstanceAttribute",
+    "ec2:DescribePlacementGroups",
+    "elasticloadbalancing:DescribeLoadBalancerAttributes",
+)
+LEADING_NAMES = Grant(
+    "LookAtNames",
+    "see which names lead to the balancer; where it is denied, that is named as not checked",
+    ("route53:ListHostedZones", "route53:ListResourceRecordSets"),
+)
 TAKE_APART = (
     Grant(
         "TakeAwayOwn",
@@ -349,25 +361,14 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         PROMISE,
     ),
     "undo": (
-        look(
-            *MAY_STOP,
-            *KEEPS,
-            *ENTRY_LOOKS,
-            "ec2:DescribePlacementGroups",
-            "elasticloadbalancing:DescribeLoadBalancerAttributes",
-        ),
+        look(*LEFT_LOOKS, "autoscaling:DescribeAutoScalingInstances"),
+        LEADING_NAMES,
         POWER,
         PROMISE,
         *TAKE_APART,
     ),
     "repair": (
-        look(
-            *KEEPS,
-            *ENTRY_LOOKS,
-            "ec2:DescribeInstanceAttribute",
-            "ec2:DescribePlacementGroups",
-            "elasticloadbalancing:DescribeLoadBalancerAttributes",
-        ),
+        look(*LEFT_LOOKS),
         POWER,
         LIFT,
         replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"),

@@ -54,6 +54,7 @@ class UndoFacts:
 
     `twins`, `images`, `snapshots`, `groups`, `balancers`, `guards` and `placement_groups` carry the run's
     tag. `others` is what the run used or should have made and that does not carry it, a sentence each.
+    `names` lead to a balancer, as far as Route 53 could be read; `names_unread` says why it could not.
     `relied_on` says who else relies on a twin, `image_users` who else was launched from an image,
     `strangers` which target groups of others are behind the balancer.
     """
@@ -76,6 +77,8 @@ class UndoFacts:
     relied_on: tuple[str, ...]
     image_users: tuple[str, ...]
     strangers: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    names_unread: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,12 @@ def refuse_what_others_rely_on(facts: UndoFacts, request: UndoRequest) -> None:
 
 
 def refuse_without_consent(plan: UndoPlan, facts: UndoFacts, request: UndoRequest) -> None:
-    """Refuse to take away a way in that clients may still use."""
+    """Refuse to take away a way in that clients may still use, whatever anybody says of it."""
+    if facts.names:
+        raise PreconditionFailed(
+            f"{', '.join(facts.names)} in Route 53 lead to the load balancer, which goes. Point them back at "
+            f"{facts.source.id} first, and wait until the old answers have expired. Nothing was changed."
+        )
     if plan.needs_consent and not request.clients_are_back:
         ways = ", ".join(dict.fromkeys(balancer.dns_name for balancer in facts.balancers))
         raise PreconditionFailed(
@@ -231,6 +239,12 @@ def warnings_of(facts: UndoFacts, request: UndoRequest, needs_consent: bool) -> 
             f"clients that still come in through {ways} will reach nobody; it is done only with your word "
             "that they are back at the source: --clients-are-back"
         )
+    if facts.names:
+        warnings.append(
+            f"{', '.join(facts.names)} in Route 53 lead to the load balancer; it is not done while they do"
+        )
+    if facts.names_unread:
+        warnings.append(f"not checked: which names lead to the load balancer ({facts.names_unread})")
     if facts.twins:
         lost = ", ".join(twin.id for twin in facts.twins)
         warnings.append(f"what is on the disks of {lost} and nowhere else is lost")

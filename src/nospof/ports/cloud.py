@@ -74,6 +74,12 @@ class Cloud(Protocol):
     def is_termination_protected(self, instance_id: str) -> bool:
         """Return whether TerminateInstances would be refused by the instance's own attribute."""
 
+    def names_of(self, dns_name: str) -> tuple[str, ...]:
+        """Return the names of the account's Route 53 that lead to a balancer's own name, sorted.
+
+        As an alias or as a CNAME; the first hosted zones only, where there are many.
+        """
+
     def surroundings(self, instance: Instance) -> Surroundings:
         """Return what stands around an instance.
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nospof.errors import NotFound
+from nospof.errors import CloudError, NotFound
 from nospof.model.cloud import (
     TAG_GUARANTEE,
     TAG_RUN,
     TAG_SERVICE,
     Image,
     Instance,
+    LoadBalancer,
     SecurityGroup,
     Tags,
     TargetGroup,
@@ -100,6 +101,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
     ours = {balancer.arn for balancer in balancers}
     guards = cloud.security_groups(TAG_RUN, run_id)
     members = (source, *twins, *adopted_twin(world, request))
+    names, names_unread = names_leading_to(world, balancers)
     return UndoFacts(
         source=source,
         checks=cloud.instance_status((source.id,)),
@@ -123,7 +125,18 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
             for group in groups
             if group not in mine and ours & set(group.balancer_arns)
         ),
+        names=names,
+        names_unread=names_unread,
     )
+
+
+def names_leading_to(world: World, balancers: tuple[LoadBalancer, ...]) -> tuple[tuple[str, ...], str]:
+    """Return the names of Route 53 that lead to the balancers, and why they could not be read."""
+    try:
+        found = [name for one in balancers for name in world.cloud.names_of(one.dns_name)]
+    except CloudError as error:
+        return (), f"{error.operation} failed, {error.code or error}"
+    return tuple(dict.fromkeys(found)), ""
 
 
 def is_marked(instance: Instance, request: UndoRequest) -> bool:

@@ -38,7 +38,8 @@ def undo_request(run: Run, *, clients_are_back: bool = False) -> UndoRequest:
     seen: dict[str, Any] = run.steps[0].result or {} if run.steps else {}
     tags: dict[str, str] = (seen.get("source") or {}).get("tags", {})
     found: dict[str, Any] = seen.get("twin") or {}
-    off = _recorded(run, "take the image with the source off")
+    steps = ("take the image with the source off", "take the image while the source runs")
+    off = next((answer for step in steps if (answer := _recorded(run, step))), {})
     asked, instance_id = run.request, str(run.request["instance_id"])
     is_pair = run.procedure == "pair"
     return UndoRequest(

@@ -190,30 +190,44 @@ class Around(Connection):
         return bool(answer.get("UserData", {}).get("Value"))
 
     def _records_of(self, address: str, read: _Reading) -> tuple[NamedAddress, ...]:
-        client = self._other("route53")
-        with self.reading("route53:ListHostedZones"):
-            pages = client.get_paginator("list_hosted_zones").paginate()
-            zones = [one for page in pages for one in page["HostedZones"]]
+        zones = self._zones()
         if len(zones) > ZONES_LOOKED_AT:
             read.unread.append(
                 f"{len(zones) - ZONES_LOOKED_AT} more hosted zones of Route 53: only so many are asked"
             )
-        found: set[NamedAddress] = set()
-        for zone in zones[:ZONES_LOOKED_AT]:
-            with self.reading("route53:ListResourceRecordSets", zone["Name"]):
-                pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone["Id"])
-                records = [one for page in pages for one in page["ResourceRecordSets"]]
-            found.update(
-                NamedAddress(
-                    one["Name"].rstrip("."),
-                    zone["Id"].rpartition("/")[2],
-                    one.get("TTL", 0),
-                    "SetIdentifier" in one,
-                )
-                for one in records
-                if any(value["Value"] == address for value in one.get("ResourceRecords", ()))
+        found = {
+            NamedAddress(
+                one["Name"].rstrip("."),
+                zone["Id"].rpartition("/")[2],
+                one.get("TTL", 0),
+                "SetIdentifier" in one,
             )
+            for zone in zones[:ZONES_LOOKED_AT]
+            for one in self._records(zone)
+            if any(value["Value"] == address for value in one.get("ResourceRecords", ()))
+        }
         return tuple(sorted(found, key=lambda one: (one.name, one.zone_id)))
+
+    def names_of(self, dns_name: str) -> tuple[str, ...]:
+        """See the port."""
+        found = {
+            record["Name"].rstrip(".")
+            for zone in self._zones()[:ZONES_LOOKED_AT]
+            for record in self._records(zone)
+            if dns_name.lower() in _leads_to(record)
+        }
+        return tuple(sorted(found))
+
+    def _zones(self) -> list[dict[str, Any]]:
+        with self.reading("route53:ListHostedZones"):
+            pages = self._other("route53").get_paginator("list_hosted_zones").paginate()
+            return [one for page in pages for one in page["HostedZones"]]
+
+    def _records(self, zone: dict[str, Any]) -> list[dict[str, Any]]:
+        with self.reading("route53:ListResourceRecordSets", zone["Name"]):
+            pages = self._other("route53").get_paginator("list_resource_record_sets")
+            answers = pages.paginate(HostedZoneId=zone["Id"])
+            return [one for page in answers for one in page["ResourceRecordSets"]]
 
     def _vcpus_used(self, code: str) -> int:
         with self.reading("ec2:DescribeInstances"):
@@ -242,6 +256,13 @@ class Around(Connection):
 
     def _other(self, service: str) -> Any:
         return self.client(service, self.region, operation=f"{service}:*")
+
+
+def _leads_to(record: dict[str, Any]) -> set[str]:
+    """Return the names a record leads to; an alias may ask for both families of addresses."""
+    alias = record.get("AliasTarget", {}).get("DNSName", "")
+    names = [alias, *(value["Value"] for value in record.get("ResourceRecords", ()))]
+    return {name.lower().rstrip(".").removeprefix("dualstack.") for name in names}
 
 
 def quota_code(instance_type: str) -> str:

@@ -53,6 +53,11 @@ class Around(Machines):
             dict(volume.tags),
         )
 
+    @serves("route53:ListResourceRecordSets")
+    def names_of(self, dns_name: str) -> tuple[str, ...]:
+        """See the port."""
+        return tuple(sorted(name for name, target in self.names.items() if target == dns_name))
+
     @serves("ec2:ModifyInstanceAttribute", writes=True)
     def protect_from_stop(self, instance_id: str, *, on: bool) -> None:
         """See the port."""
