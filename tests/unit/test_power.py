@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nospof.adapters.memory import Timings
 from nospof.errors import ProcedureFailed
 from nospof.procedures.power import STARTS_THAT_FELL_BACK, bring_back, stop
 from nospof.procedures.waiting import TimedOut
@@ -225,3 +226,28 @@ def test_a_stop_that_hangs_ends_at_its_bound_and_says_what_was_seen_last():
     cloud.timings = type(cloud.timings)(stopping=10**6)
     with pytest.raises(TimedOut, match=rf"600 s for {instance_id} to stop; last seen: stopping"):
         stop(memory_world(cloud), instance_id)
+
+
+@pytest.mark.parametrize("takes", [0.6, 7.3, 20.4, 45.7, 200.9])
+def test_a_stop_that_is_over_is_seen_within_a_fiftieth_of_it_or_a_quarter_of_a_poll(takes):
+    cloud = one_instance(timings=Timings(stopping=takes))
+    world, began = memory_world(cloud), cloud.clock.now()
+    stop(world, cloud.the_instance.id)
+    late = cloud.clock.now() - began - takes
+    assert 0 <= late <= max(world.poll_seconds / 4, takes / 50) + 0.001
+
+
+def test_a_long_stop_is_not_asked_for_more_than_once_a_poll():
+    cloud = one_instance(timings=Timings(stopping=500))
+    asked = []
+
+    class Counted:
+        def __getattr__(self, name):
+            return getattr(cloud, name)
+
+        def instance(self, instance_id):
+            asked.append(instance_id)
+            return cloud.instance(instance_id)
+
+    stop(memory_world(cloud, Counted()), cloud.the_instance.id)
+    assert 400 < len(asked) < 650

@@ -125,6 +125,7 @@ def wait_for_answer(world: World, request: CloneRequest, off: OffSection) -> Tim
         lambda answer: answer.is_good,
         within_seconds=ANSWER_SECONDS,
         says=lambda answer: f"{answer.url} says {answer.says}",
+        is_off=True,
     )
     if off.time_off is None:
         return None

@@ -41,7 +41,13 @@ def stop(world: World, instance_id: str) -> Instance:
         return instance.state == "stopped"
 
     return wait_for(
-        world, f"{instance_id} to stop", look, is_stopped, within_seconds=STOP_SECONDS, says=state_of
+        world,
+        f"{instance_id} to stop",
+        look,
+        is_stopped,
+        within_seconds=STOP_SECONDS,
+        says=state_of,
+        is_off=True,
     )
 
 
@@ -89,7 +95,13 @@ def bring_back(world: World, instance_id: str, within_seconds: float = START_SEC
         return state_of(instance) + (f", and its start is refused: {refused}" if refused else "")
 
     return wait_for(
-        world, f"{instance_id} to run", look, is_running, within_seconds=within_seconds, says=says
+        world,
+        f"{instance_id} to run",
+        look,
+        is_running,
+        within_seconds=within_seconds,
+        says=says,
+        is_off=True,
     )
 
 

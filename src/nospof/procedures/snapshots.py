@@ -29,4 +29,5 @@ def wait_for_snapshots(
         have_all,
         within_seconds=within_seconds,
         says=lambda snapshots: f"{len(snapshots)} of {len(volume_ids)}",
+        is_off=True,
     )
