@@ -8,6 +8,7 @@ its lifeline is gone, it takes everything with it.
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from moto import backends as moto_backends
+from moto.core import utils as moto_utils
 from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
@@ -93,6 +95,8 @@ class Gateway:
         self._abandoned = False
         self._cloud = Cloud(directory, Hypervisor(directory / "machines"))
         set_current(self._cloud)
+        # moto looks through botocore's whole data directory again for each service's first call.
+        moto_utils.create_loader = functools.cache(moto_utils.create_loader)  # type: ignore[attr-defined]
         install_ec2()
         ssm.install()
         iam.install()
