@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 import pytest
@@ -78,17 +78,13 @@ def together(first: Case, second: Case, number: int) -> tuple[list[str], int]:
 
     def interrupt(_cloud, _name, act):
         value = act()
-        try:
+        with suppress(NospofError):  # refused, or half-way
             tell(second, OTHER, Boundary(cloud, 10**9, interrupt, invariants.look))
-        except NospofError:
-            pass  # refused, or half-way: a keeper and the resumed run follow
         return value
 
     through = Boundary(cloud, number, interrupt, invariants.look)
-    try:
+    with suppress(NospofError):
         tell(first, TOKEN, through)
-    except NospofError:
-        pass
     for _ in range(2):
         keep_guarantees(memory_world(cloud), lambda _run: nullcontext(True))
         cloud.clock.sleep(60)

@@ -446,6 +446,19 @@ def test_a_page_that_stays_away_is_an_error():
         wait_for_page(world, cloud.the_instance.id, 80, "/")
 
 
+def test_of_two_runs_that_begin_at_once_the_one_that_sees_the_other_lets_go():
+    service = Service()
+
+    def begins(_instance_id, tags):
+        if TAG_GUARANTEE in tags and TAG_GUARANTEE not in service.cloud.instance(service.other).tags:
+            service.cloud.tag(service.other, {TAG_GUARANTEE: "working run=run-2 by=2099-01-01T00:00:00Z"})
+
+    with pytest.raises(ProcedureFailed, match="another run began to work on"):
+        service.take(Through(service.cloud, tag=begins))
+    assert "deregister" not in written(service)
+    assert TAG_GUARANTEE not in service.cloud.instance(service.member).tags
+
+
 def test_c46_both_members_of_one_window_are_taken_one_after_the_other():
     service = Service()
     service.cloud.announce(service.other)

@@ -60,6 +60,12 @@ def test_an_ordinary_instance_is_not_refused() -> None:
     assert heard() == "a stopped instance gives its capacity back; a start may have to wait for new capacity"
 
 
+def test_while_a_run_works_on_the_other_member_this_one_is_not_turned_off() -> None:
+    other = replace(SOURCE, id="i-2")
+    assert "a run works on i-2 now, and i-1 serves meanwhile" in refusal(worked_on=(other,))
+    assert "i-2" not in heard(worked_on=(other,), state="stopped")
+
+
 def test_c01_a_member_of_an_auto_scaling_group_is_refused_with_the_way_out() -> None:
     assert "enter-standby --instance-ids i-1 --auto-scaling-group-name web" in refusal(
         auto_scaling_group="web"

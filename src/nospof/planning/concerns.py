@@ -25,7 +25,10 @@ SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFacts:
-    """What the rules look at. `nospof` is where nospof itself lives."""
+    """What the rules look at.
+
+    `nospof` is where nospof itself lives; `worked_on` are those beside the source that a run works on now.
+    """
 
     source: Instance
     auto_scaling_group: str
@@ -34,6 +37,7 @@ class SourceFacts:
     around: Surroundings = field(default_factory=Surroundings)
     inside: Inside = field(default_factory=Inside)
     nospof: Whereabouts = field(default_factory=Whereabouts)
+    worked_on: tuple[Instance, ...] = ()
 
 
 @dataclass(frozen=True)

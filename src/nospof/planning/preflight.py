@@ -33,6 +33,18 @@ def state(facts: SourceFacts) -> Concern | None:
     )
 
 
+def company(facts: SourceFacts) -> Concern | None:
+    """While a run has one member out, nobody takes the other: that would be both."""
+    names = [one.id for one in facts.worked_on]
+    if not names or facts.source.state != "running":
+        return None
+    return Concern(
+        "refused",
+        f"a run works on {some(names)} now, and {facts.source.id} serves meanwhile. Wait for it, or see "
+        "nospof runs list",
+    )
+
+
 def auto_scaling(facts: SourceFacts) -> Concern | None:
     """An Auto Scaling group terminates a member that is off (C01)."""
     group, source = facts.auto_scaling_group, facts.source
@@ -277,6 +289,7 @@ def owner(facts: SourceFacts) -> Concern | None:
 
 RULES: tuple[Rule, ...] = (
     state,
+    company,
     own_machine,
     auto_scaling,
     spot,
@@ -297,7 +310,7 @@ RULES: tuple[Rule, ...] = (
     capacity,
     owner,
 )
-STOP_RULES: tuple[Rule, ...] = (state, auto_scaling, spot, root_kind, stop_protection)
+STOP_RULES: tuple[Rule, ...] = (state, company, auto_scaling, spot, root_kind, stop_protection)
 """What is looked at once more right before a stop: it may have changed since the plan was made."""
 LIVE_RULES: tuple[Rule, ...] = (
     state,
@@ -345,7 +358,12 @@ def heed(facts: SourceFacts, request: Any, rules: Sequence[Rule] = RULES) -> tup
 
 
 def refuse_what_must_not_stop(
-    source: Instance, auto_scaling_group: str, *, is_stop_protected: bool, consents: Any = None
+    source: Instance,
+    auto_scaling_group: str,
+    *,
+    is_stop_protected: bool,
+    worked_on: tuple[Instance, ...] = (),
+    consents: Any = None,
 ) -> None:
     """Refuse an instance that would not survive being stopped; looked at again right before the stop.
 
@@ -360,5 +378,6 @@ def refuse_what_must_not_stop(
         auto_scaling_group=auto_scaling_group,
         is_stop_protected=is_stop_protected,
         has_local_disks=False,
+        worked_on=worked_on,
     )
     heed(facts, consents, STOP_RULES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nospof.audit.parts.surroundings import boot_traps
-from nospof.model.cloud import Instance
+from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE, TAG_TWIN_OF, Instance
 from nospof.model.item import Item, item_of
 from nospof.model.kinds.inside import INSIDE
 from nospof.model.surroundings import Inside
@@ -28,7 +28,23 @@ def source_facts(world: World, source: Instance) -> SourceFacts:
         around=cloud.surroundings(source),
         inside=look_inside(world, source),
         nospof=world.whereabouts(),
+        worked_on=worked_on_beside(world, source),
     )
+
+
+def worked_on_beside(world: World, instance: Instance) -> tuple[Instance, ...]:
+    """Return who serves beside an instance, by nospof's own marks, and is promised to a run."""
+
+    def are_together(other: Instance) -> bool:
+        service = instance.tags.get(TAG_SERVICE, "")
+        return (
+            (bool(service) and other.tags.get(TAG_SERVICE) == service)
+            or other.tags.get(TAG_TWIN_OF) == instance.id
+            or instance.tags.get(TAG_TWIN_OF) == other.id
+        )
+
+    promised = world.cloud.instances(tag=TAG_GUARANTEE)
+    return tuple(one for one in promised if one.id != instance.id and are_together(one))
 
 
 def look_inside(world: World, source: Instance) -> Inside:

@@ -29,7 +29,7 @@ from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of, wait_until_ok
 from nospof.procedures.guarantee import promise, release
-from nospof.procedures.looking import source_facts
+from nospof.procedures.looking import source_facts, worked_on_beside
 from nospof.procedures.pair import register, wait_healthy
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.rehearse import rehearse
@@ -172,8 +172,22 @@ def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
 
 
 def promise_at(world: World, instance_id: str, run_id: str) -> float:
-    """Write the guarantee; return when."""
+    """Write the guarantee; return when.
+
+    Whoever works on a member marks it first and looks for the mark of others then, so that of two runs at
+    once at least one sees the other.
+
+    Raises:
+        ProcedureFailed: another run works on another member by now; the guarantee is off again.
+    """
     promise(world, instance_id, run_id, must_work=True)
+    others = worked_on_beside(world, world.cloud.instance(instance_id))
+    if others:
+        release(world, instance_id, run_id)
+        raise ProcedureFailed(
+            f"another run began to work on {others[0].id}, and {instance_id} serves meanwhile. Wait for it "
+            "and resume"
+        )
     return world.clock.now()
 
 

@@ -16,6 +16,7 @@ from nospof.model.results import OffSection, TimeOff
 from nospof.planning.preflight import refuse_what_must_not_stop
 from nospof.ports.world import World
 from nospof.procedures.guarantee import lift_protection, promise
+from nospof.procedures.looking import worked_on_beside
 from nospof.procedures.power import STOP_SECONDS, bring_back, state_of, stop
 from nospof.procedures.snapshots import wait_for_snapshots
 from nospof.procedures.waiting import wait_for
@@ -197,6 +198,7 @@ def refuse_what_changed(world: World, source_id: str, request: CloneRequest | No
         source,
         world.cloud.auto_scaling_group_of(source_id),
         is_stop_protected=world.cloud.is_stop_protected(source_id),
+        worked_on=worked_on_beside(world, source),
         consents=request,
     )
 
