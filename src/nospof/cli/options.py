@@ -55,6 +55,21 @@ def consent_options(function: F) -> F:
     return function
 
 
+def twin_options(function: F) -> F:
+    """Add the options that say what a twin is."""
+    function = click.option(
+        "--copy-user-data", is_flag=True, help="Run the source's user data on the twin, a second time."
+    )(function)
+    return click.option(
+        "--or-type",
+        "or_types",
+        metavar="TYPE",
+        multiple=True,
+        callback=lambda _context, _option, given: ",".join(given),
+        help="A type for the twin where there is no room for its own; several are tried in order.",
+    )(function)
+
+
 def to_json(value: Any) -> str:
     """Return a result as JSON, the same bytes for the same value."""
     plain = (

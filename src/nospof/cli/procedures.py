@@ -9,7 +9,15 @@ from typing import Any
 import click
 
 from nospof import bootstrap
-from nospof.cli.options import CONSENTS, cloud_options, consent_options, format_option, plan_options, to_json
+from nospof.cli.options import (
+    CONSENTS,
+    cloud_options,
+    consent_options,
+    format_option,
+    plan_options,
+    to_json,
+    twin_options,
+)
 from nospof.cli.progress import Watch, is_interactive
 from nospof.cli.text import describe_result, plan_text
 from nospof.errors import PreconditionFailed, UsageError
@@ -25,6 +33,7 @@ from nospof.services import procedures as service
 @click.option("--url", default="", help="Where the service answers, to measure the time off by.")
 @click.option("--port", default=80, show_default=True, help="The port the service listens on.")
 @click.option("--path", default="/", show_default=True, help="The page to ask for.")
+@twin_options
 @click.option("--live", is_flag=True, help="Leave it running: no time off, and a copy as of a power cut.")
 @consent_options
 @plan_options
@@ -58,6 +67,7 @@ def clone(instance_id: str, **options: Any) -> None:
 @click.option("--drain-seconds", default=30, show_default=True, help="Time for a leaving member's requests.")
 @click.option("--zone", default="", help="The zone for the twin, where one is cloned.")
 @click.option("--same-zone", is_flag=True, help="Accept both members in one zone.")
+@twin_options
 @click.option("--live", is_flag=True, help="Leave it running: no time off, and a copy as of a power cut.")
 @consent_options
 @plan_options

@@ -171,6 +171,13 @@ COPY = (
         OF_A_RUN,
     ),
     Grant(
+        "TagDisksOfOwn",
+        "give single disks of the twin the tags that those of the source have",
+        ("ec2:CreateTags",),
+        ec2("volume"),
+        MADE_BY_A_RUN,
+    ),
+    Grant(
         "PassTheRole",
         "give the twin the instance profile of the source, if it has one; name its role here to narrow it",
         ("iam:PassRole",),

@@ -17,6 +17,8 @@ class CloneRequest:
             address on `port`.
         port: the port the service listens on.
         path: the page to ask for.
+        or_types: types that would do where there is no room for the instance's own, best first, with commas.
+        copy_user_data: launch the twin with the source's own user data, which then runs a second time.
         live: take the image while it runs; what is being written then may be torn in the copy.
         local_disks_are_scratch: the owner's word that nothing on instance-store disks is needed.
         allow_address_change: consent to another public address after the stop.
@@ -31,6 +33,8 @@ class CloneRequest:
     url: str = ""
     port: int = 80
     path: str = "/"
+    or_types: str = ""
+    copy_user_data: bool = False
     live: bool = False
     local_disks_are_scratch: bool = False
     allow_address_change: bool = False
@@ -53,7 +57,7 @@ class PairRequest:
         expect: a text the twin's page must contain before it may take traffic.
         stateless: the owner's word that the instance keeps nothing that changes.
         drain_seconds: how long a member that leaves may finish its requests; AWS waits all of it.
-        zone, same_zone, live and the consents: as in `CloneRequest`.
+        zone, same_zone, or_types, copy_user_data, live and the consents: as in `CloneRequest`.
     """
 
     instance_id: str
@@ -67,6 +71,8 @@ class PairRequest:
     drain_seconds: int = 30
     zone: str = ""
     same_zone: bool = False
+    or_types: str = ""
+    copy_user_data: bool = False
     live: bool = False
     local_disks_are_scratch: bool = False
     allow_address_change: bool = False

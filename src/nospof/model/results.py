@@ -41,6 +41,14 @@ class OffSection:
 
 
 @dataclass(frozen=True)
+class LaunchTry:
+    """What came of launching in one place: an instance that runs, or why there was no room for it."""
+
+    instance: Instance | None
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
 class CloneResult:
     """A source that is on, and its twin. `is_live`: the source was left running throughout."""
 

@@ -9,21 +9,18 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from nospof.errors import PreconditionFailed, UsageError
-from nospof.model.answers import Answer
 from nospof.model.cloud import (
-    TAG_DRAINED,
     TAG_GUARANTEE,
     TAG_RUN,
-    TAG_TWIN_OF,
     Instance,
     LaunchRequest,
-    Subnet,
     Tags,
 )
+from nospof.model.launching import tag_pairs
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import CloneRequest
-from nospof.planning.concerns import SourceFacts
 from nospof.planning.preflight import LIVE_RULES, RULES, heed
+from nospof.planning.twin import CloneFacts, Place, launch_calls, places_for
 
 SECONDS_OFF_EXPECTED = (30, 180)
 """Stop and start of an EBS instance each take some 15 to 90 s; the image call takes about 2 s."""
@@ -44,25 +41,27 @@ TORN = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class CloneFacts(SourceFacts):
-    """Everything the decision rests on, read before it."""
-
-    subnets: tuple[Subnet, ...]
-    zones_offering: tuple[str, ...]
-    twins: tuple[Instance, ...]
-    answer: Answer
-
-
 @dataclass(frozen=True)
 class ClonePlan:
-    """Where the twin goes, what it is, and the calls that make it."""
+    """Where the twin goes, what it is, and the calls that make it.
+
+    `places` are where it is launched, best first: the next one where there is no room.
+    """
 
     image_name: str
-    twin: LaunchRequest
-    twin_zone: str
+    places: tuple[Place, ...]
     placement_group: str
     plan: Plan
+
+    @property
+    def twin(self) -> LaunchRequest:
+        """The twin in the best place."""
+        return self.places[0].twin
+
+    @property
+    def twin_zone(self) -> str:
+        """The zone of the best place."""
+        return self.places[0].zone
 
 
 def image_name_of(run_id: str) -> str:
@@ -86,43 +85,33 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     refuse_what_another_run_holds(source, token)
     is_live = request.live and source.state == "running"
     heard = heed(facts, request, LIVE_RULES if is_live else RULES)
-    subnet = choose_subnet(source, facts.subnets, facts.zones_offering, request)
+    places = places_for(facts, request, token)
+    first = places[0]
     image_name = image_name_of(token)
-    group = f"nospof-{source.id}" if subnet.zone == source.zone else ""
-    twin = LaunchRequest(
-        token=f"{token}-twin",
-        image_id=source.image_id,
-        type=source.type,
-        subnet_id=subnet.id,
-        security_groups=source.security_groups,
-        profile_arn=source.profile_arn,
-        key_name=source.key_name,
-        placement_group=group,
-        tags=twin_tags(source, token),
-    )
     goes_off = source.state == "running" and not is_live
     calls = clone_calls(
-        source, image_name, twin, token, goes_off=goes_off, lifts_protection=facts.is_stop_protected
+        source, image_name, places, token, goes_off=goes_off, lifts_protection=facts.is_stop_protected
     )
     return ClonePlan(
         image_name=image_name,
-        twin=twin,
-        twin_zone=subnet.zone,
-        placement_group=group,
+        places=places,
+        placement_group=first.twin.placement_group,
         plan=Plan(
             procedure="clone",
-            says=f"clone {source.name} ({source.id}, {source.zone}) into {subnet.zone}",
+            says=f"clone {source.name} ({source.id}, {source.zone}) into {first.zone}",
             guarantee=f"{source.id} runs throughout"
             if is_live
             else f"{source.id} is {source.state} when this ends, whatever happens to nospof",
             calls=calls,
-            warnings=(*warnings_of(facts, subnet), *((TORN,) if is_live else ()), *heard),
+            warnings=(*warnings_of(facts, first.zone), *((TORN,) if is_live else ()), *heard),
             expected_seconds_off=SECONDS_OFF_EXPECTED if goes_off else None,
             looks=CLONE_LOOKS,
             details={
                 "source": source.id,
-                "twin zone": subnet.zone,
-                "twin type": twin.type,
+                "twin zone": first.zone,
+                "twin type": first.twin.type,
+                **({"where there is no room": told_places(places[1:])} if places[1:] else {}),
+                "first boot": first_boot(source, request),
                 "image name": image_name,
             },
         ),
@@ -161,71 +150,17 @@ def refuse_what_another_run_holds(instance: Instance, token: str) -> None:
         )
 
 
-def choose_subnet(
-    source: Instance,
-    subnets: tuple[Subnet, ...],
-    zones_offering: tuple[str, ...],
-    request: CloneRequest,
-) -> Subnet:
-    """Choose where the twin goes: another zone that offers its type and has addresses left (C36).
-
-    Subnets like the source's own (public or not) come first, then by zone. The source's own zone
-    is taken only with consent.
-    """
-    own = next((subnet for subnet in subnets if subnet.id == source.subnet_id), None)
-    usable = [subnet for subnet in subnets if subnet.zone in zones_offering and subnet.free_addresses > 0]
-    if request.zone:
-        usable = [subnet for subnet in usable if subnet.zone == request.zone]
-        if not usable:
-            raise PreconditionFailed(
-                f"zone {request.zone} has no subnet of {source.vpc_id} with free addresses that offers "
-                f"{source.type}; zones that would do: {_zones(subnets, zones_offering) or 'none'}. "
-                "Nothing was changed."
-            )
-    if request.zone == source.zone and not request.same_zone:
-        raise PreconditionFailed(
-            f"{request.zone} is the zone of {source.id} itself: one zone's failure would still take both. "
-            "Choose another zone, or accept this one on other hardware with --same-zone. "
-            "Nothing was changed."
-        )
-    elsewhere = [subnet for subnet in usable if subnet.zone != source.zone]
-    candidates = elsewhere or (usable if request.same_zone else [])
-    if not candidates:
-        raise PreconditionFailed(
-            f"{source.vpc_id} has no other zone than {source.zone} where a {source.type} could run, so "
-            "one zone's failure would still take both. Add a subnet in a second zone (aws ec2 "
-            f"create-subnet --vpc-id {source.vpc_id} --availability-zone ...), or accept the same zone "
-            "on other hardware with --same-zone. Nothing was changed."
-        )
-    is_public = own.is_public if own else False
-    return min(candidates, key=lambda subnet: (subnet.is_public != is_public, subnet.zone, subnet.id))
-
-
-def _zones(subnets: tuple[Subnet, ...], zones_offering: tuple[str, ...]) -> str:
-    return ", ".join(sorted({s.zone for s in subnets if s.zone in zones_offering and s.free_addresses > 0}))
-
-
-def twin_tags(source: Instance, token: str) -> Tags:
-    """Return the twin's tags: the source's, without AWS's reserved ones and our own marks (C24)."""
-    own = (TAG_DRAINED, TAG_GUARANTEE, TAG_RUN, TAG_TWIN_OF)
-    kept = {
-        key: value
-        for key, value in source.tags.items()
-        if not key.lower().startswith("aws:") and key not in own
-    }
-    return {**kept, "Name": f"{source.name}-twin", TAG_RUN: token, TAG_TWIN_OF: source.id}
-
-
 def clone_calls(
     source: Instance,
     image_name: str,
-    twin: LaunchRequest,
+    places: tuple[Place, ...],
     token: str,
     *,
     goes_off: bool,
     lifts_protection: bool,
 ) -> tuple[PlannedCall, ...]:
     """Return the writes of a clone, in order; those of stop protection only where it was on."""
+    twin = places[0].twin
     calls = [
         placement_call(twin.placement_group, token),
         PlannedCall(
@@ -253,7 +188,6 @@ def clone_calls(
             {"Resources": [source.id], "Tags": [{"Key": TAG_GUARANTEE}]},
             "release the promise once it answers",
         ),
-        PlannedCall("ec2", "RunInstances", launch_parameters(twin), "launch the twin", ("ImageId",)),
     ]
     left_out: set[str] = set()
     if not goes_off:
@@ -262,7 +196,8 @@ def clone_calls(
         left_out.add("ModifyInstanceAttribute")
     if not twin.placement_group:
         left_out |= {"CreatePlacementGroup", "ModifyInstancePlacement"}
-    return tuple(call for call in calls if call.operation not in left_out)
+    kept = (call for call in calls if call.operation not in left_out)
+    return (*kept, *launch_calls(places))
 
 
 def placement_call(name: str, token: str) -> PlannedCall:
@@ -298,36 +233,12 @@ def protection_call(instance_id: str, *, on: bool) -> PlannedCall:
     )
 
 
-def launch_parameters(twin: LaunchRequest) -> dict[str, object]:
-    """Return RunInstances' parameters, as far as they are known before the image exists."""
-    parameters: dict[str, object] = {
-        "ImageId": twin.image_id,
-        "InstanceType": twin.type,
-        "SubnetId": twin.subnet_id,
-        "MinCount": 1,
-        "MaxCount": 1,
-        "TagSpecifications": tag_specifications(twin.tags, "instance", "volume"),
-    }
-    if twin.security_groups:
-        parameters["SecurityGroupIds"] = list(twin.security_groups)
-    if twin.key_name:
-        parameters["KeyName"] = twin.key_name
-    if twin.profile_arn:
-        parameters["IamInstanceProfile"] = {"Arn": twin.profile_arn}
-    return parameters
-
-
 def tag_specifications(tags: Tags, *kinds: str) -> list[dict[str, object]]:
     """Return the tags of what is made, as EC2 takes them: who may make it can depend on them."""
     return [{"ResourceType": kind, "Tags": tag_pairs(tags)} for kind in kinds]
 
 
-def tag_pairs(tags: Tags) -> list[dict[str, str]]:
-    """Return tags as AWS takes them."""
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-
-
-def warnings_of(facts: CloneFacts, subnet: Subnet) -> tuple[str, ...]:
+def warnings_of(facts: CloneFacts, zone: str) -> tuple[str, ...]:
     """Return what the operator should know before saying yes."""
     source = facts.source
     warnings = []
@@ -336,9 +247,9 @@ def warnings_of(facts: CloneFacts, subnet: Subnet) -> tuple[str, ...]:
             f"not checked: {facts.answer.url} said {facts.answer.says} before anything was done, so the "
             "first good answer after the start cannot be measured; say where the service answers with --url"
         )
-    if subnet.zone == source.zone:
+    if zone == source.zone:
         warnings.append(
-            f"the twin shares the zone {subnet.zone} with the source: other hardware, but one zone's "
+            f"the twin shares the zone {zone} with the source: other hardware, but one zone's "
             "failure takes both"
         )
     if facts.twins:
@@ -347,6 +258,18 @@ def warnings_of(facts: CloneFacts, subnet: Subnet) -> tuple[str, ...]:
     return tuple(warnings)
 
 
+def first_boot(source: Instance, request: CloneRequest) -> str:
+    """Return what the twin runs first, in words."""
+    if request.copy_user_data:
+        return f"the user data of {source.id}"
+    return "a script of nospof's: its own machine id, SSH host keys and host name"
+
+
+def told_places(places: tuple[Place, ...]) -> str:
+    """Return places as people read them."""
+    return ", then ".join(f"{one.twin.type} in {one.zone}" for one in places)
+
+
 def with_image(plan: ClonePlan, image_id: str) -> LaunchRequest:
-    """Return the twin's launch request, now that its image is known."""
+    """Return the twin's launch request in the best place, now that its image is known."""
     return replace(plan.twin, image_id=image_id)

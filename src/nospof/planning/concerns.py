@@ -38,6 +38,7 @@ class SourceFacts:
     inside: Inside = field(default_factory=Inside)
     nospof: Whereabouts = field(default_factory=Whereabouts)
     worked_on: tuple[Instance, ...] = ()
+    copies_user_data: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ from nospof.model.cloud import (
     SecurityGroupRequest,
     TargetGroupRequest,
 )
+from nospof.model.launching import tag_pairs
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import PairRequest
-from nospof.planning.clone import tag_pairs, tag_specifications
+from nospof.planning.clone import tag_specifications
 from nospof.planning.concerns import some
 from nospof.planning.pair_rules import (
     PairFacts,

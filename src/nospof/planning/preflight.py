@@ -222,15 +222,23 @@ def marketplace(facts: SourceFacts) -> Concern | None:
 
 
 def tenancy(facts: SourceFacts) -> Concern | None:
-    """A dedicated host or tenancy is part of a licence or a rule somebody relies on."""
+    """A dedicated host is part of a licence; the twin goes to one as well, if there is one."""
     around = facts.around
-    if around.tenancy in ("", "default"):
+    if around.tenancy != "host":
         return None
-    where = f"on the dedicated host {around.host_id}" if around.host_id else "with dedicated tenancy"
+    where = f"on the dedicated host {around.host_id}" if around.host_id else "on a dedicated host"
     return Concern(
         "warning",
-        f"{facts.source.id} runs {where}; the twin runs on shared hardware, which licences may forbid",
+        f"{facts.source.id} runs {where}; the twin goes to whichever of yours takes instances without being "
+        "named, and cannot be launched where none does",
     )
+
+
+def hibernation(facts: SourceFacts) -> Concern | None:
+    """A copy cannot hibernate: that is settled when an instance is launched, and takes an encrypted root."""
+    if not facts.around.traits.can_hibernate:
+        return None
+    return Concern("warning", f"{facts.source.id} can hibernate; the twin cannot, it stops like any other")
 
 
 def interfaces(facts: SourceFacts) -> Concern | None:
@@ -242,13 +250,33 @@ def interfaces(facts: SourceFacts) -> Concern | None:
 
 
 def user_data(facts: SourceFacts) -> Concern | None:
-    """A first-boot script must not run again on the twin: it is launched without it (C51)."""
+    """A first-boot script must not run again on the twin by itself: it is launched without it (C51)."""
+    source = facts.source.id
+    if facts.copies_user_data and not facts.around.has_user_data:
+        return Concern("refused", f"no user data of {source} could be read, and --copy-user-data wants it")
+    if facts.copies_user_data:
+        return Concern(
+            "warning",
+            f"the user data of {source} runs on the twin too, from its first boot: what it sets up, it sets "
+            "up a second time; machine id and host name stay the source's where it gives no other",
+        )
     if not facts.around.has_user_data:
         return None
     return Concern(
         "warning",
-        f"{facts.source.id} was launched with user data; the twin is launched without, so that nothing is "
-        "set up a second time",
+        f"{source} was launched with user data; the twin is launched without it, so that nothing is set up "
+        "a second time (--copy-user-data gives it that instead of nospof's own)",
+    )
+
+
+def identity(facts: SourceFacts) -> Concern | None:
+    """The script that gives the twin an identity of its own is read from the metadata service (C49)."""
+    if facts.copies_user_data or facts.around.traits.http_endpoint != "disabled":
+        return None
+    return Concern(
+        "warning",
+        f"the metadata service of {facts.source.id} is off, and so is the twin's: it cannot read what would "
+        "give it its own machine id, host name and SSH host keys, and keeps the source's",
     )
 
 
@@ -305,8 +333,10 @@ RULES: tuple[Rule, ...] = (
     key_grants,
     marketplace,
     tenancy,
+    hibernation,
     interfaces,
     user_data,
+    identity,
     capacity,
     owner,
 )
@@ -321,8 +351,12 @@ LIVE_RULES: tuple[Rule, ...] = (
     jobs,
     marketplace,
     tenancy,
+    hibernation,
+    hibernation,
     interfaces,
     user_data,
+    identity,
+    identity,
     owner,
 )
 """What is looked at before a copy is made of an instance that is left running."""

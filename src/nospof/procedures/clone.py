@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nospof.errors import ProcedureFailed, UnknownOutcome
+from nospof.errors import ProcedureFailed
 from nospof.model.answers import Answer
 from nospof.model.cloud import (
     TAG_CONSISTENCY,
@@ -13,24 +13,23 @@ from nospof.model.cloud import (
     Image,
     Instance,
     InstanceStatus,
-    LaunchRequest,
 )
 from nospof.model.requests import CloneRequest
 from nospof.model.results import CloneResult, OffSection, TimeOff
-from nospof.planning.clone import CloneFacts, plan_clone, with_image
+from nospof.planning.clone import plan_clone
+from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.guarantee import promise, release
+from nospof.procedures.launching import launch_where_there_is_room
 from nospof.procedures.looking import source_facts
 from nospof.procedures.off_section import image_live, image_while_off
-from nospof.procedures.power import GONE, bring_back
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import wait_for
 
 ANSWER_SECONDS = 600.0
 IMAGE_SECONDS = 6 * 3600.0
 """The first snapshot of a large volume takes more than an hour (C16)."""
-LAUNCHES = 3
 STATUS_SECONDS = 900.0
 
 
@@ -74,7 +73,7 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
         steps.do("wait until the source passes its status checks", wait_until_ok, world, source.id)
         steps.do("release the promise", release, world, source.id, steps.token)
     image = steps.do("wait until the image is available", wait_for_image, world, off.image.id)
-    twin = steps.do("launch the twin", launch, world, with_image(plan, image.id))
+    twin = launch_where_there_is_room(steps, world, plan.places, image.id)
     return CloneResult(source, image.id, twin, time_off, request.port, request.path, is_live)
 
 
@@ -83,12 +82,15 @@ def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
     cloud = world.cloud
     source = cloud.instance(request.instance_id)
     twins = cloud.instances(tag=TAG_TWIN_OF, value=source.id)
+    other_types = dict.fromkeys(kind.strip() for kind in request.or_types.split(",") if kind.strip())
+    about = replace(source_facts(world, source), copies_user_data=request.copy_user_data)
     return CloneFacts(
-        **vars(source_facts(world, source)),
+        **vars(about),
         subnets=cloud.subnets(source.vpc_id),
         zones_offering=cloud.zones_offering(source.type),
         twins=twins,
         answer=replace(world.probe.get(where(source, request)), body=""),
+        offers=tuple((kind, cloud.zones_offering(kind)) for kind in other_types if kind != source.type),
     )
 
 
@@ -170,23 +172,3 @@ def wait_until_ok(world: World, instance_id: str) -> InstanceStatus:
         says=lambda statuses: says(statuses) or "not listed yet",
     )
     return status
-
-
-def launch(world: World, request: LaunchRequest) -> Instance:
-    """Launch the twin and return it running.
-
-    The token makes a repeat, even after a lost answer, return the same instance. One that EC2 gave up
-    on at once (a key, a quota: C15) stays the answer to its token, so the next try has another.
-    """
-    for attempt in range(1, LAUNCHES + 1):
-        tried = request if attempt == 1 else replace(request, token=f"{request.token}-{attempt}")
-        try:
-            twin = world.cloud.launch(tried)
-        except UnknownOutcome:
-            twin = world.cloud.launch(tried)
-        try:
-            return bring_back(world, twin.id)
-        except ProcedureFailed:
-            if attempt == LAUNCHES or world.cloud.instance(twin.id).state not in GONE:
-                raise
-    raise AssertionError("the last attempt returns or raises")

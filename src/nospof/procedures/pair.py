@@ -23,11 +23,12 @@ from nospof.model.cloud import (
 )
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.model.results import PairResult
-from nospof.planning.clone import CloneFacts, plan_clone
+from nospof.planning.clone import plan_clone
 from nospof.planning.concerns import CONSENTS
 from nospof.planning.cut_over import cut_over
 from nospof.planning.pair import PairPlan, is_open, plan_pair, resource_name, service_of
 from nospof.planning.pair_rules import PairFacts
+from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import clone, clone_facts, url_of, wait_until_ok
@@ -114,6 +115,8 @@ def clone_request(request: PairRequest) -> CloneRequest:
         request.instance_id,
         zone=request.zone,
         same_zone=request.same_zone,
+        or_types=request.or_types,
+        copy_user_data=request.copy_user_data,
         live=request.live,
         port=request.port,
         path=request.health_path,

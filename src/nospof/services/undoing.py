@@ -8,6 +8,7 @@ from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_SERVICE, TAG_STATE
 from nospof.model.requests import UndoRequest
 from nospof.model.runs import Run
+from nospof.procedures.launching import LAUNCH
 
 UNDONE = ("clone", "pair")
 
@@ -45,7 +46,7 @@ def undo_request(run: Run, *, clients_are_back: bool = False) -> UndoRequest:
     return UndoRequest(
         run_id=run.id,
         instance_id=instance_id,
-        twin_id=_recorded(run, "launch the twin").get("id") or found.get("id", ""),
+        twin_id=_launched(run) or found.get("id", ""),
         image_id=(off.get("image") or {}).get("id", ""),
         service=(asked["service"] or tags.get(TAG_SERVICE) or tags.get("Name") or instance_id)
         if is_pair
@@ -64,3 +65,9 @@ def _recorded(run: Run, step: str) -> dict[str, Any]:
     """Return what a step answered, or nothing where it has no answer."""
     answers = (one.result for one in run.steps if one.name == step and isinstance(one.result, dict))
     return next(answers, {})
+
+
+def _launched(run: Run) -> str:
+    """Return the id of the twin that a run launched, in whichever place had room; nothing where none had."""
+    tries = (one.result for one in run.steps if one.name.startswith(LAUNCH) and isinstance(one.result, dict))
+    return next((one["instance"]["id"] for one in tries if one.get("instance")), "")
