@@ -123,8 +123,8 @@ RUN_INSIDE = Grant(
 )
 LIFT = Grant(
     "LiftStopProtection",
-    "lift it for the moment and set it again (--override-stop-protection); leave this out where nobody does "
-    "that, for IAM cannot hold it to this one attribute",
+    "lift it for the moment and set it again (--override-stop-protection), and let a twin pass traffic on as "
+    "its source does; leave this out where nobody needs either, for IAM cannot hold it to single attributes",
     ("ec2:ModifyInstanceAttribute",),
     ec2("instance"),
 )
@@ -151,11 +151,7 @@ COPY = (
     FORESEE,
     Grant("CopyDisks", "take the image", ("ec2:CreateImage",), ec2("instance")),
     Grant(
-        "CopyDisksIntoOwn",
-        "take it under the tag of the run",
-        ("ec2:CreateImage",),
-        ec2("image", "snapshot"),
-        OF_A_RUN,
+        "CopyDisksIntoOwn", "under the run's tag", ("ec2:CreateImage",), ec2("image", "snapshot"), OF_A_RUN
     ),
     Grant(
         "LaunchFrom",
@@ -170,13 +166,7 @@ COPY = (
         ec2("instance", "volume"),
         OF_A_RUN,
     ),
-    Grant(
-        "TagDisksOfOwn",
-        "give single disks of the twin the tags that those of the source have",
-        ("ec2:CreateTags",),
-        ec2("volume"),
-        MADE_BY_A_RUN,
-    ),
+    Grant("TagDisksOfOwn", "tag the twin's single disks", ("ec2:CreateTags",), ec2("volume"), MADE_BY_A_RUN),
     Grant(
         "PassTheRole",
         "give the twin the instance profile of the source, if it has one; name its role here to narrow it",

@@ -12,6 +12,15 @@ from typing import Any
 from nospof.errors import PreconditionFailed
 from nospof.model.cloud import Instance
 from nospof.planning.concerns import CONSENTS, Concern, Rule, SourceFacts, some
+from nospof.planning.twin_rules import (
+    hibernation,
+    identity,
+    interfaces,
+    jobs,
+    marketplace,
+    tenancy,
+    user_data,
+)
 
 OWNERS = {
     "aws:cloudformation:stack-name": "the CloudFormation stack",
@@ -206,91 +215,6 @@ def quota(facts: SourceFacts) -> Concern | None:
         "could not be launched. Ask for more: aws service-quotas request-service-quota-increase "
         f"--service-code ec2 --quota-code {around.quota_code} --desired-value "
         f"{around.vcpus_used + around.vcpus}",
-    )
-
-
-def marketplace(facts: SourceFacts) -> Concern | None:
-    """A Marketplace product counts twice once there are two (C23)."""
-    codes = facts.around.product_codes
-    if not codes:
-        return None
-    return Concern(
-        "warning",
-        f"{facts.source.id} runs the AWS Marketplace product {', '.join(codes)}: the twin needs the "
-        "subscription too and may count as a second licence",
-    )
-
-
-def tenancy(facts: SourceFacts) -> Concern | None:
-    """A dedicated host is part of a licence; the twin goes to one as well, if there is one."""
-    around = facts.around
-    if around.tenancy != "host":
-        return None
-    where = f"on the dedicated host {around.host_id}" if around.host_id else "on a dedicated host"
-    return Concern(
-        "warning",
-        f"{facts.source.id} runs {where}; the twin goes to whichever of yours takes instances without being "
-        "named, and cannot be launched where none does",
-    )
-
-
-def hibernation(facts: SourceFacts) -> Concern | None:
-    """A copy cannot hibernate: that is settled when an instance is launched, and takes an encrypted root."""
-    if not facts.around.traits.can_hibernate:
-        return None
-    return Concern("warning", f"{facts.source.id} can hibernate; the twin cannot, it stops like any other")
-
-
-def interfaces(facts: SourceFacts) -> Concern | None:
-    """Further network interfaces keep their fixed addresses, and the twin gets none like them."""
-    more = facts.around.more_interfaces
-    if not more:
-        return None
-    return Concern("warning", f"the twin gets one network interface, and not what {some(more)} is for")
-
-
-def user_data(facts: SourceFacts) -> Concern | None:
-    """A first-boot script must not run again on the twin by itself: it is launched without it (C51)."""
-    source = facts.source.id
-    if facts.copies_user_data and not facts.around.has_user_data:
-        return Concern("refused", f"no user data of {source} could be read, and --copy-user-data wants it")
-    if facts.copies_user_data:
-        return Concern(
-            "warning",
-            f"the user data of {source} runs on the twin too, from its first boot: what it sets up, it sets "
-            "up a second time; machine id and host name stay the source's where it gives no other",
-        )
-    if not facts.around.has_user_data:
-        return None
-    return Concern(
-        "warning",
-        f"{source} was launched with user data; the twin is launched without it, so that nothing is set up "
-        "a second time (--copy-user-data gives it that instead of nospof's own)",
-    )
-
-
-def identity(facts: SourceFacts) -> Concern | None:
-    """The script that gives the twin an identity of its own is read from the metadata service (C49)."""
-    if facts.copies_user_data or facts.around.traits.http_endpoint != "disabled":
-        return None
-    return Concern(
-        "warning",
-        f"the metadata service of {facts.source.id} is off, and so is the twin's: it cannot read what would "
-        "give it its own machine id, host name and SSH host keys, and keeps the source's",
-    )
-
-
-def jobs(facts: SourceFacts) -> Concern | None:
-    """Cron jobs and workers of the source run on the twin as well, from its first boot (C54)."""
-    found = facts.inside.jobs
-    if not found:
-        return None
-    return Concern(
-        "consent",
-        f"these run on the twin too, from its first boot: {some(found)}. Against one database they do "
-        "everything twice",
-        "Turn them off or guard them first",
-        "--jobs-may-run-twice",
     )
 
 
