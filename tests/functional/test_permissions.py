@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from nospof.model.permissions import policy
+from support.ec2_words import instance
 from support.iam_keys import new_key
 from support.site import Site
 
@@ -29,6 +31,37 @@ def only(site: Site, *statements: dict[str, Any]) -> dict[str, str]:
 
 def test_the_printed_policy_is_the_one_that_is_tried_here(site):
     assert site.answer("permissions", "clone") == policy("clone")
+
+
+def allowed(site: Site, procedure: str, *command: str) -> dict[str, Any]:
+    """Run a command as somebody who may do what the procedure's policy says; return what it answered."""
+    who = only(site, *policy(procedure)["Statement"])
+    done = site.nospof(*command, "--yes", "--format", "json", **who)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SimulatePrincipalPolicy" not in done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_protected_instance_is_cloned_in_its_own_zone_with_the_policy(site):
+    ec2, source = site.cloud.client("ec2"), site.launch("cloned")
+    ec2.modify_instance_attribute(InstanceId=source, DisableApiStop={"Value": True})
+    zone = instance(ec2, source)["Placement"]["AvailabilityZone"]
+    own_zone = ("--zone", zone, "--same-zone", "--override-stop-protection")
+    allowed(site, "clone", "clone", source, *CLONE, *own_zone)
+    kept = ec2.describe_instance_attribute(InstanceId=source, Attribute="disableApiStop")["DisableApiStop"]
+    assert kept["Value"]
+
+
+def test_the_story_is_told_to_its_end_with_the_policies_and_no_more(site):
+    source = site.launch("story")
+    run = allowed(site, "pair", "pair", source, *PAIR, "--drain-seconds", "1")["run_id"]
+    event = {"instance": source, "code": "system-reboot", "seconds": 3600}
+    assert site.cloud.admin("POST", "event", event)[0] == 200
+    allowed(site, "take", "maintain", "take", source)
+    allowed(site, "drill", "drill", "story", "--fault", "stop", "--seconds", "12", "--path", "/health")
+    allowed(site, "undo", "runs", "undo", run, "--clients-are-back")
+    assert site.state(source) == "running"
 
 
 @pytest.mark.parametrize("which", PLANS)

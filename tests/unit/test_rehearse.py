@@ -1,5 +1,6 @@
 """Every write of a plan is asked about before the first one is made (C29)."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -76,7 +77,7 @@ def test_what_has_no_rehearsal_is_said_once_where_iam_does_not_answer(code):
     cloud.fail("simulate", code)
     said = rehearse(memory_world(cloud), plan(LISTEN, MOVE, LISTEN, STOP))
     assert said == (
-        f"not checked, for they have no rehearsal, and IAM does not say ({code}): "
+        f"not checked, for they have no rehearsal, and iam:SimulatePrincipalPolicy does not say ({code}): "
         "elasticloadbalancing:CreateListener, ec2:ModifyInstancePlacement",
     )
 
@@ -93,6 +94,15 @@ def test_what_iam_cannot_tell_is_neither_denied_nor_passed_over():
         "not checked, for your policies have conditions on them: elasticloadbalancing:CreateListener, "
         "ec2:ModifyInstancePlacement",
     )
+
+
+@pytest.mark.parametrize("lifts", [True, False])
+def test_a_protection_that_the_plan_lifts_first_is_no_refusal_of_the_stop(lifts):
+    lift = PlannedCall("ec2", "ModifyInstanceAttribute", {}, "lift it")
+    cloud = one_instance()
+    cloud.fail("rehearse", "OperationNotPermitted")
+    with nullcontext() if lifts else pytest.raises(PreconditionFailed, match="OperationNotPermitted"):
+        rehearse(memory_world(cloud), plan(STOP, lift) if lifts else plan(STOP))
 
 
 def test_reads_that_come_later_are_asked_about_before_the_first_write():

@@ -362,6 +362,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         LEADING_NAMES,
         POWER,
         PROMISE,
+        FORESEE,
         *TAKE_APART,
     ),
     "repair": (
@@ -377,7 +378,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         ),
     ),
     "keep": (
-        look(*KEEPS),
+        look(*KEEPS, "ec2:DescribeInstanceAttribute"),
         POWER,
         LIFT,
         replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"),

@@ -33,6 +33,7 @@ CLONE_LOOKS = tuple(
         ("Snapshots", "whether the snapshots have begun"),
     )
 )
+GROUP_LOOK = PlannedCall("ec2", "DescribePlacementGroups", {}, "see whether the placement group is there")
 
 
 TORN = (
@@ -105,7 +106,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
             calls=calls,
             warnings=(*warnings_of(facts, first.zone), *((TORN,) if is_live else ()), *heard),
             expected_seconds_off=SECONDS_OFF_EXPECTED if goes_off else None,
-            looks=CLONE_LOOKS,
+            looks=CLONE_LOOKS + ((GROUP_LOOK,) if group else ()),
             details={
                 "source": source.id,
                 "twin zone": first.zone,

@@ -55,7 +55,8 @@ def look_inside(world: World, source: Instance) -> Inside:
         return Inside(unread=(f"what is inside {source.id}: nobody here can look",))
     (looked,) = tuple(world.machines.look((source.id,)))
     if looked.document is None:
-        return Inside(unread=(f"what is inside {source.id}: {looked.problem}",))
+        asked = f"{looked.operation}, " if looked.operation else ""
+        return Inside(unread=(f"what is inside {source.id}: {asked}{looked.problem}",))
     return inside_of(item_of(MACHINE, {**looked.document, MACHINE.id: source.id}))
 
 

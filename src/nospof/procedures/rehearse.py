@@ -16,6 +16,9 @@ IN_USE = frozenset(
 )
 """What is needed by something that goes before it."""
 
+PROTECTED = "OperationNotPermitted"
+"""What a stop is refused with, once it is permitted, while the protection against it is still on."""
+
 
 def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
     """Ask about each call of a plan; return what could not be checked, a sentence each.
@@ -24,7 +27,10 @@ def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
         PreconditionFailed: calls would be refused; all of them are named at once.
     """
     calls = (*plan.calls, *plan.looks)
-    refused = [why for call in calls if call.can_rehearse for why in rehearsed(world, call)]
+    passes = THERE_ALREADY | IN_USE
+    if any(call.operation == "ModifyInstanceAttribute" for call in plan.calls):
+        passes |= {PROTECTED}
+    refused = [why for call in calls if call.can_rehearse for why in rehearsed(world, call, passes)]
     denied, unchecked = simulated(world, [call for call in calls if not call.can_rehearse])
     if refused or denied:
         raise PreconditionFailed(
@@ -35,14 +41,14 @@ def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
     return unchecked
 
 
-def rehearsed(world: World, call: PlannedCall) -> list[str]:
-    """Return why a call would be refused, or nothing."""
+def rehearsed(world: World, call: PlannedCall, passes: frozenset[str]) -> list[str]:
+    """Return why a call would be refused, or nothing; some codes say only that it is too early for it."""
     try:
         world.cloud.rehearse(call)
     except CloudError as error:
         if error.retryable:
             raise
-        if error.code not in THERE_ALREADY | IN_USE:
+        if error.code not in passes:
             action = error.missing_permission or call.permission
             return [f"{action} ({call.says}): {error.code or error}"]
     return []
@@ -57,8 +63,9 @@ def simulated(world: World, calls: list[PlannedCall]) -> tuple[list[str], tuple[
             told = world.cloud.simulate(call)
         except CloudError as error:
             left = dict.fromkeys(action for one in calls[number:] for action in one.permissions)
-            why = f"they have no rehearsal, and IAM does not say ({error.code or error})"
-            return denied, (f"not checked, for {why}: {', '.join(unknown | left)}",)
+            why = f"iam:SimulatePrincipalPolicy does not say ({error.code or error})"
+            says = f"not checked, for they have no rehearsal, and {why}: {', '.join(unknown | left)}"
+            return denied, (says,)
         denied += [f"{action} ({call.says}): denied" for action, may in told.items() if may is False]
         unknown |= {action: None for action, may in told.items() if may is None}
     if not unknown:

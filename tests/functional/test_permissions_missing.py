@@ -1,0 +1,237 @@
+"""Least privilege, proved from below: each action of a policy is needed, and its lack shows before any write.
+
+One cloud, one user for each procedure, whose policy is the procedure's own with one action left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from nospof.adapters.clock import SystemClock
+from nospof.model.cloud import TAG_GUARANTEE
+from nospof.model.permissions import AROUND, INSIDE, RUN_INSIDE, actions_of, policy
+from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest, UndoRequest
+from nospof.planning.pair import plan_pair
+from nospof.procedures.pair import pair, pair_facts
+from nospof.procedures.registry import PROCEDURES
+from nospof.runtime.memory import MemorySteps
+from nospof.services import procedures as service
+from support.ec2_words import launch, running, states_until, tagged
+from support.least_privilege import Somebody, failure, is_clean, somebody, whole, without
+from support.local_cloud import RunningCloud
+
+pytestmark = pytest.mark.local_cloud
+
+CONSENTS: dict[str, Any] = {"allow_address_change": True, "jobs_may_run_twice": True}
+NOTHING: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}],
+}
+
+NAMED_AS_NOT_CHECKED = {*AROUND.actions, *INSIDE.actions, *RUN_INSIDE.actions, "iam:SimulatePrincipalPolicy"}
+"""Their lack is told, and nothing is refused for it."""
+
+NOT_SEEN_HERE = {
+    "ec2:DescribeSpotInstanceRequests": "the source is no Spot instance",
+    "kms:DescribeKey": "no disk here is encrypted",
+    "servicequotas:GetServiceQuota": "the local cloud has no quotas of vCPUs",
+    "route53:ListResourceRecordSets": "there is no hosted zone",
+}
+"""What this scene gives no reason to ask for."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One service on one instance, another that is a pair already, and what can be asked about both."""
+
+    cloud: RunningCloud
+    requests: dict[str, Any]
+
+    def act(self, procedure: str, one: Somebody, *, looks_inside: bool = False) -> Any:
+        """Plan a procedure, or begin it where there is no plan to show, with somebody's key."""
+        world, request = one.world(looks_inside=looks_inside), self.requests[procedure]
+        if service.has_plan(procedure):
+            return service.plan(world, procedure, request)
+        return MemorySteps("run-2").tell(PROCEDURES[procedure].story, world, request)
+
+
+@pytest.fixture(scope="module")
+def scene(local_cloud: RunningCloud) -> Scene:
+    admin = somebody(local_cloud)
+    world = admin.world()
+    iam, ec2 = local_cloud.client("iam"), local_cloud.client("ec2")
+    iam.create_role(RoleName="shop", AssumeRolePolicyDocument="{}")
+    profile = iam.create_instance_profile(InstanceProfileName="shop")["InstanceProfile"]["Arn"]
+    iam.add_role_to_instance_profile(InstanceProfileName="shop", RoleName="shop")
+    given = {"IamInstanceProfile": {"Arn": profile}, "DisableApiStop": True}
+    shop, www = (
+        running(ec2, launch(local_cloud, TagSpecifications=tagged("instance", name), **more))
+        for name, more in (("shop", given), ("www", {}))
+    )
+    ports: dict[str, Any] = {"port": 8080, "listener_port": 8080, "health_path": "/health"}
+    www_pair = PairRequest(www, service="www", stateless=True, drain_seconds=1, **ports, **CONSENTS)
+    made = MemorySteps("run-1").tell(pair, world, www_pair)
+    local_cloud.admin("POST", "event", {"instance": www, "code": "system-reboot", "seconds": 3600})
+    zone = world.cloud.instance(shop).zone
+    hard: dict[str, Any] = {"zone": zone, "same_zone": True, "override_stop_protection": True, **CONSENTS}
+    shop_pair = PairRequest(shop, service="shop", stateless=True, **ports, **hard)
+    subnets = [one.id for one in world.cloud.subnets(world.cloud.instance(www).vpc_id)][:2]
+    local_cloud.client("elbv2").create_load_balancer(Name="other", Type="network", Subnets=subnets)
+    # An earlier run got as far as this: what it made is found again, and looked at.
+    facts = pair_facts(world, shop_pair)
+    world.cloud.create_target_group(plan_pair(facts, shop_pair, "run-0").target_group)
+    return Scene(
+        local_cloud,
+        {
+            "clone": CloneRequest(shop, port=8080, path="/health", **hard),
+            "pair": shop_pair,
+            "take": TakeRequest(www),
+            "drill": DrillRequest("www", instance_id=www, fault="stop", path="/health"),
+            "undo": UndoRequest(
+                run_id="run-1",
+                instance_id=www,
+                twin_id=made.members[1],
+                image_id=made.clone.image_id,
+                service="www",
+                port=8080,
+                path="/health",
+                answered=True,
+                clients_are_back=True,
+            ),
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def users(scene: Scene) -> Callable[[str], Somebody]:
+    made: dict[str, Somebody] = {}
+
+    def user(procedure: str) -> Somebody:
+        if procedure not in made:
+            made[procedure] = somebody(scene.cloud, NOTHING)
+        return made[procedure]
+
+    return user
+
+
+ONLY_ITS_KEEPER = {("undo", "ec2:StartInstances"), ("undo", "ec2:StopInstances")}
+"""An undo turns nothing off: only a keeper that finds the source off, for another reason, turns it on."""
+
+NO_GROUP = {("undo", "ec2:DeletePlacementGroup")}
+"""This pair stands in two zones, and has none."""
+
+NEEDED = [
+    (name, action)
+    for name in PROCEDURES
+    for action in actions_of(name)
+    if action not in NAMED_AS_NOT_CHECKED and (name, action) not in ONLY_ITS_KEEPER | NO_GROUP
+]
+
+
+@pytest.mark.parametrize(("procedure", "action"), NEEDED)
+def test_c29_without_an_action_nothing_is_begun_and_the_action_is_named(scene, users, procedure, action):
+    user, before = users(procedure), whole(scene.cloud)
+    user.may(without(procedure, action))
+    error = failure(lambda: scene.act(procedure, user))
+    assert is_clean(error, action), error
+    assert whole(scene.cloud) == before
+
+
+TOLD = [
+    (name, action)
+    for name in ("clone", "pair", "take")
+    for action in actions_of(name)
+    if action in NAMED_AS_NOT_CHECKED and action not in NOT_SEEN_HERE
+]
+
+
+@pytest.mark.parametrize(("procedure", "action"), [one for one in TOLD if one[0] == "clone"])
+def test_without_what_only_tells_more_the_plan_says_what_was_not_checked(scene, users, procedure, action):
+    user = users(procedure)
+    user.may(without(procedure, action))
+    warnings = scene.act(procedure, user, looks_inside=action.startswith("ssm:")).warnings
+    (said,) = [one for one in warnings if action in one]
+    assert said.startswith("not checked"), warnings
+
+
+def test_every_exception_is_an_action_of_a_policy():
+    assert set(NOT_SEEN_HERE) <= NAMED_AS_NOT_CHECKED
+    assert all(action in actions_of(name) for name, action in ONLY_ITS_KEEPER | NO_GROUP)
+
+
+# The keeper: nothing can be asked beforehand, for the instance is off already ----------------------
+
+
+class Hurried(SystemClock):
+    """A clock whose sleeps take a moment and count in full."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+
+    def now(self) -> float:
+        return super().now() + self._skipped
+
+    def sleep(self, seconds: float) -> None:
+        self._skipped += seconds
+        super().sleep(min(seconds, 0.05))
+
+
+@pytest.fixture
+def left_off(scene: Scene) -> str:
+    """An instance that a dead run had turned off, its protection lifted."""
+    ec2 = scene.cloud.client("ec2")
+    launched = launch(scene.cloud, TagSpecifications=tagged("instance", "left"))
+    instance_id = running(ec2, launched)
+    ec2.stop_instances(InstanceIds=[instance_id])
+    states_until(ec2, instance_id, "stopped")
+    promised = "running run=clone-0 by=2026-01-01T00:00:00Z then=protected"
+    ec2.create_tags(Resources=[instance_id], Tags=[{"Key": TAG_GUARANTEE, "Value": promised}])
+    return instance_id
+
+
+def kept(scene: Scene, without_action: str) -> str:
+    """Let a keeper that lacks an action do its work; return what it says."""
+    keeper = somebody(scene.cloud, without("keep", without_action) if without_action else policy("keep"))
+    world = keeper.world(clock=Hurried(), poll_seconds=60.0)
+    return "; ".join(service.keep(world, lambda _run: nullcontext(True)))
+
+
+@pytest.mark.parametrize("action", ["", "ec2:DescribeImages", "ec2:DescribeSnapshots"])
+def test_the_keeper_brings_back_with_its_policy_and_without_what_it_can_spare(scene, left_off, action):
+    assert f"{left_off} was stopped and is running again" in kept(scene, action)
+    shown = scene.cloud.client("ec2").describe_instances(InstanceIds=[left_off])["Reservations"][0][
+        "Instances"
+    ][0]
+    assert shown["State"]["Name"] == "running"
+    assert TAG_GUARANTEE not in {tag["Key"] for tag in shown["Tags"]}
+
+
+@pytest.mark.parametrize(
+    ("action", "state"),
+    [
+        ("ec2:StartInstances", "stopped"),
+        ("ec2:DeleteTags", "running"),
+        ("ec2:ModifyInstanceAttribute", "running"),
+    ],
+)
+def test_a_keeper_that_lacks_an_action_says_so_and_the_promise_stays(scene, left_off, action, state):
+    said = kept(scene, action)
+    assert "should be running" in said
+    assert "UnauthorizedOperation" in said
+    ec2 = scene.cloud.client("ec2")
+    shown = ec2.describe_instances(InstanceIds=[left_off])["Reservations"][0]["Instances"][0]
+    assert shown["State"]["Name"] == state
+    assert TAG_GUARANTEE in {tag["Key"] for tag in shown["Tags"]}
+    ec2.delete_tags(Resources=[left_off], Tags=[{"Key": TAG_GUARANTEE}])
+
+
+def test_a_keeper_that_may_not_even_look_is_refused_and_the_action_is_named(scene, left_off):
+    before = whole(scene.cloud)
+    assert is_clean(failure(lambda: kept(scene, "ec2:DescribeInstances")), "ec2:DescribeInstances")
+    assert whole(scene.cloud) == before
+    scene.cloud.client("ec2").delete_tags(Resources=[left_off], Tags=[{"Key": TAG_GUARANTEE}])
