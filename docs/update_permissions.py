@@ -18,7 +18,10 @@ What nospof asks AWS for, by what it does. This page is written by `docs/update_
 register in `src/nospof/model/permissions.py` and tested to be fresh. `nospof permissions clone --format json`
 prints a policy; below they stand in full. `sts:GetCallerIdentity` needs no permission.
 
-The policies are derived from the calls in the code, and have not been tried against IAM on AWS.
+Every policy is tried on the local cloud: with it the procedure passes, and without any one of its actions it
+is refused before anything is changed, the missing action named; those whose lack is only told, or is seen
+later, are named in the test (`tests/functional/test_permissions_missing.py`). None of them has been tried
+against IAM on AWS.
 
 - `nospof clone INSTANCE --plan`, `nospof pair INSTANCE --plan` and `nospof runs undo RUN --plan` name the
   permissions of exactly that plan. Before its first write every procedure asks whether each call would be
