@@ -299,8 +299,6 @@ TAKE_APART = (
 
 # The procedures --------------------------------------------------------------------------------------
 
-AUDIT_SID = "NospofAuditReads"
-
 
 def audit_tells() -> dict[str, str]:
     """Return what each permission of the audit tells, by permission."""
@@ -315,7 +313,7 @@ def audit_tells() -> dict[str, str]:
 
 
 GRANTS: dict[str, tuple[Grant, ...]] = {
-    "audit": (replace(look(*audit_tells()), sid=AUDIT_SID),),
+    "audit": (replace(look(*audit_tells()), sid="NospofAuditReads"),),
     "clone": (look(*CLONE_LOOKS), *COPY, tag_what_is_made(*COPY_MAKES)),
     "pair": (
         look(*CLONE_LOOKS, *ENTRY_LOOKS),
