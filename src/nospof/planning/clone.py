@@ -106,7 +106,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
             calls=calls,
             warnings=(*warnings_of(facts, first.zone), *((TORN,) if is_live else ()), *heard),
             expected_seconds_off=SECONDS_OFF_EXPECTED if goes_off else None,
-            looks=CLONE_LOOKS + ((GROUP_LOOK,) if group else ()),
+            looks=CLONE_LOOKS + ((GROUP_LOOK,) if first.twin.placement_group else ()),
             details={
                 "source": source.id,
                 "twin zone": first.zone,
