@@ -7,6 +7,7 @@ itself must have ended whole. A test is one kind of fault at all calls of one me
 from __future__ import annotations
 
 import itertools
+import random
 from collections import defaultdict
 from contextlib import nullcontext, suppress
 from functools import cache
@@ -121,6 +122,57 @@ def test_a_keeper_may_fail_anywhere_too(name, place, fault, crash_matrix):
         if calls < number:
             break
     assert wrong == {}
+
+
+def tell_through(name: str, choose: random.Random, attempts: int = 12) -> list[str]:
+    """Tell a case through one fault after another, kept or not in between; return what is wrong."""
+    case = CASES[name]()
+    invariants, steps = Invariants(case), MemorySteps(TOKEN)
+    for _ in range(attempts):
+        number, fault = choose.randint(1, 50), choose.choice([*ANYWHERE.values(), *AT_WRITES.values()])
+        try:
+            through = Boundary(case.cloud, number, at_writes_or(fault), invariants.look)
+            steps.tell(case.story, memory_world(case.cloud, through), case.request)
+        except (Killed, NospofError):
+            if choose.random() < 0.5:
+                with suppress(Killed, CloudError):
+                    keep(case.cloud, invariants.look, dies_at=choose.randint(1, 60))
+    keep(case.cloud, invariants.look)
+    steps.tell(case.story, memory_world(case.cloud), case.request)
+    return invariants.ended()
+
+
+def at_writes_or(fault: Fault) -> Fault:
+    """Return a fault that throttles where it would strike a read and is one of writes."""
+
+    def strike(cloud, name, act):
+        is_apt = OPERATIONS[name].is_write or fault in ANYWHERE.values()
+        return (fault if is_apt else ANYWHERE["throttled"])(cloud, name, act)
+
+    return strike
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_fault_after_another_converges_too(name, crash_matrix):
+    wrong = {}
+    for seed in range(30):
+        crash_matrix.count += 1
+        found = tell_through(name, random.Random(seed))  # noqa: S311 - the same faults every time
+        if found:
+            wrong[seed] = found
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("seconds", [1.0, 3.0, 5.0])
+@pytest.mark.parametrize("name", CASES)
+def test_a_cloud_that_is_always_behind_stops_nobody(name, seconds, crash_matrix):
+    case = CASES[name]()
+    invariants = Invariants(case)
+    case.cloud.stale_seconds, case.cloud.late_ids = seconds, 2
+    through = Boundary(case.cloud, NEVER, ANYWHERE["killed before"], invariants.look)
+    MemorySteps(TOKEN).tell(case.story, memory_world(case.cloud, through), case.request)
+    crash_matrix.count += 1
+    assert invariants.ended() == []
 
 
 def test_every_registered_procedure_is_in_the_matrix():

@@ -8,7 +8,7 @@ tag later and sees that its run is no longer alive turns the instance on: no jou
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,8 +17,7 @@ from nospof.model.cloud import TAG_GUARANTEE, Instance
 from nospof.planning.clone import image_name_of
 from nospof.ports.world import World
 from nospof.procedures.power import bring_back, stop
-from nospof.procedures.snapshots import wait_for_snapshots
-from nospof.procedures.waiting import TimedOut, wait_for
+from nospof.procedures.snapshots import moment_where_unseen, wait_for_listing, wait_for_snapshots
 
 DEADLINE_SECONDS = 900.0
 """After this, a keeper on another machine, which cannot see whether the run lives, acts as well."""
@@ -26,8 +25,6 @@ DEADLINE_SECONDS = 900.0
 SETTLED_POLLS = 15
 """As many looks in a row must say "running": answers are stale for some seconds after a change of state."""
 
-LISTED_SECONDS = 5.0
-"""An image that was just asked for may not be listed yet; whether it was asked for, nobody can tell."""
 SNAPSHOTS_SECONDS = 20.0
 """They appear some two seconds after the image call."""
 
@@ -158,20 +155,9 @@ def let_snapshots_begin(world: World, instance: Instance, run_id: str) -> None:
     A resumed run adopts that image. It is worth a moment and no more: turning the instance on matters most.
     """
     name = image_name_of(run_id)
-    try:
-        wait_for(
-            world,
-            f"{name} to be listed",
-            lambda: world.cloud.image_named(name),
-            lambda image: image is not None,
-            within_seconds=LISTED_SECONDS,
-        )
-        wait_for_snapshots(world, instance, name, SNAPSHOTS_SECONDS)
-    except TimedOut:
-        return
-    except NospofError:
-        # Nobody may look: what was perhaps asked for gets its moment all the same.
-        world.clock.sleep(LISTED_SECONDS)
+    with suppress(NospofError), moment_where_unseen(world):
+        if wait_for_listing(world, name):
+            wait_for_snapshots(world, instance, name, SNAPSHOTS_SECONDS)
 
 
 def is_impaired(world: World, instance: Instance) -> bool:

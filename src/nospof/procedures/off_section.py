@@ -18,13 +18,11 @@ from nospof.ports.world import World
 from nospof.procedures.guarantee import lift_protection, promise
 from nospof.procedures.looking import worked_on_beside
 from nospof.procedures.power import STOP_SECONDS, bring_back, state_of, stop
-from nospof.procedures.snapshots import wait_for_snapshots
+from nospof.procedures.snapshots import moment_where_unseen, wait_for_listing, wait_for_snapshots
 from nospof.procedures.waiting import wait_for
 
 LOST_ANSWER_SECONDS = 60.0
 GROUP_SECONDS = 60.0
-UNSEEN_SECONDS = 10.0
-"""Snapshots begin some two seconds after the image call."""
 LAUNCH_TIME_SECONDS = 1.0
 """EC2 tells the time of a start without its fraction."""
 
@@ -66,7 +64,10 @@ def image_while_off(
     began = stopped = imaged = 0.0
     try:
         # Inside as well: an earlier attempt may have left the source off, whatever its image became.
-        adopted = adopt_image(world, source_id, image_name)
+        with moment_where_unseen(world):
+            if world.cloud.instance(source_id).state != "running":
+                wait_for_listing(world, image_name)
+            adopted = adopt_image(world, source_id, image_name)
         if not adopted:
             refuse_what_changed(world, source_id, request)
             promise(world, source_id, run_id)
@@ -130,7 +131,7 @@ def adopt_image(world: World, source_id: str, image_name: str, *, is_live: bool 
 def refuse_what_was_running(image: Image, snapshots: tuple[Snapshot, ...], source: Instance) -> None:
     """Raise where a snapshot began only after the source was on again, unseen by an earlier attempt."""
     began = max((snapshot.started_at for snapshot in snapshots), default=0.0)
-    if source.state != "stopped" and began > source.launched_at + LAUNCH_TIME_SECONDS:
+    if source.state != "stopped" and began >= source.launched_at + LAUNCH_TIME_SECONDS:
         raise ProcedureFailed(
             f"{image.id} was taken while {source.id} was starting, and an image of a running disk is not one "
             f"to trust. Remove it (aws ec2 deregister-image --image-id {image.id}) and resume"
@@ -151,12 +152,8 @@ def take_image(world: World, source_id: str, image_name: str, tags: Tags, placem
     if placement_group:
         world.cloud.move_into_group(source_id, placement_group)
     image = ask_for_image(world, source_id, image_name, tags)
-    try:
+    with moment_where_unseen(world):
         wait_for_snapshots(world, source, image_name)
-    except CloudError:
-        # Nobody can look, and the source will be started: what is asked for gets its moment all the same.
-        world.clock.sleep(UNSEEN_SECONDS)
-        raise
     state = world.cloud.instance(source_id).state
     if state != "stopped":
         raise ProcedureFailed(

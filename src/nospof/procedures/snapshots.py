@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
-from nospof.model.cloud import Instance, Snapshot
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nospof.errors import CloudError
+from nospof.model.cloud import Image, Instance, Snapshot
 from nospof.ports.world import World
-from nospof.procedures.waiting import wait_for
+from nospof.procedures.waiting import TimedOut, wait_for
 
 SNAPSHOTS_SECONDS = 300.0
+LISTED_SECONDS = 5.0
+"""An image that was just asked for may not be listed yet; whether it was asked for, nobody can tell."""
+UNSEEN_SECONDS = 10.0
+"""Snapshots begin some two seconds after the image call."""
+
+
+def wait_for_listing(world: World, image_name: str) -> Image | None:
+    """Return the image a run that died may just have asked for, or None where it is not listed by then."""
+    try:
+        return wait_for(
+            world,
+            f"{image_name} to be listed",
+            lambda: world.cloud.image_named(image_name),
+            lambda image: image is not None,
+            within_seconds=LISTED_SECONDS,
+        )
+    except TimedOut:
+        return None
+
+
+@contextmanager
+def moment_where_unseen(world: World) -> Iterator[None]:
+    """Give what was perhaps asked for its moment where nobody may look: the source is started after it."""
+    try:
+        yield
+    except CloudError:
+        world.clock.sleep(UNSEEN_SECONDS)
+        raise
 
 
 def wait_for_snapshots(
