@@ -44,9 +44,12 @@ def world(site: Site) -> dict[str, Any]:
     }
 
 
-def only(site: Site, procedure: str) -> dict[str, str]:
+def only(site: Site, procedure: str, without: str = "") -> dict[str, str]:
     """Return the variables of somebody who may do just what a procedure's policy grants."""
-    key = new_key(site.cloud, *policy(procedure)["Statement"])
+    statements = policy(procedure)["Statement"]
+    for statement in statements:
+        statement["Action"] = [action for action in statement["Action"] if action != without]
+    key = new_key(site.cloud, *statements)
     return {name.upper(): value for name, value in key.items()}
 
 
@@ -89,6 +92,10 @@ def test_a_pair_is_undone_to_the_world_before_it_and_the_source_answers_througho
     unsaid = site.nospof("runs", "undo", run_id, "--yes")
     assert unsaid.returncode == 3, unsaid.stderr
     assert url.split("//")[1].split(":")[0] in unsaid.stderr
+    lacks = only(site, "undo", without="elasticloadbalancing:DeleteLoadBalancer")
+    denied = site.nospof("runs", "undo", run_id, "--yes", "--clients-are-back", **lacks)
+    assert denied.returncode == 3, denied.stderr
+    assert "elasticloadbalancing:DeleteLoadBalancer" in denied.stderr
     assert world(site) == between
 
     with clients_of(address_of(site, source)) as answers:

@@ -129,6 +129,7 @@ LIFT = Grant(
     ec2("instance"),
 )
 KEEPS = ("ec2:DescribeImages", "ec2:DescribeInstanceStatus", "ec2:DescribeInstances", "ec2:DescribeSnapshots")
+KEEP = (POWER, LIFT, replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"))
 
 # Clone -----------------------------------------------------------------------------------------------
 
@@ -358,6 +359,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     "undo": (
         look(*LEFT_LOOKS, "autoscaling:DescribeAutoScalingInstances"),
         LEADING_NAMES,
+        FORESEE,
         POWER,
         PROMISE,
         FORESEE,
@@ -365,9 +367,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     ),
     "repair": (
         look(*LEFT_LOOKS),
-        POWER,
-        LIFT,
-        replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"),
+        *KEEP,
         Grant(
             "PutBack",
             "put a member back into its target groups, whoever made them (--yes)",
@@ -375,12 +375,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
             ("arn:*:elasticloadbalancing:*:*:targetgroup/*/*",),
         ),
     ),
-    "keep": (
-        look(*KEEPS, "ec2:DescribeInstanceAttribute"),
-        POWER,
-        LIFT,
-        replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"),
-    ),
+    "keep": (look(*KEEPS, "ec2:DescribeInstanceAttribute"), *KEEP),
 }
 """By procedure, as the command line names them; `keep` is what `runs keep` and every run begin with."""
 

@@ -24,15 +24,8 @@ from nospof.model.cloud import (
 from nospof.model.requests import UndoRequest
 from nospof.model.results import UndoResult
 from nospof.planning.pair import resource_name
-from nospof.planning.undo import (
-    Member,
-    Opening,
-    UndoFacts,
-    UndoPlan,
-    marks_before,
-    plan_undo,
-    refuse_without_consent,
-)
+from nospof.planning.undo import UndoPlan, marks_before, plan_undo, refuse_without_consent
+from nospof.planning.undo_rules import Member, Opening, UndoFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of

@@ -1,0 +1,142 @@
+"""What an undo is decided on, and the reasons why it must not be done.
+
+Pure: each rule takes facts and raises `PreconditionFailed` with what to do next.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nospof.errors import PreconditionFailed
+from nospof.model.answers import Answer
+from nospof.model.cloud import (
+    TAG_RUN,
+    Image,
+    IngressRule,
+    Instance,
+    InstanceStatus,
+    Listener,
+    LoadBalancer,
+    PlacementGroup,
+    Seat,
+    SecurityGroup,
+    Snapshot,
+    TargetGroup,
+)
+from nospof.model.requests import UndoRequest
+
+
+@dataclass(frozen=True)
+class Member(Seat):
+    """Who has a seat."""
+
+    instance_id: str
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A rule of an instance's security group that lets the balancer in."""
+
+    group_id: str
+    rule: IngressRule
+
+
+@dataclass(frozen=True)
+class UndoFacts:
+    """Everything the decision rests on, read before it.
+
+    `twins`, `images`, `snapshots`, `groups`, `balancers`, `guards` and `placement_groups` carry the run's
+    tag. `others` is what the run used or should have made and that does not carry it, a sentence each.
+    `names` lead to a balancer, as far as Route 53 could be read; `names_unread` says why it could not.
+    `relied_on` says who else relies on a twin, `image_users` who else was launched from an image,
+    `strangers` which target groups of others are behind the balancer.
+    """
+
+    source: Instance
+    checks: tuple[InstanceStatus, ...]
+    answer: Answer
+    twins: tuple[Instance, ...]
+    images: tuple[Image, ...]
+    snapshots: tuple[Snapshot, ...]
+    groups: tuple[TargetGroup, ...]
+    balancers: tuple[LoadBalancer, ...]
+    guards: tuple[SecurityGroup, ...]
+    placement_groups: tuple[PlacementGroup, ...]
+    members: tuple[Member, ...]
+    listeners: tuple[Listener, ...]
+    openings: tuple[Opening, ...]
+    marked: tuple[str, ...]
+    others: tuple[str, ...]
+    relied_on: tuple[str, ...]
+    image_users: tuple[str, ...]
+    strangers: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    names_unread: str = ""
+
+
+def refuse_where_nothing_is_left(facts: UndoFacts, request: UndoRequest) -> None:
+    """Refuse to do nothing."""
+    made = (facts.twins, facts.images, facts.snapshots, facts.groups, facts.balancers, facts.guards)
+    empty = [one for one in facts.placement_groups if one.name != facts.source.placement_group]
+    if not any(made) and not empty and not facts.marked:
+        there = f" What there is: {'; '.join(left_alone(facts))}." if left_alone(facts) else ""
+        raise PreconditionFailed(
+            f"nothing that can be taken away carries the tag {TAG_RUN}={request.run_id}, so there is nothing "
+            f"to undo.{there} Nothing was changed."
+        )
+
+
+def refuse_a_source_that_does_not_serve(facts: UndoFacts, request: UndoRequest) -> None:
+    """Refuse to take the twin away from a service whose source would not serve alone."""
+    source, answer = facts.source, facts.answer
+    if source.state != "running":
+        raise PreconditionFailed(
+            f"{source.id} is {source.state}, and it would be all that is left. Start it first: aws ec2 "
+            f"start-instances --instance-ids {source.id}. Nothing was changed."
+        )
+    if any("impaired" in (check.instance_check, check.system_check) for check in facts.checks):
+        raise PreconditionFailed(
+            f"{source.id} runs and its status checks fail, and it would be all that is left. Mend it first. "
+            "Nothing was changed."
+        )
+    if not answer.is_good and (answer.status or request.answered):
+        raise PreconditionFailed(
+            f"{answer.url} says {answer.says}, and {source.id} would be all that is left. Mend it first. "
+            "Nothing was changed."
+        )
+
+
+def refuse_what_others_rely_on(facts: UndoFacts, request: UndoRequest) -> None:
+    """Refuse to take away what somebody else has begun to use."""
+    known = {facts.source.id, request.twin_id, *(twin.id for twin in facts.twins)}
+    joined = [f"{one.instance_id} serves in {one.group_name}" for one in facts.members]
+    joined = [says for says, one in zip(joined, facts.members, strict=True) if one.instance_id not in known]
+    reasons = (*facts.strangers, *joined, *facts.relied_on)
+    if reasons:
+        raise PreconditionFailed(
+            f"others rely on what {request.run_id} made: {'; '.join(reasons)}. Undo or move that first. "
+            "Nothing was changed."
+        )
+
+
+def left_alone(facts: UndoFacts) -> tuple[str, ...]:
+    """Return what stays although the run made or used it, and why."""
+    left = list(facts.others)
+    if facts.image_users:
+        left += [
+            f"the image {image.id} and its snapshots: {', '.join(facts.image_users)} were launched from it"
+            for image in facts.images
+        ]
+    left += [
+        f"the placement group {group.name}: {facts.source.id} is in it, and an instance is moved out only "
+        f"while it is off (aws ec2 modify-instance-placement --instance-id {facts.source.id} --group-name '')"
+        for group in facts.placement_groups
+        if group.name == facts.source.placement_group
+    ]
+    left += [
+        f"the volume {volume.volume_id} of {twin.id}: it is not deleted with its instance"
+        for twin in facts.twins
+        for volume in twin.attachments
+        if not volume.delete_on_termination
+    ]
+    return tuple(left)
