@@ -362,7 +362,6 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         FORESEE,
         POWER,
         PROMISE,
-        FORESEE,
         *TAKE_APART,
     ),
     "repair": (
