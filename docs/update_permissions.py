@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nospof.cli.render.documents import written
-from nospof.model.permissions import GRANTS, Grant, audit_tells, policy
+from nospof.model.grants import Grant
+from nospof.model.permissions import GRANTS, audit_tells, policy
 
 PAGE = Path(__file__).with_name("permissions.md")
 HEAD = """\

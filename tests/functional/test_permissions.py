@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from nospof.model.permissions import policy
+from nospof.model.permissions import actions_of, policy
 from support.ec2_words import instance
 from support.iam_keys import new_key
+from support.least_privilege import whole, without
 from support.site import Site
 
 pytestmark = pytest.mark.local_cloud
@@ -70,3 +72,45 @@ def test_a_plan_is_allowed_whole_with_the_policy(site, which):
     name, *options = PLANS[which]
     done = site.nospof(name, instance_id, *options, "--plan", **only(site, *policy(name)["Statement"]))
     assert done.returncode == 0, done.stderr
+
+
+def audited(site: Site, **who: str) -> dict[str, Any]:
+    """Return an audit's report, but for the moment it was made."""
+    done = site.nospof("audit", "--format", "json", **who)
+    assert done.returncode in (0, 10, 13), done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return {key: value for key, value in report.items() if key not in ("read_at", "ended_at")}
+
+
+def test_an_audit_with_its_policy_sees_what_the_all_powerful_sees(site):
+    site.launch("audited")
+    assert audited(site, **only(site, *policy("audit")["Statement"])) == audited(site)
+
+
+def test_an_audit_that_may_nothing_is_incomplete_and_asks_for_nothing_but_its_policy(site):
+    nothing = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+    report = audited(site, **only(site, nothing))
+    assert report["complete"] is False
+    asked = set(re.findall(r"\b[a-z0-9-]+:[A-Z]\w+", json.dumps(report["unread"])))
+    assert "ec2:DescribeInstances" in asked
+    assert asked <= set(actions_of("audit"))
+
+
+@pytest.mark.parametrize(
+    ("command", "procedure", "action"),
+    [
+        (("clone", "--yes", *CLONE), "clone", "ec2:RunInstances"),
+        (("pair", "--yes", *PAIR), "pair", "elasticloadbalancing:CreateListener"),
+        (("pair", "--yes", *PAIR), "pair", "ec2:DescribeSubnets"),
+    ],
+)
+def test_c29_the_command_line_refuses_before_any_write_and_names_what_is_missing(
+    site, command, procedure, action
+):
+    source = site.launch("refused")
+    before = whole(site.cloud)
+    name, *options = command
+    done = site.nospof(name, source, *options, **only(site, *without(procedure, action)["Statement"]))
+    assert done.returncode in (3, 5), done.stderr
+    assert action in done.stderr
+    assert whole(site.cloud) == before

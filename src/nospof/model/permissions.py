@@ -10,11 +10,11 @@ started is whichever one is named on the command line, so these are for every in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from nospof.model.cloud import TAG_RUN
+from nospof.model.grants import EC2, Grant, ec2, look
 from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
 
@@ -22,53 +22,12 @@ LONGEST_POLICY = 6144
 """Characters of a managed policy, white space not counted (IAM, "IAM and AWS STS quotas")."""
 
 VERSION = "2012-10-17"
-EC2 = "arn:*:ec2:*:*:"
 GROUPS = "arn:*:elasticloadbalancing:*:*:targetgroup/nospof-*/*"
 BALANCERS = "arn:*:elasticloadbalancing:*:*:loadbalancer/app/nospof-*/*"
 OF_A_RUN = {"StringLike": {f"aws:RequestTag/{TAG_RUN}": "*"}}
 MADE_BY_A_RUN = {"StringLike": {f"aws:ResourceTag/{TAG_RUN}": "*"}}
 OWN_KEYS = {"ForAllValues:StringLike": {"aws:TagKeys": "nospof:*"}, "Null": {"aws:TagKeys": "false"}}
 """With no keys at all, "all of them" would hold, and DeleteTags would take every tag off."""
-
-
-@dataclass(frozen=True)
-class Grant:
-    """Permissions that are needed for one thing.
-
-    Args:
-        sid: the statement's name.
-        why: what they are needed for.
-        actions: as IAM spells them.
-        resources: what they are for.
-        condition: as a policy has it.
-    """
-
-    sid: str
-    why: str
-    actions: tuple[str, ...]
-    resources: tuple[str, ...] = ("*",)
-    condition: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    @property
-    def statement(self) -> dict[str, Any]:
-        """The grant as a statement of a policy."""
-        made: dict[str, Any] = {
-            "Sid": self.sid,
-            "Effect": "Allow",
-            "Action": sorted(self.actions),
-            "Resource": sorted(self.resources),
-        }
-        return {**made, "Condition": dict(self.condition)} if self.condition else made
-
-
-def look(*actions: str) -> Grant:
-    """Return the grant of reads; AWS narrows none of them to a resource."""
-    return Grant("Look", "look at what is there", tuple(sorted(set(actions))))
-
-
-def ec2(*kinds: str) -> tuple[str, ...]:
-    """Return all resources of some kinds of EC2; images and snapshots belong to no account."""
-    return tuple(f"{EC2}{kind}/*" for kind in kinds)
 
 
 # What several procedures do ------------------------------------------------------------------------
@@ -158,7 +117,15 @@ COPY = (
         "LaunchFrom",
         "launch the twin with what the source has",
         ("ec2:RunInstances",),
-        ec2("image", "key-pair", "network-interface", "placement-group", "security-group", "subnet"),
+        ec2(
+            "image",
+            "key-pair",
+            "network-interface",
+            "placement-group",
+            "security-group",
+            "snapshot",
+            "subnet",
+        ),
     ),
     Grant(
         "LaunchOwn",
