@@ -114,7 +114,7 @@ def refuse_what_others_rely_on(facts: UndoFacts, request: UndoRequest) -> None:
     reasons = (*facts.strangers, *joined, *facts.relied_on)
     if reasons:
         raise PreconditionFailed(
-            f"others rely on what {request.run_id} made: {'; '.join(reasons)}. Undo or move that first. "
+            f"what {request.run_id} made is needed or protected: {'; '.join(reasons)}. Mend that first. "
             "Nothing was changed."
         )
 
