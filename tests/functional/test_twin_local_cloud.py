@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nospof.model.permissions import policy
 from support import ec2_words
+from support.iam_keys import new_key
 from support.site import SITE, Site
 from support.waiting import eventually
 
@@ -23,6 +26,19 @@ SETTINGS = {
 
 def disk(site: Site, instance_id: str) -> Path:
     return site.cloud.endpoint.dir / "machines" / instance_id / "disk"
+
+
+def twin_of(site: Site, source: str) -> dict[str, Any]:
+    tagged = [{"Name": "tag:nospof:twin-of", "Values": [source]}]
+    found = site.cloud.client("ec2").describe_instances(Filters=tagged)["Reservations"]
+    ((twin,),) = [each["Instances"] for each in found]
+    return twin  # type: ignore[no-any-return]
+
+
+def volumes_of(site: Site, instance_id: str) -> dict[str, str]:
+    """Return an instance's volumes by device."""
+    shown = ec2_words.instance(site.cloud.client("ec2"), instance_id)
+    return {one["DeviceName"]: one["Ebs"]["VolumeId"] for one in shown["BlockDeviceMappings"]}
 
 
 def launched(site: Site, name: str) -> str:
@@ -60,9 +76,7 @@ def test_c48_c49_c50_c51_a_twin_is_what_its_source_is_with_an_identity_of_its_ow
         site.cloud.admin("DELETE", "inject")
     steps = [step["name"] for step in site.answer("runs", "show", run)["steps"]]
     assert len([name for name in steps if name.startswith("launch the twin")]) == 2
-    ec2 = site.cloud.client("ec2")
-    tagged = [{"Name": "tag:nospof:twin-of", "Values": [source]}]
-    ((twin,),) = [each["Instances"] for each in ec2.describe_instances(Filters=tagged)["Reservations"]]
+    ec2, twin = site.cloud.client("ec2"), twin_of(site, source)
     own, mine = disk(site, twin["InstanceId"]), ec2_words.instance(ec2, source)
 
     eventually(lambda: (own / "var/lib/nospof-twin").exists(), "its first boot has ended")
@@ -86,8 +100,29 @@ def test_c48_c49_c50_c51_a_twin_is_what_its_source_is_with_an_identity_of_its_ow
 def test_c51_the_sources_user_data_runs_on_the_twin_where_that_is_asked_for(site: Site) -> None:
     source = launched(site, "copied")
     site.answer("clone", source, *SITE, "--yes", "--copy-user-data")
-    tagged = [{"Name": "tag:nospof:twin-of", "Values": [source]}]
-    found = site.cloud.client("ec2").describe_instances(Filters=tagged)["Reservations"]
-    ((twin,),) = [each["Instances"] for each in found]
+    twin = twin_of(site, source)
     ran = disk(site, twin["InstanceId"]) / "ran-user-data"
     eventually(lambda: ran.read_text().splitlines() == ["ran", "ran"], "it has run again")
+
+
+def test_what_no_launch_gives_the_twin_is_given_it_with_the_printed_policy(site: Site) -> None:
+    ec2 = site.cloud.client("ec2")
+    disks = [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1, "VolumeType": "gp3"}}]
+    launch = ec2_words.launch(
+        site.cloud, BlockDeviceMappings=disks, TagSpecifications=ec2_words.tagged("instance", "router")
+    )
+    source = ec2_words.running(ec2, launch)
+    ec2.modify_instance_attribute(InstanceId=source, SourceDestCheck={"Value": False})
+    volume = volumes_of(site, source)["/dev/sdf"]
+    ec2.create_tags(Resources=[volume], Tags=[{"Key": "backup", "Value": "hourly"}])
+
+    who = new_key(site.cloud, *policy("clone")["Statement"])
+    done = site.nospof(
+        "clone", source, *SITE, "--yes", **{name.upper(): value for name, value in who.items()}
+    )
+    assert done.returncode == 0, done.stderr
+    twin = twin_of(site, source)
+    assert twin["SourceDestCheck"] is False
+    (told,) = ec2.describe_volumes(VolumeIds=[volumes_of(site, twin["InstanceId"])["/dev/sdf"]])["Volumes"]
+    tags = {tag["Key"]: tag["Value"] for tag in told["Tags"]}
+    assert (tags["backup"], tags["nospof:twin-of"]) == ("hourly", source)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
+from nospof.adapters.memory.machines import Disk
 from nospof.model.cloud import TAG_GUARANTEE, TAG_RUN, Tags
 from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
 from nospof.planning.clone import image_name_of
@@ -64,10 +65,21 @@ def protected_case() -> Case:
 
 
 def off_case() -> Case:
-    case = clone_case()
-    case.cloud.stop_instance(case.request.instance_id)
-    case.cloud.clock.sleep(case.cloud.timings.stopping)
-    return replace(case, state="stopped")
+    # Two disks with tags of their own and traffic that is passed on: what no launch gives the twin.
+    cloud = one_instance(disks=(Disk("/dev/sda1", 8), Disk("/dev/sdf", 100)))
+    source = cloud.the_instance
+    cloud.tag(source.attachments[1].volume_id, {"Name": "data"})
+    cloud.check_source_and_destination(source.id, on=False)
+    cloud.stop_instance(source.id)
+    cloud.clock.sleep(cloud.timings.stopping)
+    return Case("clone", cloud, CloneRequest(source.id), (1, 0), state="stopped")
+
+
+def full_zone_case() -> Case:
+    # Taken up again, it meets a zone that has room by now.
+    case = off_case()
+    case.cloud.fail("launch", "InsufficientInstanceCapacity")
+    return case
 
 
 def live_case() -> Case:
@@ -104,6 +116,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "clone": clone_case,
     "clone in the same zone": same_zone_case,
     "clone of one that is off": off_case,
+    "clone of one that is off, where a zone is full": full_zone_case,
     "clone of a protected one": protected_case,
     "clone of a protected one, live": live_case,
     "pair": pair_case,

@@ -132,6 +132,15 @@ def test_a_source_on_a_dedicated_host_has_a_twin_on_whichever_there_is_and_that_
     assert cloud.surroundings(twin).tenancy == "host"
 
 
+def test_that_further_disks_come_from_snapshots_nobody_could_ask_about_is_told() -> None:
+    def says(cloud: MemoryCloud) -> bool:
+        plan = clone_plan(memory_world(cloud), CloneRequest(cloud.the_instance.id))
+        return any("not checked: ec2:RunInstances on the snapshots" in one for one in plan.warnings)
+
+    assert says(with_traits())
+    assert not says(with_traits(replace(TRAITS, disks=DISKS[:1])))
+
+
 def test_a_dedicated_source_has_a_dedicated_twin() -> None:
     cloud = with_traits(tenancy="dedicated")
     assert cloud.surroundings(tell(cloud).twin).tenancy == "dedicated"

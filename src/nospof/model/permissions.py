@@ -134,7 +134,8 @@ COPY = (
         ec2("instance", "volume"),
         OF_A_RUN,
     ),
-    Grant("TagDisksOfOwn", "tag the twin's single disks", ("ec2:CreateTags",), ec2("volume"), MADE_BY_A_RUN),
+    # Not by the tag of a run: this is rehearsed before there is a disk that could carry it.
+    Grant("TagDisks", "tag single disks of the twin", ("ec2:CreateTags",), ec2("volume")),
     Grant(
         "PassTheRole",
         "give the twin the instance profile of the source, if it has one; name its role here to narrow it",

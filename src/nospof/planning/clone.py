@@ -253,6 +253,10 @@ def warnings_of(facts: CloneFacts, zone: str) -> tuple[str, ...]:
             f"the twin shares the zone {zone} with the source: other hardware, but one zone's "
             "failure takes both"
         )
+    if len(facts.around.traits.disks) > 1:
+        warnings.append(
+            "not checked: ec2:RunInstances on the snapshots of further disks, which do not exist yet"
+        )
     if facts.twins:
         known = ", ".join(twin.id for twin in facts.twins)
         warnings.append(f"{source.id} already has a twin ({known}); this makes another one")

@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from nospof.adapters.aws.connection import exactly
+from nospof.adapters.aws.errors import not_listed
 from nospof.adapters.aws.machines import Machines, as_instance
 from nospof.errors import CloudError
 from nospof.model.cloud import Instance, LaunchRequest
@@ -56,24 +57,28 @@ class Launching(Machines):
         return base64.b64decode(answer.get("UserData", {}).get("Value", ""))
 
     def _from_snapshots(self, image_id: str, mappings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Name the image's own snapshot for each disk: a mapping without one could be an empty disk.
+        """Name the image's own snapshot for each further disk: a mapping without one may be an empty disk.
 
-        A disk that the image does not hold is left out for the same reason.
+        The root is the image's whatever is asked. A disk that the image does not hold is left out, for it
+        would be empty too.
         """
 
-        def ask() -> dict[str, str]:
+        def ask() -> tuple[str, dict[str, str]]:
             with self.reading("ec2:DescribeImages", image_id):
                 images = self.ec2.describe_images(ImageIds=[image_id])["Images"]
-            return {
+            if not images:
+                raise not_listed("ec2:DescribeImages", image_id, "InvalidAMIID.NotFound")
+            return images[0].get("RootDeviceName", ""), {
                 one["DeviceName"]: one["Ebs"]["SnapshotId"]
-                for image in images
-                for one in image.get("BlockDeviceMappings", [])
+                for one in images[0].get("BlockDeviceMappings", [])
                 if "SnapshotId" in one.get("Ebs", {})
             }
 
-        snapshots = self.patiently((image_id,), ask)
+        root, snapshots = self.patiently((image_id,), ask)
         return [
-            {**one, "Ebs": {**one["Ebs"], "SnapshotId": snapshots[one["DeviceName"]]}}
+            one
+            if one["DeviceName"] == root
+            else {**one, "Ebs": {**one["Ebs"], "SnapshotId": snapshots[one["DeviceName"]]}}
             for one in mappings
             if one["DeviceName"] in snapshots
         ]
