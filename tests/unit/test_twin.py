@@ -11,6 +11,7 @@ import pytest
 from nospof.adapters.memory import MemoryCloud
 from nospof.adapters.memory.account import OPERATIONS
 from nospof.adapters.memory.machines import Disk
+from nospof.cli.text import clone_text
 from nospof.errors import CloudError, PreconditionFailed, ProcedureFailed
 from nospof.model.cloud import TAG_GUARANTEE, TAG_RUN, TAG_TWIN_OF
 from nospof.model.requests import CloneRequest
@@ -308,6 +309,22 @@ def test_c51_user_data_that_is_not_there_cannot_be_copied() -> None:
     with pytest.raises(PreconditionFailed, match="--copy-user-data wants it"):
         tell(cloud, copy_user_data=True)
     assert cloud.writes == []
+
+
+def test_a_twin_that_runs_windows_is_given_no_script_of_another_system_and_that_is_told() -> None:
+    cloud = with_traits(Traits(is_windows=True))
+    plan = clone_plan(memory_world(cloud), CloneRequest(cloud.the_instance.id))
+    assert any("Sysprep" in one for one in plan.warnings)
+    assert plan.details["first boot"] == "nothing of nospof's"
+    assert cloud._machines[tell(cloud).twin.id].user_data == ""
+
+
+def test_a_twin_of_another_type_is_called_that() -> None:
+    cloud = one_instance()
+    assert ", a " not in clone_text(tell(cloud)).splitlines()[0]
+    cloud.fail("launch", NO_ROOM, times=2)
+    result = tell(cloud, MemorySteps("run-2"), or_types="t3.medium")
+    assert f"{result.twin.id}, a t3.medium, in eu-central-1b is the twin" in clone_text(result)
 
 
 def test_c49_a_twin_without_a_metadata_service_keeps_its_sources_identity_and_that_is_told() -> None:

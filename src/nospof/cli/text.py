@@ -64,8 +64,10 @@ def describe_result(outcome: Outcome) -> str:
 
 def clone_text(result: CloneResult) -> str:
     """Return what a clone made, how long the source was off, and what comes next."""
+    kind = "" if result.twin.type == result.source.type else f", a {result.twin.type},"
     lines = [
-        f"{result.twin.id} in {result.twin.zone} is the twin of {result.source.id} in {result.source.zone}"
+        f"{result.twin.id}{kind} in {result.twin.zone} is the twin of {result.source.id} in "
+        f"{result.source.zone}"
     ]
     if result.time_off:
         lines.append(time_off_text(result.time_off))

@@ -36,6 +36,7 @@ class Traits:
         has_name_record: whether its resource name has an A record.
         has_ipv6_name_record: whether its resource name has an AAAA record.
         can_hibernate: told only; a copy cannot.
+        is_windows: told only; the image settles it.
         disks: its volumes, by device.
     """
 
@@ -53,4 +54,5 @@ class Traits:
     is_termination_protected: bool = False
     checks_source_and_destination: bool = True
     can_hibernate: bool = False
+    is_windows: bool = False
     disks: tuple[DiskTraits, ...] = ()

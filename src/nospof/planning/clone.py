@@ -112,7 +112,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
                 "twin zone": first.zone,
                 "twin type": first.twin.type,
                 **({"where there is no room": told_places(places[1:])} if places[1:] else {}),
-                "first boot": first_boot(source, request),
+                "first boot": first_boot(facts, request),
                 "image name": image_name,
             },
         ),
@@ -263,10 +263,12 @@ def warnings_of(facts: CloneFacts, zone: str) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def first_boot(source: Instance, request: CloneRequest) -> str:
+def first_boot(facts: CloneFacts, request: CloneRequest) -> str:
     """Return what the twin runs first, in words."""
     if request.copy_user_data:
-        return f"the user data of {source.id}"
+        return f"the user data of {facts.source.id}"
+    if facts.around.traits.is_windows:
+        return "nothing of nospof's"
     return "a script of nospof's: its own machine id, SSH host keys and host name"
 
 

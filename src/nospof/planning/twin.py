@@ -149,7 +149,9 @@ def twin_of(facts: CloneFacts, request: CloneRequest, token: str) -> LaunchReque
         tenancy=around.tenancy if around.tenancy != "default" else "",
         tags=own_tags(source.tags, source, token),
         volume_tags=common_tags(around.traits.disks, source, token),
-        user_data="" if request.copy_user_data else identity_script(source, token),
+        user_data=""
+        if request.copy_user_data or around.traits.is_windows
+        else identity_script(source, token),
         user_data_of=source.id if request.copy_user_data else "",
         traits=around.traits,
     )

@@ -67,7 +67,14 @@ def user_data(facts: SourceFacts) -> Concern | None:
 
 def identity(facts: SourceFacts) -> Concern | None:
     """The script that gives the twin an identity of its own is read from the metadata service (C49)."""
-    if facts.copies_user_data or facts.around.traits.http_endpoint != "disabled":
+    traits = facts.around.traits
+    if traits.is_windows:
+        return Concern(
+            "warning",
+            f"{facts.source.id} runs Windows: the twin keeps its name and SID. Run EC2Launch's Sysprep on the "
+            "twin before the two meet in a domain",
+        )
+    if facts.copies_user_data or traits.http_endpoint != "disabled":
         return None
     return Concern(
         "warning",

@@ -26,6 +26,7 @@ def traits_of(told: dict[str, Any]) -> Traits:
         is_ebs_optimized=told.get("EbsOptimized", False),
         checks_source_and_destination=told.get("SourceDestCheck", True),
         can_hibernate=told.get("HibernationOptions", {}).get("Configured", False),
+        is_windows=told.get("Platform", "").lower() == "windows",
     )
 
 
