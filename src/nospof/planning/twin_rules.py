@@ -71,8 +71,8 @@ def identity(facts: SourceFacts) -> Concern | None:
     if traits.is_windows:
         return Concern(
             "warning",
-            f"{facts.source.id} runs Windows: the twin keeps its name and SID. Run EC2Launch's Sysprep on the "
-            "twin before the two meet in a domain",
+            f"{facts.source.id} runs Windows: the twin keeps its name and SID. Run EC2Launch's Sysprep on "
+            "it before the two meet in a domain",
         )
     if facts.copies_user_data or traits.http_endpoint != "disabled":
         return None
