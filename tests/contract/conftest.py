@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import time
 import urllib.request
 import uuid
@@ -25,6 +24,7 @@ from nospof.model.cloud import HealthCheck, Instance, LaunchRequest, TargetGroup
 from nospof.ports.cloud import Cloud
 from support.cloud_gaps import GAPS
 from support.local_cloud import running_cloud
+from support.moto_server import running_moto
 
 REGION = "eu-central-1"
 
@@ -232,26 +232,13 @@ def endpoints() -> Iterator[Callable[[str], tuple[AwsCloud, str, str]]]:
 
         def start(kind: str) -> tuple[AwsCloud, str, str]:
             if kind not in started:
-                address = _moto(stack) if kind == "moto" else _local(stack)
+                address = stack.enter_context(running_moto()) if kind == "moto" else _local(stack)
                 session = boto3.Session("test", "test", region_name=REGION)
                 cloud = AwsCloud(session, endpoint=address)
                 started[kind] = (cloud, address, _image(cloud, kind))
             return started[kind]
 
         yield start
-
-
-def _moto(stack: ExitStack) -> str:
-    patch = stack.enter_context(pytest.MonkeyPatch.context())
-    patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    stack.callback(server.stop)
-    host, port = server.get_host_and_port()
-    return f"http://{host}:{port}"
 
 
 def _local(stack: ExitStack) -> str:

@@ -47,7 +47,6 @@ MOTO = {
     "test_a_target_on_a_port_nobody_listens_on_is_unhealthy": NO_HEALTH,
     "test_a_deregistered_target_drains_then_is_gone_and_a_repeat_changes_nothing": "moto does not drain",
     "test_an_unknown_instance_is_not_registered": "moto registers what does not exist",
-    "test_a_read_is_rehearsed_like_a_write": "moto answers a DryRun of DescribeSnapshots as if it were none",
     "test_whoever_may_do_all_is_told_so_of_a_call_without_a_rehearsal_and_nothing_happens": (
         "moto has no simulation of policies"
     ),

@@ -158,6 +158,8 @@ class Machines(Connection):
             if error.code == "DryRunOperation" or _is_about_a_stand_in(error, call):
                 return
             raise
+        if call.operation.startswith("Describe"):
+            return  # Endpoints that are not AWS answer a look outright: whoever is answered may look.
         raise CloudError(
             f"{operation} did not answer as a rehearsal: the endpoint may have carried it out. Look at it.",
             operation=operation,
