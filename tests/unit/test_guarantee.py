@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nospof.adapters.memory import MemoryCloud
+from nospof.errors import PreconditionFailed
 from nospof.model.cloud import TAG_GUARANTEE
 from nospof.planning.clone import image_name_of
 from nospof.procedures.guarantee import (
@@ -98,6 +99,14 @@ def test_a_promise_names_the_run_and_a_deadline_and_a_repeat_moves_it():
     promise(world, source_id, RUN)
     moved = parse_guarantee(cloud.instance(source_id).tags[TAG_GUARANTEE])
     assert moved.deadline == first + 60 + DEADLINE_SECONDS
+
+
+def test_a_promise_is_not_written_over_that_of_another_run():
+    cloud = one_instance()
+    promise(memory_world(cloud), cloud.the_instance.id, "run-1")
+    with pytest.raises(PreconditionFailed, match="another run works on"):
+        promise(memory_world(cloud), cloud.the_instance.id, "run-2")
+    assert parse_guarantee(cloud.the_instance.tags[TAG_GUARANTEE]).run_id == "run-1"
 
 
 def test_releasing_takes_off_the_promise_and_nothing_else():

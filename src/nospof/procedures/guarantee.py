@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from nospof.errors import NospofError
 from nospof.model.cloud import TAG_GUARANTEE, Instance
-from nospof.planning.clone import image_name_of
+from nospof.planning.clone import image_name_of, refuse_what_another_run_holds
 from nospof.ports.world import World
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.snapshots import moment_where_unseen, wait_for_listing, wait_for_snapshots
@@ -72,8 +72,12 @@ def promise(world: World, instance_id: str, run_id: str, *, must_work: bool = Fa
 
     That it is to be protected again is kept from an earlier writing, and told by the instance itself
     before its protection is lifted.
+
+    Raises:
+        PreconditionFailed: it carries the guarantee of another run, which began meanwhile.
     """
     instance = world.cloud.instance(instance_id)
+    refuse_what_another_run_holds(instance, run_id)
     earlier = parse_guarantee(instance.tags.get(TAG_GUARANTEE, ""))
     protects = (earlier.run_id == run_id and earlier.protects) or world.cloud.is_stop_protected(instance_id)
     guarantee = Guarantee(run_id, world.clock.now() + DEADLINE_SECONDS, must_work, protects)

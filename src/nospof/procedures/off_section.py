@@ -13,6 +13,7 @@ from nospof.errors import CloudError, NospofError, ProcedureFailed, UnknownOutco
 from nospof.model.cloud import Image, Instance, Snapshot, Tags
 from nospof.model.requests import CloneRequest
 from nospof.model.results import OffSection, TimeOff
+from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.preflight import refuse_what_must_not_stop
 from nospof.ports.world import World
 from nospof.procedures.guarantee import lift_protection, promise
@@ -69,7 +70,7 @@ def image_while_off(
                 wait_for_listing(world, image_name)
             adopted = adopt_image(world, source_id, image_name)
         if not adopted:
-            refuse_what_changed(world, source_id, request)
+            refuse_what_changed(world, source_id, run_id, request)
             promise(world, source_id, run_id)
             lift_protection(world, source_id)
             began = clock.now()
@@ -178,7 +179,7 @@ def ask_for_image(world: World, source_id: str, image_name: str, tags: Tags) -> 
             world.clock.sleep(world.poll_seconds)
 
 
-def refuse_what_changed(world: World, source_id: str, request: CloneRequest | None) -> None:
+def refuse_what_changed(world: World, source_id: str, run_id: str, request: CloneRequest | None) -> None:
     """Look again, right before the stop, at what must not be stopped: a run may be resumed days later.
 
     It may also be resumed at once, while what it asked for before it died is still under way.
@@ -191,6 +192,7 @@ def refuse_what_changed(world: World, source_id: str, request: CloneRequest | No
         within_seconds=STOP_SECONDS,
         says=state_of,
     )
+    refuse_what_another_run_holds(source, run_id)
     refuse_what_must_not_stop(
         source,
         world.cloud.auto_scaling_group_of(source_id),
