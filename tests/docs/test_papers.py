@@ -180,8 +180,17 @@ NEVER_CALLED = {
     "ec2:DescribeAvailabilityZones": "zones",
     "ec2:RebootInstances": "reboot_instance",
 }
-ASKED_FOR_BY_AWS = {"elasticloadbalancing:AddTags", "iam:PassRole", "iam:SimulatePrincipalPolicy"}
-"""Permissions without a call of their own: for tags at a creation, and for a twin's instance profile."""
+ASKED_FOR_BY_AWS = {
+    "elasticloadbalancing:AddTags",
+    "iam:PassRole",
+    "iam:SimulatePrincipalPolicy",
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+}
+"""Permissions without a call of their own: for tags at a creation, a twin's instance profile, its keys."""
 ASKED_OF_OTHERS = {
     "kms:DescribeKey",
     "route53:ListHostedZones",

@@ -19,7 +19,7 @@ TOOL = runpy.run_path(str(DOCS / "update_permissions.py"))
 FENCED = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
 READS = ("Describe", "Get", "List", "GET", "Simulate")
 SERVICES = {"elasticloadbalancing": "elbv2", "servicequotas": "service-quotas"}
-PERMISSIONS_ONLY = {"iam:PassRole"}
+PERMISSIONS_ONLY = {"iam:PassRole", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
 """Actions that are no call of the API."""
 
 
@@ -75,6 +75,15 @@ def test_what_a_grant_only_looks_at_is_for_every_resource_and_no_write_is_withou
         and not action.partition(":")[2].startswith(READS)
     ]
     assert not unbounded
+
+
+@pytest.mark.parametrize("name", [name for name in GRANTS if name != "audit"])
+def test_c14_whoever_may_start_an_instance_may_start_one_with_encrypted_disks(name):
+    actions = actions_of(name)
+    assert ("kms:CreateGrant" in actions) is ("ec2:StartInstances" in actions)
+    for grant in GRANTS[name]:
+        if "kms:CreateGrant" in grant.actions:
+            assert grant.condition == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
 
 
 def test_the_audit_asks_for_nothing_that_changes_anything():

@@ -14,7 +14,15 @@ import pytest
 
 from nospof.adapters.clock import SystemClock
 from nospof.model.cloud import TAG_GUARANTEE
-from nospof.model.permissions import AROUND, INSIDE, RUN_INSIDE, actions_of, policy
+from nospof.model.permissions import (
+    AROUND,
+    COPY_ENCRYPTED,
+    INSIDE,
+    RUN_INSIDE,
+    START_ENCRYPTED,
+    actions_of,
+    policy,
+)
 from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest, UndoRequest
 from nospof.planning.pair import plan_pair
 from nospof.procedures.pair import pair, pair_facts
@@ -35,6 +43,9 @@ NOTHING: dict[str, Any] = {
 
 NAMED_AS_NOT_CHECKED = {*AROUND.actions, *INSIDE.actions, *RUN_INSIDE.actions, "iam:SimulatePrincipalPolicy"}
 """Their lack is told, and nothing is refused for it."""
+
+FOR_KEYS = {*START_ENCRYPTED.actions, *COPY_ENCRYPTED.actions}
+"""What EC2 asks KMS for in the caller's name: the local cloud does not, and no rehearsal at AWS tells."""
 
 NOT_SEEN_HERE = {
     "ec2:DescribeSpotInstanceRequests": "the source is no Spot instance",
@@ -129,7 +140,7 @@ NEEDED = [
     (name, action)
     for name in PROCEDURES
     for action in actions_of(name)
-    if action not in NAMED_AS_NOT_CHECKED and (name, action) not in ONLY_ITS_KEEPER | NO_GROUP
+    if action not in NAMED_AS_NOT_CHECKED | FOR_KEYS and (name, action) not in ONLY_ITS_KEEPER | NO_GROUP
 ]
 
 

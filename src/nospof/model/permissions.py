@@ -38,6 +38,22 @@ POWER = Grant(
     ("ec2:StartInstances", "ec2:StopInstances"),
     ec2("instance"),
 )
+KEYS = ("arn:*:kms:*:*:key/*",)
+START_ENCRYPTED = Grant(
+    "StartEncrypted",
+    "start an instance whose disks are encrypted with a key of your own: EC2 asks for this in your name; the "
+    "key's policy must allow it too",
+    ("kms:CreateGrant",),
+    KEYS,
+    {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+)
+COPY_ENCRYPTED = Grant(
+    "CopyEncrypted",
+    "copy such disks",
+    ("kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+    KEYS,
+    {"StringLike": {"kms:ViaService": "ec2.*.amazonaws.*"}},
+)
 PROMISE = Grant(
     "MarkInstances",
     "write on an instance what was promised and what it is, under own keys, and take that off again",
@@ -88,7 +104,7 @@ LIFT = Grant(
     ec2("instance"),
 )
 KEEPS = ("ec2:DescribeImages", "ec2:DescribeInstanceStatus", "ec2:DescribeInstances", "ec2:DescribeSnapshots")
-KEEP = (POWER, LIFT, replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"))
+KEEP = (POWER, START_ENCRYPTED, LIFT, replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"))
 
 # Clone -----------------------------------------------------------------------------------------------
 
@@ -107,6 +123,8 @@ COPY = (
     RUN_INSIDE,
     LIFT,
     POWER,
+    START_ENCRYPTED,
+    COPY_ENCRYPTED,
     PROMISE,
     FORESEE,
     Grant("CopyDisks", "take the image", ("ec2:CreateImage",), ec2("instance")),
@@ -302,6 +320,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         INSIDE,
         RUN_INSIDE,
         POWER,
+        START_ENCRYPTED,
         PROMISE,
         FORESEE,
         Grant(
@@ -322,6 +341,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
             "elasticloadbalancing:DescribeTargetHealth",
         ),
         POWER,
+        START_ENCRYPTED,
         PROMISE,
     ),
     "undo": (
@@ -329,6 +349,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         LEADING_NAMES,
         FORESEE,
         POWER,
+        START_ENCRYPTED,
         PROMISE,
         *TAKE_APART,
     ),
