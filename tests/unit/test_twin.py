@@ -14,11 +14,12 @@ from nospof.adapters.memory.machines import Disk
 from nospof.cli.text import clone_text
 from nospof.errors import CloudError, PreconditionFailed, ProcedureFailed
 from nospof.model.cloud import TAG_GUARANTEE, TAG_RUN, TAG_TWIN_OF
-from nospof.model.requests import CloneRequest
+from nospof.model.requests import CloneRequest, PairRequest
 from nospof.model.surroundings import Surroundings
 from nospof.model.traits import DiskTraits, Traits
 from nospof.procedures.clone import clone
-from nospof.procedures.registry import clone_plan
+from nospof.procedures.pair import pair
+from nospof.procedures.registry import clone_plan, pair_plan
 from nospof.runtime.memory import Killed, MemorySteps
 from support.memory_world import Silent, memory_world, one_instance
 
@@ -233,6 +234,27 @@ def test_each_try_is_told() -> None:
     world = replace(memory_world(cloud), reporter=Listening())
     MemorySteps(RUN).tell(clone, world, CloneRequest(cloud.the_instance.id))
     assert f"no room for the twin: t3.small in eu-central-1b ({NO_ROOM}); trying the next place" in told
+
+
+def test_c36_a_pair_tries_no_zone_in_which_its_balancer_will_not_stand() -> None:
+    # The third zone has room for a twin, and not for a balancer, which would send it nothing there.
+    def crowded() -> MemoryCloud:
+        cloud = one_instance()
+        last = cloud.subnets(cloud.the_instance.vpc_id)[-1]
+        cloud._subnets[last.id] = replace(last, free_addresses=3)
+        cloud.fail("launch", NO_ROOM)
+        return cloud
+
+    cloud = crowded()
+    request = PairRequest(cloud.the_instance.id, service="www", stateless=True, or_types="t3.medium")
+    plan = pair_plan(memory_world(cloud), request)
+    assert plan.details["where there is no room"] == "t3.medium in eu-central-1b"
+    result = MemorySteps(RUN).tell(pair, memory_world(cloud), request)
+    assert [(one.type, one.subnet_id[-1]) for one in launches(cloud)] == [
+        ("t3.small", "2"),
+        ("t3.medium", "2"),
+    ]
+    assert result.zones == ("eu-central-1a", "eu-central-1b")
 
 
 def test_no_room_anywhere_names_every_place_and_the_source_runs() -> None:

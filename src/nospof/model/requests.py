@@ -11,7 +11,7 @@ class CloneRequest:
 
     Args:
         instance_id: the instance to copy.
-        zone: the zone wanted for the twin; empty chooses one.
+        zone: the zone wanted for the twin, or several with commas; empty chooses one.
         same_zone: consent to a twin in the source's own zone, on other hardware.
         url: where the service answers, to measure the time off by; empty tries the instance's
             address on `port`.

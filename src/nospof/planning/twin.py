@@ -96,7 +96,7 @@ def usable_subnets(
     """
     own = next((subnet for subnet in facts.subnets if subnet.id == source.subnet_id), None)
     is_public = own.is_public if own else False
-    wanted = {request.zone} if request.zone else set(zones)
+    wanted = set(request.zone.split(",")) if request.zone else set(zones)
     usable = [one for one in facts.subnets if one.zone in wanted & set(zones) and one.free_addresses > 0]
     best: dict[str, Subnet] = {}
     for subnet in sorted(usable, key=lambda one: (one.is_public != is_public, one.zone, one.id)):
@@ -117,7 +117,7 @@ def refuse_every_place(facts: CloneFacts, request: CloneRequest) -> None:
             "Choose another zone, or accept this one on other hardware with --same-zone. "
             "Nothing was changed."
         )
-    if request.zone:
+    if request.zone and "," not in request.zone:
         raise PreconditionFailed(
             f"zone {request.zone} has no subnet of {source.vpc_id} with free addresses that offers "
             f"{source.type}; zones that would do: {_zones(facts) or 'none'}. Nothing was changed."

@@ -57,7 +57,7 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         world.reporter.warn(warning)
     source, twin, cloned = facts.source, facts.twin, None
     if twin is None:
-        cloned = clone(steps, world, clone_request(request))
+        cloned = clone(steps, world, clone_request(request, zones_of(facts, plan)))
         twin = cloned.twin
     steps.do("wait until the twin passes its status checks", wait_until_ok, world, twin.id)
     group, balancer = build_entry(steps, world, plan)
@@ -109,11 +109,21 @@ def build_entry(steps: Steps, world: World, plan: PairPlan) -> tuple[TargetGroup
     return group, balancer
 
 
-def clone_request(request: PairRequest) -> CloneRequest:
-    """Return the clone a pair needs when there is no twin yet."""
+def zones_of(facts: PairFacts, plan: PairPlan) -> tuple[str, ...]:
+    """Return where the balancer will stand, without the source's zone: elsewhere a twin gets no traffic."""
+    zones = {subnet.zone for subnet in facts.subnets if subnet.id in plan.balancer.subnet_ids}
+    return tuple(sorted(zones - {facts.source.zone}))
+
+
+def clone_request(request: PairRequest, zones: tuple[str, ...] = ()) -> CloneRequest:
+    """Return the clone a pair needs when there is no twin yet.
+
+    Args:
+        zones: where the twin may be, where the request names none; empty for anywhere.
+    """
     return CloneRequest(
         request.instance_id,
-        zone=request.zone,
+        zone=request.zone or ("" if request.same_zone else ",".join(zones)),
         same_zone=request.same_zone,
         or_types=request.or_types,
         copy_user_data=request.copy_user_data,

@@ -15,7 +15,7 @@ from nospof.ports.world import World
 from nospof.procedures.clone import clone, clone_facts
 from nospof.procedures.drill import drill
 from nospof.procedures.maintain import take
-from nospof.procedures.pair import clone_request, pair, pair_facts
+from nospof.procedures.pair import clone_request, pair, pair_facts, zones_of
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.undo import undo, undo_facts
 
@@ -51,11 +51,11 @@ def clone_plan(world: World, request: CloneRequest) -> Plan:
 def pair_plan(world: World, request: PairRequest) -> Plan:
     """Return what a pair would do now, rehearsed, with the clone's calls where it needs one."""
     facts = pair_facts(world, request)
-    plan = plan_pair(facts, request, PLANNED_RUN).plan
+    made = plan_pair(facts, request, PLANNED_RUN)
+    plan = made.plan
     if facts.twin is None:
-        first = plan_clone(
-            clone_facts(world, clone_request(request)), clone_request(request), PLANNED_RUN
-        ).plan
+        asked = clone_request(request, zones_of(facts, made))
+        first = plan_clone(clone_facts(world, asked), asked, PLANNED_RUN).plan
         plan = replace(
             plan,
             says=f"{first.says}; then {plan.says}",
