@@ -131,6 +131,19 @@ def test_throttling_is_not_taken_for_a_refusal():
         rehearse(memory_world(cloud), plan(STOP))
 
 
+def test_an_endpoint_that_carries_out_a_rehearsal_is_asked_no_more():
+    asked = []
+
+    class InEarnest:
+        def rehearse(self, call):
+            asked.append(call)
+            raise CloudError("it did not answer as a rehearsal", operation=call.permission)
+
+    with pytest.raises(CloudError, match="did not answer as a rehearsal"):
+        rehearse(memory_world(one_instance(), InEarnest()), plan(STOP, START))
+    assert asked == [STOP]
+
+
 def test_an_id_that_does_not_exist_is_a_refusal():
     cloud = one_instance()
     gone = PlannedCall("ec2", "StopInstances", {"InstanceIds": ["i-gone"]}, "stop it")

@@ -25,6 +25,7 @@ def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
 
     Raises:
         PreconditionFailed: calls would be refused; all of them are named at once.
+        CloudError: no answer, or none to a rehearsal: an endpoint that carries one out is asked no more.
     """
     calls = (*plan.calls, *plan.looks)
     passes = THERE_ALREADY | IN_USE
@@ -46,7 +47,7 @@ def rehearsed(world: World, call: PlannedCall, passes: frozenset[str]) -> list[s
     try:
         world.cloud.rehearse(call)
     except CloudError as error:
-        if error.retryable:
+        if error.retryable or not error.code:
             raise
         if error.code not in passes:
             action = error.missing_permission or call.permission
