@@ -14,6 +14,14 @@ from support.local_cloud import RunningCloud, running_cloud
 from support.site import Site
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what runs only when it is asked for."""
+    if "ansible" not in config.getoption("markexpr"):
+        left_out = [item for item in items if item.get_closest_marker("ansible")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="module")
 def local_cloud() -> Iterator[RunningCloud]:
     """A running local cloud, shared by the tests of a module."""
