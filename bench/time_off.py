@@ -166,7 +166,7 @@ def measure(cloud: Path, asked: argparse.Namespace) -> dict[str, list[float]]:
     launched = ec2.run_instances(ImageId=image["ImageId"], InstanceType="t3.small", MinCount=1, MaxCount=1)
     instance = launched["Instances"][0]
     watch, taken = Watch(instance["PrivateIpAddress"]), {}
-    until(lambda: watch.last_good)
+    until(lambda: watch.last_good and state(ec2, instance["InstanceId"]) == "running")
     slow_down(cloud / "machines" / instance["InstanceId"] / "disk", asked.machine_seconds)
     bare(ec2, instance["InstanceId"], "")
     for number in range(asked.runs):
