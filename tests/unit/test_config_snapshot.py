@@ -125,9 +125,9 @@ def test_the_order_of_entries_changes_nothing(tmp_path: Path) -> None:
         b'{"configurationItems": [{"resourceType": "AWS::EC2::Instance"}]}',
         b'{"configurationItems": [{"resourceType": "AWS::EC2::Instance", "configuration": "{"}]}',
         b'{"configurationItems": [{"resourceType": "AWS::EC2::Instance", "configuration": {}}]}',
-        gzip.compress(b"{}")[:12],
+        gzip.compress(b"{}", mtime=0)[:12],
         b"\x1f\x8bnothing of the kind",
-        gzip.compress(b"\xff\xff"),
+        gzip.compress(b"\xff\xff", mtime=0),
         b'{"configurationItems": ' + b"[" * 5000,
     ],
 )
