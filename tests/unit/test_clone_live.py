@@ -7,6 +7,8 @@ import pytest
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_CONSISTENCY
 from nospof.model.requests import CloneRequest, PairRequest
+from nospof.model.surroundings import Surroundings
+from nospof.model.traits import Traits
 from nospof.procedures.clone import clone
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import clone_plan
@@ -73,3 +75,11 @@ def test_a_pair_is_made_from_a_live_copy_too():
     asked = PairRequest(cloud.the_instance.id, service="www", stateless=True, live=True)
     MemorySteps("run-1").tell(pair, memory_world(cloud), asked)
     assert "stop_instance" not in {call.name for call in cloud.writes}
+
+
+def test_a_plan_says_each_thing_once():
+    cloud = one_instance()
+    cloud.surround(cloud.the_instance.id, Surroundings(traits=Traits(can_hibernate=True)))
+    plan = clone_plan(memory_world(cloud), CloneRequest(cloud.the_instance.id, live=True))
+    assert any("hibernat" in one for one in plan.warnings)
+    assert len(plan.warnings) == len(set(plan.warnings))

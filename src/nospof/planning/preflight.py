@@ -266,23 +266,20 @@ RULES: tuple[Rule, ...] = (
 )
 STOP_RULES: tuple[Rule, ...] = (state, company, auto_scaling, spot, root_kind, stop_protection)
 """What is looked at once more right before a stop: it may have changed since the plan was made."""
-LIVE_RULES: tuple[Rule, ...] = (
-    state,
-    root_kind,
-    root_name,
-    keys,
-    quota,
-    jobs,
-    marketplace,
-    tenancy,
-    hibernation,
-    hibernation,
-    interfaces,
-    user_data,
-    identity,
-    identity,
-    owner,
+OFF_RULES = (
+    company,
+    own_machine,
+    auto_scaling,
+    spot,
+    stop_protection,
+    local_disks,
+    boot,
+    address,
+    key_grants,
+    capacity,
 )
+"""What is of no matter where the instance is never off."""
+LIVE_RULES: tuple[Rule, ...] = tuple(rule for rule in RULES if rule not in OFF_RULES)
 """What is looked at before a copy is made of an instance that is left running."""
 TAKE_RULES: tuple[Rule, ...] = (*STOP_RULES, own_machine, keys, local_disks, boot, key_grants)
 """What is looked at before a member is turned off and on again where it is."""
