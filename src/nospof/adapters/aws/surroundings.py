@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from nospof.adapters.aws.connection import PAGE_SIZE, Connection
@@ -254,8 +255,15 @@ class Around(Connection):
             raise
         return float(answer["Quota"]["Value"])
 
+    @cached_property
+    def _others(self) -> dict[str, Any]:
+        return {}
+
     def _other(self, service: str) -> Any:
-        return self.client(service, self.region, operation=f"{service}:*")
+        """Return the client for a service that nothing else here asks, made when it is first asked."""
+        if service not in self._others:
+            self._others[service] = self.client(service, self.region, operation=f"{service}:*")
+        return self._others[service]
 
 
 def _leads_to(record: dict[str, Any]) -> set[str]:
