@@ -12,7 +12,7 @@ import pytest
 
 from nospof.model.cloud import TAG_GUARANTEE
 from support.ec2_words import get, instance, launch, running, state
-from support.site import SITE, environment_of, everything, nospof
+from support.site import PAIR, SITE, environment_of, everything, nospof
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
@@ -189,18 +189,7 @@ def test_a_second_clone_of_an_instance_a_living_run_works_on_is_refused(site):
 def test_a_drill_that_would_prove_nothing_is_refused_before_anything_is_promised(site, wrong):
     source = site.launch(f"drilled{wrong[1].strip('/')}")
     name = site.tags(source)["Name"]
-    asked = [
-        "--stateless",
-        "--yes",
-        "--allow-address-change",
-        "--port",
-        "8080",
-        "--listener-port",
-        "8080",
-        "--health-path",
-        "/health",
-    ]
-    site.answer("pair", source, *asked)
+    site.answer("pair", source, *PAIR)
     refused = site.nospof("drill", name, "--yes", *wrong)
     assert refused.returncode in (2, 3), refused.stderr
     assert TAG_GUARANTEE not in site.tags(source)
@@ -208,18 +197,7 @@ def test_a_drill_that_would_prove_nothing_is_refused_before_anything_is_promised
 
 def test_a_page_the_member_does_not_serve_is_refused_before_it_is_drained(site):
     source = site.launch("typo")
-    asked = [
-        "--stateless",
-        "--yes",
-        "--allow-address-change",
-        "--port",
-        "8080",
-        "--listener-port",
-        "8080",
-        "--health-path",
-        "/health",
-    ]
-    group = site.answer("pair", source, *asked)["result"]["target_group_arn"]
+    group = site.answer("pair", source, *PAIR)["result"]["target_group_arn"]
     event = {"instance": source, "code": "system-reboot", "seconds": 3600}
     assert site.cloud.admin("POST", "event", event)[0] == 200
     refused = site.nospof("maintain", "take", source, "--yes", "--path", "/nix")

@@ -14,22 +14,10 @@ from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.permissions import policy
 from support.ec2_words import get
 from support.iam_keys import new_key
-from support.site import SITE, Site, everything
+from support.site import PAIR, SITE, Site, everything
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
-
-PAIR = [
-    "--stateless",
-    "--yes",
-    "--allow-address-change",
-    "--port",
-    "8080",
-    "--listener-port",
-    "8080",
-    "--health-path",
-    "/health",
-]
 
 
 def world(site: Site) -> dict[str, Any]:

@@ -14,6 +14,17 @@ from support import ec2_words
 from support.local_cloud import RunningCloud
 
 SITE = ("--port", "8080", "--path", "/health", "--allow-address-change")
+PAIR = (
+    "--stateless",
+    "--yes",
+    "--allow-address-change",
+    "--port",
+    "8080",
+    "--listener-port",
+    "8080",
+    "--health-path",
+    "/health",
+)
 
 
 def environment_of(home: Path, **more: str) -> dict[str, str]:
