@@ -20,7 +20,7 @@ LONG_FILES = {
     "localcloud/machines/init.py": "runs alone inside a machine, by a Python without the package",
 }
 LONG_FUNCTIONS = {
-    "planning/pair.py:pair_calls": "a list of calls in their order, nothing else",
+    "planning/pair_calls.py:pair_calls": "a list of calls in their order, nothing else",
 }
 PROGRAMS_THAT_PRINT = ("cli/", "localcloud/images/")
 """The command line, and what runs inside a machine, whose output is the machine's console."""

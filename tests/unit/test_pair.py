@@ -24,7 +24,9 @@ from nospof.model.cloud import (
 )
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.procedures.clone import clone
-from nospof.procedures.pair import find_twin, listen, pair, verify
+from nospof.procedures.entry import listen
+from nospof.procedures.pair import find_twin, pair
+from nospof.procedures.proving import verify
 from nospof.procedures.registry import pair_plan
 from nospof.procedures.waiting import TimedOut
 from nospof.runtime.memory import MemorySteps

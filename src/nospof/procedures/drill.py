@@ -19,7 +19,7 @@ from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import wait_until_ok
 from nospof.procedures.guarantee import is_impaired, promise, release
-from nospof.procedures.pair import wait_healthy
+from nospof.procedures.membership import wait_healthy
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import ask

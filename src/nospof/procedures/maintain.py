@@ -30,7 +30,7 @@ from nospof.ports.world import World
 from nospof.procedures.clone import url_of, wait_until_ok
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.looking import source_facts, worked_on_beside
-from nospof.procedures.pair import register, wait_healthy
+from nospof.procedures.membership import register, wait_healthy
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import wait_for

@@ -24,7 +24,7 @@ from nospof.model.runs import RunState
 from nospof.ports.cloud import Cloud
 from nospof.ports.world import World
 from nospof.procedures.guarantee import Claim, keep_one, parse_guarantee
-from nospof.procedures.pair import register
+from nospof.procedures.membership import register
 
 REPAIR = "nospof runs repair --yes"
 TAKES_AWAY = {

@@ -31,7 +31,7 @@ from nospof.ports.world import World
 from nospof.procedures.clone import url_of
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.maintain import drain
-from nospof.procedures.pair import register, wait_healthy
+from nospof.procedures.membership import register, wait_healthy
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.taking_away import is_of, take_away
 

@@ -1,0 +1,95 @@
+"""Prove a twin before it takes traffic, and watch the pair serve."""
+
+from __future__ import annotations
+
+from nospof.errors import ProcedureFailed
+from nospof.model.answers import Answer
+from nospof.model.cloud import LoadBalancerRequest
+from nospof.model.requests import PairRequest
+from nospof.ports.world import World
+from nospof.procedures.clone import url_of
+from nospof.procedures.waiting import TimedOut
+
+FIRST_ANSWERS_SECONDS = 30.0
+"""The nodes of a new balancer learn of a healthy target one after the other."""
+NAME_SECONDS = 600.0
+"""A new balancer's name takes minutes to be known everywhere; "unknown" may be remembered as long."""
+WATCHED_REQUESTS = 20
+
+
+def verify(world: World, twin_id: str, url: str, request: PairRequest, *, is_internal: bool) -> str:
+    """Ask for the page through the balancer, whose only member the twin is, and at the twin itself.
+
+    This is how the twin is proved before it takes traffic: nobody else knows the balancer yet. Where a
+    pair is made again the balancer may have other members, and then the twin's own answer counts; from
+    where the twin or an internal balancer cannot be reached, the balancer's own check has to do, and
+    the answer says so.
+
+    Raises:
+        ProcedureFailed: the page is not good, or does not say what it must.
+        TimedOut: the balancer's name is not known even after ten minutes.
+    """
+    twin = world.cloud.instance(twin_id)
+    own = world.probe.get(url_of(twin, request.port, request.health_path))
+    through = ask_through(world, f"{url}{request.health_path}", NAME_SECONDS if not is_internal else 0.0)
+    asked = tuple(answer for answer in (through, own) if answer.status)
+    if not asked and not is_internal:
+        raise TimedOut(f"{url} could not be reached: {through.says}; it has taken no traffic")
+    for answer in asked:
+        if not answer.is_good:
+            raise ProcedureFailed(
+                f"the twin {twin_id} answers {answer.says} at {answer.url}; it has taken no traffic. Mend it "
+                "and resume"
+            )
+        if request.expect and request.expect not in answer.body:
+            raise ProcedureFailed(
+                f"the twin's page at {answer.url} does not contain {request.expect!r}; it has taken no "
+                "traffic"
+            )
+    if not asked:
+        return "not asked: neither the twin nor its internal balancer can be reached from here"
+    return "; ".join(f"{answer.says} at {answer.url}" for answer in asked)
+
+
+def ask_through(world: World, url: str, name_seconds: float) -> Answer:
+    """Return the balancer's answer: its name may be unknown for minutes, its first answers errors."""
+    began = world.clock.now()
+    answered_at: float | None = None
+    while True:
+        answer = world.probe.get(url)
+        now = world.clock.now()
+        if answer.status and answered_at is None:
+            answered_at = now
+        ends = began + name_seconds if answered_at is None else answered_at + FIRST_ANSWERS_SECONDS
+        if answer.is_good or now >= ends:
+            return answer
+        world.reporter.progress(f"waiting for {url}: {answer.says}")
+        world.clock.sleep(world.poll_seconds)
+
+
+def watch(world: World, url: str, balancer: LoadBalancerRequest) -> int:
+    """Ask through the balancer a number of times, all of which must be served; return how many.
+
+    An internal balancer that cannot be reached from here is not watched: 0.
+
+    Raises:
+        ProcedureFailed: at least one was not served.
+    """
+    if balancer.is_internal and not world.probe.get(url).status:
+        return 0
+    failures = []
+    for number in range(WATCHED_REQUESTS):
+        answer = world.probe.get(url)
+        if not answer.is_good:
+            failures.append(answer.says)
+        world.reporter.progress(
+            f"watched {number + 1} of {WATCHED_REQUESTS} requests", (number + 1) / WATCHED_REQUESTS
+        )
+        world.clock.sleep(0.1)
+    if failures:
+        raise ProcedureFailed(
+            f"{len(failures)} of {WATCHED_REQUESTS} requests through {url} were not served (first: "
+            f"{failures[0]}). The source still answers at its own address; nothing was pointed at the "
+            "balancer"
+        )
+    return WATCHED_REQUESTS
