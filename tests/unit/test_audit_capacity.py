@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from nospof.model.estate import Use
 from nospof.model.findings import AuditReport, ExitCode, Finding
-from nospof.services.audit import audit_estate
+from nospof.services.audit import Terms, audit_estate
 from support.estates import (
     A,
     B,
@@ -338,3 +339,52 @@ def test_a_reservation_in_one_zone_contradicts_a_group_of_two() -> None:
 def test_a_reservation_that_was_not_read_may_be_missing() -> None:
     finding = of_rule(launched_into(None), "NSP901")
     assert (finding.view, finding.confidence) == ("recovery", "possible")
+
+
+# Files ----------------------------------------------------------------------------------------------------
+
+
+def with_files(**fields: Any) -> AuditReport:
+    ways = [
+        item("mount target", MountTargetId=f"mt-{zone}", FileSystemId="fs-1", AvailabilityZoneName=zone)
+        for zone in (A, B)
+    ]
+    files = item("file system", FileSystemId="fs-1", **fields)
+    uses = tuple(Use(who, "file system", "fs-1") for who in ("i-1", "i-2"))
+    return audit_estate(account(*FRONT, *pair(), files, *ways, uses=uses), Terms())
+
+
+def holds(gib: float) -> dict[str, Any]:
+    return {"Value": int(gib * 2**30)}
+
+
+def test_c72_a_small_file_system_that_is_fast_on_credit_is_told_with_a_remedy() -> None:
+    finding = of_rule(with_files(ThroughputMode="bursting", SizeInBytes=holds(4.25)), "NSP803")
+    assert finding.title == (
+        "file system fs-1 stores 4.2 GiB in bursting mode: once its credit is used up it is slow for all "
+        "members at once"
+    )
+    assert (finding.confidence, finding.severity) == ("possible", "low")
+    assert "--throughput-mode elastic" in finding.remedy.commands[0]
+    assert finding.remedy.is_verified
+    assert {fact.field for fact in finding.facts} == {"ThroughputMode", "SizeInBytes.Value"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ThroughputMode": "elastic", "SizeInBytes": holds(1)},
+        {"ThroughputMode": "provisioned", "SizeInBytes": holds(1)},
+        {"ThroughputMode": "bursting", "SizeInBytes": holds(100)},
+        {"ThroughputMode": "bursting"},
+        {"SizeInBytes": holds(1)},
+    ],
+    ids=["elastic", "provisioned", "large", "of unknown size", "of unknown mode"],
+)
+def test_c72_a_file_system_that_needs_no_credit_is_not_told(fields: dict[str, Any]) -> None:
+    assert found(with_files(**fields), "NSP803") == []
+
+
+def test_c72_a_file_system_that_nobody_uses_is_not_told() -> None:
+    files = item("file system", FileSystemId="fs-1", ThroughputMode="bursting", SizeInBytes=holds(1))
+    assert found(audit(*FRONT, *pair(), files), "NSP803") == []

@@ -16,6 +16,11 @@ AUTO_RECOVERY = "auto recovery:"
 """Begin the events of findings about hosts and machines that AWS does not bring back."""
 LOCAL_DISKS = "local disks:"
 """Begins the event of a finding about disks that a stop empties."""
+BURST_CREDIT = "burst credit:"
+"""Begins the event of a finding about a file system that is fast on credit only."""
+GIB = 1 << 30
+ENOUGH_GIB = 100.0
+"""What gives 5 MiB/s without a credit, at 50 KiB/s for each GiB stored (EFS user guide, Performance)."""
 
 
 def capacity_checks(_estate: Estate, service: Service) -> list[Finding]:
@@ -32,7 +37,11 @@ def capacity_checks(_estate: Estate, service: Service) -> list[Finding]:
         if one.kind.name == "instance"
         and not estate.where("auto scaling group", "Instances.InstanceId", one.id)
     ]
-    return [*local_disks(estate, service, lasting), *lasting_outages(estate, service, lasting)]
+    return [
+        *local_disks(estate, service, lasting),
+        *lasting_outages(estate, service, lasting),
+        *fast_on_credit(service),
+    ]
 
 
 def local_disks(estate: Estate, service: Service, machines: list[Item]) -> list[Finding]:
@@ -78,6 +87,32 @@ def lasting_outages(estate: Estate, service: Service, machines: list[Item]) -> l
         if item.text(path) == "disabled" and not item.text("Placement.HostId") and not recovers(estate, item):
             title = f"Automatic recovery of {item.says} is off: when its hardware fails, it stays off"
             found.append(switched_off(service, item, title, AUTO_RECOVERY, path))
+    return found
+
+
+def fast_on_credit(service: Service) -> list[Finding]:
+    """Return a finding for each file system that slows all members down once its credit is used up (C72)."""
+    used = {item.id: item for item in service.item_of.values() if item.kind.name == "file system"}
+    found = []
+    for item in (used[one] for one in sorted(used)):
+        stored = item.number("SizeInBytes.Value")
+        if item.text("ThroughputMode") != "bursting" or stored is None or stored >= ENOUGH_GIB * GIB:
+            continue
+        found.append(
+            Finding(
+                rule="NSP803",
+                service=service.entry.service,
+                title=f"{item.says} stores {stored / GIB:.1f} GiB in bursting mode: once its credit is used "
+                "up it is slow for all members at once",
+                event=f"{BURST_CREDIT}{item.id}",
+                severity="low",
+                confidence="possible",
+                members=(item.id,),
+                facts=item.facts("ThroughputMode", "SizeInBytes.Value"),
+                location=item.location,
+                would_settle=f"has BurstCreditBalance of {item.id} ever come near zero?",
+            )
+        )
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nospof.audit.builder import Service
-from nospof.audit.checks_capacity import AUTO_RECOVERY, HOST_RECOVERY, LOCAL_DISKS
+from nospof.audit.checks_capacity import AUTO_RECOVERY, BURST_CREDIT, HOST_RECOVERY, LOCAL_DISKS
 from nospof.audit.proposal import Proposal
 from nospof.model.cloud import TAG_STATE
 from nospof.model.estate import Estate
@@ -19,6 +19,8 @@ def remedy_for(_estate: Estate, service: Service, finding: Finding) -> Proposal 
     if finding.event.startswith(LOCAL_DISKS):
         says = f"look what is on them, or tag {finding.members[0]} with {TAG_STATE}=none where nothing is"
         return Proposal(says, (f"nospof audit --service {finding.service} --probe",))
+    if finding.event.startswith(BURST_CREDIT):
+        return elastic_files(finding.members[0])
     if finding.event.startswith("rack:nn-"):
         return Proposal("place the members in a spread group, whose members never share a rack")
     items = [service.item_of[one] for one in finding.members if one in service.item_of]
@@ -41,6 +43,15 @@ def recovering_machine(key: str) -> Proposal:
         f"let AWS start {key} on other hardware when its own fails",
         (f"aws ec2 modify-instance-maintenance-options --instance-id {key} --auto-recovery default",),
         lambda old: old.changed("instance", key, MaintenanceOptions={"AutoRecovery": "default"}),
+    )
+
+
+def elastic_files(key: str) -> Proposal:
+    """Propose throughput that is paid for as it is used."""
+    return Proposal(
+        f"let {key} be as fast as it is asked to be, or watch its BurstCreditBalance",
+        (f"aws efs update-file-system --file-system-id {key} --throughput-mode elastic",),
+        lambda old: old.changed("file system", key, ThroughputMode="elastic"),
     )
 
 

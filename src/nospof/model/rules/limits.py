@@ -32,6 +32,18 @@ LIMITS = (
         related=("NSP801", "NSP405"),
     ),
     Rule(
+        "NSP803",
+        "capacity/burst-credit",
+        title="The shared file system becomes slow for everybody once its burst credit is used up.",
+        why=(
+            "In bursting mode EFS gives 50 KiB/s for each GiB stored, and more only from a credit: a small "
+            "one serves well for weeks, then every page waits and every member's health check fails at once."
+        ),
+        looks_at="The throughput mode of file systems that members use, and how much they store.",
+        remedy="Switch to elastic throughput, and keep code and caches on the members' own disks.",
+        related=("NSP105", "NSP801"),
+    ),
+    Rule(
         "NSP901",
         "completeness/unread",
         title="The service may hang on something that could not be read.",
