@@ -12,6 +12,8 @@ import pytest
 
 from nospof.localcloud import control
 from nospof.localcloud.machines.processes import all_processes, stat_of
+from support import backends
+from support.certificates import import_certificate, trusting
 from support.ec2_words import get, launch, running
 from support.local_cloud import RunningCloud
 from support.waiting import eventually
@@ -82,15 +84,37 @@ def test_a_killed_gateway_leaves_the_balancer_serving_and_the_next_one_adopts_it
     assert processes_of(balancers) == serving
 
 
+def secured(cloud: RunningCloud, group: str) -> bytes:
+    """Give the balancer an HTTPS listener; return the certificate it shows."""
+    elb = cloud.client("elbv2")
+    arn, certificate = import_certificate(cloud.client("acm"), "shop.example.org")
+    elb.create_listener(
+        LoadBalancerArn=elb.describe_load_balancers()["LoadBalancers"][0]["LoadBalancerArn"],
+        Protocol="HTTPS",
+        Port=PORT + 1,
+        Certificates=[{"CertificateArn": arn}],
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+    )
+    return certificate
+
+
+def is_served(address: str, certificate: bytes) -> bool:
+    try:
+        return backends.get(f"https://{address}:{PORT + 1}/", trust=trusting(certificate))[0] == 200
+    except OSError:
+        return False
+
+
 def test_a_stop_ends_the_balancer_and_a_start_brings_it_back_at_the_same_address(home: Path) -> None:
     before = RunningCloud(control.start(), home)
     address, group, _ = balanced(before)
-    eventually(lambda: page(address) == 200)
+    certificate = secured(before, group)
+    eventually(lambda: page(address) == 200 and is_served(address, certificate))
     control.stop()
     assert page(address) == 0
     assert not processes_of(before.endpoint.dir / "balancers")
     after = RunningCloud(control.start(), home)
-    eventually(lambda: page(address) == 200)
+    eventually(lambda: page(address) == 200 and is_served(address, certificate))
     eventually(lambda: health(after, group) == "healthy")
 
 

@@ -116,7 +116,7 @@ def test_a_protocol_no_balancer_here_speaks_is_refused(world: World) -> None:
     code = refusal(
         world.elbv2.create_listener,
         LoadBalancerArn=balancer["LoadBalancerArn"],
-        Protocol="HTTPS",
+        Protocol="TLS",
         Port=LISTENER_PORT + 1,
         DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
     )

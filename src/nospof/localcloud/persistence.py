@@ -16,13 +16,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509 import Certificate, load_pem_x509_certificate
 from moto import backends as moto_backends
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 from moto.ssm.models import ParameterDict
 
 Key = tuple[str, str, str]
 # A service outside this list that cannot be written is named in the status as not kept over a restart.
-MUST_BE_KEPT = ("", "ec2", "elbv2", "elb", "ssm", "iam", "sts", "autoscaling")
+MUST_BE_KEPT = ("", "ec2", "elbv2", "elb", "acm", "ssm", "iam", "sts", "autoscaling")
 OWN = ("", "", "")
 _UNPICKLABLE_FACTORY = "<lambda>"
 
@@ -72,12 +81,26 @@ class _Pickler(pickle.Pickler):
             and getattr(obj.default_factory, "__name__", "") == _UNPICKLABLE_FACTORY
         ):
             return (_two_levels, (dict(obj),))
+        if isinstance(obj, Certificate):
+            return (_certificate, (obj.public_bytes(Encoding.PEM),))
+        if isinstance(obj, RSAPrivateKey | EllipticCurvePrivateKey):
+            pem = obj.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            return (_private_key, (pem,))
         if type(obj) in _LOCKS:
             return (_LOCKS[type(obj)], ())
         return NotImplemented
 
 
 _LOCKS: dict[type, Any] = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
+
+
+# cryptography's own functions tell a wrong module and cannot be named in a pickle.
+def _certificate(pem: bytes) -> Certificate:
+    return load_pem_x509_certificate(pem)
+
+
+def _private_key(pem: bytes) -> Any:
+    return load_pem_private_key(pem, None)
 
 
 def _parameters(account: str, region: str, content: dict[str, Any]) -> ParameterDict:

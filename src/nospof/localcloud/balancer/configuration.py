@@ -11,6 +11,7 @@ import re
 import resource
 from collections.abc import Iterable, Iterator
 
+from nospof.localcloud.balancer import tls
 from nospof.localcloud.balancer.spec import (
     Balancer,
     Condition,
@@ -128,7 +129,7 @@ def _is_http(protocol: str) -> bool:
 
 def _frontend(balancer: Balancer, listener: Listener) -> Iterator[str]:
     yield f"frontend port-{listener.port}"
-    yield f"    bind {balancer.address}:{listener.port}"
+    yield f"    bind {balancer.address}:{listener.port} {tls.bind_options(listener)}".rstrip()
     if not _is_http(listener.protocol):
         yield "    mode tcp"
         action = listener.rules[-1].action

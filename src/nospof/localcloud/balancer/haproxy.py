@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from nospof.localcloud.balancer import configuration
+from nospof.localcloud.balancer import configuration, tls
 from nospof.localcloud.balancer.configuration import OPEN_SUFFIX, RUNTIME_SOCKET, STATE_FILE
 from nospof.localcloud.balancer.process import CONFIGURATION, HaproxyProcess, HaproxyRefused
 from nospof.localcloud.balancer.runtime import ServerView, ask, parse_servers
@@ -91,6 +91,7 @@ class HaproxyBalancer:
             return
         self.directory.mkdir(parents=True, exist_ok=True)
         record.unlink(missing_ok=True)
+        tls.write_certificates(self.directory, wanted)
         if alive:
             # The state file carries health and drain to the new worker; a target that is not known to
             # HAProxy yet is registered after the reload like any other.

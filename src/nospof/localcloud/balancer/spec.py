@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Profile = Literal["alb", "retry"]
@@ -119,11 +119,19 @@ class Rule:
 
 @dataclass(frozen=True)
 class Listener:
-    """A port clients connect to. The last rule is the default one."""
+    """A port clients connect to. The last rule is the default one.
+
+    Args:
+        certificates: for HTTPS, PEM texts of key, certificate and chain; the first answers unknown names.
+        oldest_tls: the oldest version of TLS it speaks, in OpenSSL's words, and `newest_tls` the newest.
+    """
 
     port: int
     rules: tuple[Rule, ...]
     protocol: str = "HTTP"
+    certificates: tuple[str, ...] = field(default=(), repr=False)
+    oldest_tls: str = "TLSv1.2"
+    newest_tls: str = "TLSv1.3"
 
 
 @dataclass(frozen=True)

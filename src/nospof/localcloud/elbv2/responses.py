@@ -20,10 +20,10 @@ from moto.elbv2.exceptions import (
 )
 
 from nospof.localcloud.balancer import Balancer, Listener, check_structure, why_it_cannot_listen
-from nospof.localcloud.elbv2 import balancing, translation
+from nospof.localcloud.elbv2 import balancing, certificates, translation
 from nospof.localcloud.elbv2.models import FakeLoadBalancer, FakeTargetGroup
 
-_PROTOCOLS = ("HTTP", "TCP")
+_PROTOCOLS = ("HTTP", "HTTPS", "TCP")
 _NAME = re.compile(r"(?!.*--)(?!-)[A-Za-z0-9-]{1,32}(?<!-)")
 
 
@@ -105,6 +105,12 @@ class ELBV2Response(moto_responses.ELBV2Response):
         if balancer is None:
             raise LoadBalancerNotFoundError()
         self._check_port(balancer, self._get_param("Port"), self._get_param("Protocol"), "")
+        certificates.check(
+            self.elbv2_backend,
+            self._get_param("Protocol"),
+            self._get_param("Certificates") or [],
+            self._get_param("SslPolicy"),
+        )
         self._check_rule(arn, [], self._get_param("DefaultActions") or [])
         return super().create_listener()
 
@@ -113,7 +119,11 @@ class ELBV2Response(moto_responses.ELBV2Response):
         arn = self._get_param("ListenerArn")
         (listener,) = self.elbv2_backend.describe_listeners(None, [arn])
         balancer = self.elbv2_backend.load_balancers[listener.load_balancer_arn]
-        self._check_port(balancer, self._get_param("Port"), self._get_param("Protocol"), arn)
+        protocol = self._get_param("Protocol") or listener.protocol
+        self._check_port(balancer, self._get_param("Port"), protocol, arn)
+        given = self._get_param("Certificates") or []
+        kept = [{"CertificateArn": one} for one in listener.certificates[:1] if protocol == "HTTPS"]
+        certificates.check(self.elbv2_backend, protocol, given or kept, self._get_param("SslPolicy"))
         if actions := self._get_param("DefaultActions"):
             self._check_rule(balancer.arn, [], actions)
         return super().modify_listener()

@@ -20,6 +20,7 @@ from nospof.localcloud.balancer import (
     Target,
     TargetGroup,
 )
+from nospof.localcloud.elbv2 import certificates
 
 PROFILE_KEY = "nospof:balancer-profile"
 """A load balancer attribute or tag: `alb` behaves as a real ALB does, `retry` (the default) repeats
@@ -45,7 +46,7 @@ def balancer_of(backend: Any, load_balancer: Any, machine: Machines) -> Balancer
     Raises:
         ValueError: it holds something the balancer cannot do.
     """
-    listeners = tuple(listener_of(listener) for listener in list(load_balancer.listeners.values()))
+    listeners = tuple(listener_of(backend, listener) for listener in list(load_balancer.listeners.values()))
     used = {name for listener in listeners for name in _names(listener)}
     groups = tuple(
         group_of(group, load_balancer, machine)
@@ -157,8 +158,15 @@ def _sticky_seconds(group: Any) -> int:
     return int(attributes.get("stickiness.lb_cookie.duration_seconds", 86400))
 
 
-def listener_of(listener: Any) -> Listener:
-    """Translate a listener with its rules in their order."""
+def listener_of(backend: Any, listener: Any) -> Listener:
+    """Translate a listener with its rules in their order.
+
+    Raises:
+        ValueError: its certificate is gone.
+    """
+    is_tls = listener.protocol == "HTTPS"
+    policy = listener.ssl_policy if is_tls and listener.ssl_policy else certificates.DEFAULT_POLICY
+    oldest_tls, newest_tls = certificates.tls_versions(policy)
     rules = sorted(
         (rule for rule in list(listener.rules.values()) if not rule.is_default),
         key=lambda rule: int(rule.priority),
@@ -170,6 +178,9 @@ def listener_of(listener: Any) -> Listener:
             *(rule_of(rule.conditions, [action.data for action in rule.actions]) for rule in rules),
             rule_of([], [action.data for action in listener.default_actions]),
         ),
+        certificates=tuple(certificates.pem_of(backend, arn) for arn in listener.certificates if is_tls),
+        oldest_tls=oldest_tls,
+        newest_tls=newest_tls,
     )
 
 
