@@ -10,7 +10,7 @@ import pytest
 from nospof.errors import PreconditionFailed
 from nospof.model.cloud import Attachment, Instance
 from nospof.model.requests import CloneRequest
-from nospof.model.surroundings import Inside, Key, NamedAddress, Surroundings, Whereabouts
+from nospof.model.surroundings import Inside, Key, Mark, NamedAddress, Surroundings, Whereabouts
 from nospof.planning.concerns import CONSENTS, SourceFacts
 from nospof.planning.preflight import RULES, heed
 
@@ -192,6 +192,14 @@ def test_c54_jobs_that_would_run_twice_need_consent() -> None:
     said = refusal(jobs=tuple(f"cron {one}" for one in "abcdefg"))
     assert "cron a, cron b, cron c, cron d, cron e and 2 more" in said
     heard(CloneRequest("i-1", jobs_may_run_twice=True), jobs=("cron a",))
+
+
+def test_c52_files_by_which_software_knows_its_machine_are_named() -> None:
+    own = (Mark("node id", "/var/lib/consul/node-id", "a"), Mark("machine id", "/etc/machine-id", "b"))
+    said = heard(marks=own)
+    assert "the same /var/lib/consul/node-id as" in said
+    assert "machine-id" not in said
+    assert "knows its machine" not in heard(marks=own[1:])
 
 
 def test_hosts_and_interfaces_that_the_twin_does_not_get_are_told() -> None:

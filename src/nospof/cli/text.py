@@ -81,6 +81,7 @@ def clone_text(result: CloneResult) -> str:
         )
     if result.source.state != "running":
         lines.append(f"{result.source.id} is {result.source.state}, as before; a pair needs it running")
+    lines += result.identities
     lines.append(
         f"next: nospof pair {result.source.id} --with {result.twin.id} --port {result.port} "
         f"--health-path {result.path}"
@@ -97,6 +98,7 @@ def pair_text(result: PairResult) -> str:
     ]
     if result.clone and result.clone.time_off:
         lines.append(time_off_text(result.clone.time_off))
+    lines += result.clone.identities if result.clone else ()
     lines += [f"next: {step}" for step in result.next_steps]
     lines.append(f"then: nospof audit --service {result.service}, and nospof drill {result.service}")
     return "\n".join(lines)

@@ -50,7 +50,11 @@ class LaunchTry:
 
 @dataclass(frozen=True)
 class CloneResult:
-    """A source that is on, and its twin. `is_live`: the source was left running throughout."""
+    """A source that is on, and its twin.
+
+    `is_live`: the source was left running throughout; `identities` is what should be known of what the
+    two are known by, a sentence each.
+    """
 
     source: Instance
     image_id: str
@@ -59,6 +63,7 @@ class CloneResult:
     port: int = 80
     path: str = "/"
     is_live: bool = False
+    identities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

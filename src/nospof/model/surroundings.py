@@ -73,6 +73,21 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """Something a machine is known by, which no other should have.
+
+    Args:
+        kind: "machine id", "host key", "host name" or "node id" (software's own name for its machine).
+        name: the file it is in; for a host name the name itself.
+        hash: tells two apart; of a public host key its fingerprint, as OpenSSH shows it.
+    """
+
+    kind: str
+    name: str
+    hash: str
+
+
+@dataclass(frozen=True)
 class Inside:
     """What a look inside the machine found; `unread` says why it, or a part of it, could not be had.
 
@@ -80,12 +95,14 @@ class Inside:
         boot_traps: what keeps it from booting again, a sentence each.
         jobs: cron entries, timers and workers that a copy would run as well.
         keeps: what it keeps that changes: engines, sessions, files, a sentence each.
+        marks: what it is known by.
     """
 
     boot_traps: tuple[str, ...] = ()
     jobs: tuple[str, ...] = ()
     keeps: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)

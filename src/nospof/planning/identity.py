@@ -7,8 +7,10 @@ licences see one machine, whoever trusts one trusts both.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from nospof.model.cloud import Instance
+from nospof.model.surroundings import Mark
 
 NAME_LENGTH = 63
 """Of one label of a host name (RFC 1123)."""
@@ -75,3 +77,40 @@ def host_name(source: Instance) -> str:
     """Return the twin's host name: its source's name, as far as a host may be called that."""
     legal = re.sub(r"[^a-z0-9]+", "-", source.name.lower()).strip("-") or source.id
     return f"{legal[: NAME_LENGTH - len('-twin')].rstrip('-')}-twin"
+
+
+def shared_marks(source: Sequence[Mark], twin: Sequence[Mark]) -> tuple[Mark, ...]:
+    """Return what a twin is known by that is its source's: all but what only its software can change."""
+    return tuple(mark for mark in twin if mark in source and mark.kind != "node id")
+
+
+def compare_identities(
+    source_id: str, before: Sequence[Mark], after: Sequence[Mark], twin_id: str, twin: Sequence[Mark]
+) -> tuple[str, ...]:
+    """Return what should be known of two machines' identities after a clone, a sentence each (C48, C49).
+
+    A source whose host keys changed was taken for a new machine at its start, and may have got more than
+    keys: a default user, a host name.
+    """
+    says = []
+    kept = {mark.name: mark.hash for mark in after if mark.kind == "host key"}
+    keys = [mark for mark in before if mark.kind == "host key"]
+    changed = [mark.name for mark in keys if kept.get(mark.name, mark.hash) != mark.hash]
+    if changed:
+        says.append(
+            f"WARNING: the SSH host keys of {source_id} changed when it was started ({', '.join(changed)}): "
+            "it was taken for a new machine. Clients will be warned; look for accounts and settings that "
+            "cloud-init made anew"
+        )
+    if shared := shared_marks(after, twin):
+        names = ", ".join(f"{mark.kind} {mark.name}" for mark in shared)
+        says.append(
+            f"{twin_id} has what {source_id} is known by: {names}. Whoever trusts one trusts both; give it "
+            "its own: rm the keys and ssh-keygen -A, systemd-machine-id-setup, hostnamectl"
+        )
+    says += [
+        f"{twin_id} shows the host key {mark.hash} ({mark.name.rpartition('/')[2]})"
+        for mark in twin
+        if mark.kind == "host key" and mark not in after
+    ]
+    return tuple(says)

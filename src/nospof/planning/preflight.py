@@ -18,6 +18,7 @@ from nospof.planning.twin_rules import (
     interfaces,
     jobs,
     marketplace,
+    node_ids,
     tenancy,
     user_data,
 )
@@ -261,6 +262,7 @@ RULES: tuple[Rule, ...] = (
     interfaces,
     user_data,
     identity,
+    node_ids,
     capacity,
     owner,
 )

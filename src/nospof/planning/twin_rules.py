@@ -83,6 +83,18 @@ def identity(facts: SourceFacts) -> Concern | None:
     )
 
 
+def node_ids(facts: SourceFacts) -> Concern | None:
+    """Software that keeps its machine's name in a file takes the twin for its source (C52)."""
+    found = [mark.name for mark in facts.inside.marks if mark.kind == "node id"]
+    if not found:
+        return None
+    return Concern(
+        "warning",
+        f"the twin has the same {some(found)} as {facts.source.id}: software that knows its machine by such "
+        "a file takes the two for one. Give the twin its own before both serve",
+    )
+
+
 def jobs(facts: SourceFacts) -> Concern | None:
     """Cron jobs and workers of the source run on the twin as well, from its first boot (C54)."""
     found = facts.inside.jobs

@@ -21,6 +21,7 @@ from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.guarantee import promise, release
+from nospof.procedures.identities import compare
 from nospof.procedures.launching import launch_where_there_is_room
 from nospof.procedures.looking import source_facts
 from nospof.procedures.off_section import image_live, image_while_off
@@ -74,7 +75,10 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
         steps.do("release the promise", release, world, source.id, steps.token)
     image = steps.do("wait until the image is available", wait_for_image, world, off.image.id)
     twin = launch_where_there_is_room(steps, world, plan.places, image.id)
-    return CloneResult(source, image.id, twin, time_off, request.port, request.path, is_live)
+    told: tuple[str, ...] = ()
+    if facts.inside.marks:
+        told = steps.do("compare what the two are known by", compare, world, facts, twin)
+    return CloneResult(source, image.id, twin, time_off, request.port, request.path, is_live, told)
 
 
 def clone_facts(world: World, request: CloneRequest) -> CloneFacts:

@@ -6,7 +6,7 @@ from nospof.audit.parts.surroundings import boot_traps
 from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE, TAG_TWIN_OF, Instance
 from nospof.model.item import Item, item_of
 from nospof.model.kinds.inside import INSIDE
-from nospof.model.surroundings import Inside
+from nospof.model.surroundings import Inside, Mark
 from nospof.planning.concerns import SourceFacts
 from nospof.ports.world import World
 
@@ -74,5 +74,8 @@ def inside_of(look: Item) -> Inside:
             f"{section} of {look.id}: {look.text(f'{section}.reason') or 'not told'}"
             for section in DECISIVE
             if look.text(f"{section}.status") not in ("found", "none", "not applicable")
+        ),
+        marks=tuple(
+            Mark(one.text("kind"), one.text("name"), one.text("hash")) for one in look.rows("identity.found")
         ),
     )

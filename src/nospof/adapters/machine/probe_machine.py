@@ -1,11 +1,10 @@
-"""The first half of the script that looks inside a machine: reading safely, disks, surroundings.
+"""The first part of the script that looks inside a machine: reading safely, disks, surroundings.
 
 It runs alone, by any Python from 3.6 on and its standard library, and never writes. Only regular
 files are opened, and only so much of each: a pipe would block, a device could act.
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import socket
@@ -17,7 +16,6 @@ from typing import Any
 SECONDS = 10.0
 FILE_BYTES = 256 * 1024
 WAITS_NOT = {"nofail", "noauto", "x-systemd.automount"}
-FIRST_START = "/var/lib/cloud/instance/sem"
 PSEUDO = (
     "proc",
     "sysfs",
@@ -335,35 +333,6 @@ def clocks(m: Machine) -> "list[Any]":
         text = "\n".join(m.read(one) for one in files)
         found.append({"name": name, "servers": re.findall(r"(?m)^\s*(?:server|pool|NTP=)\s*(\S+)", text)})
     return found
-
-
-def identity(m: Machine) -> "list[Any]":
-    """Return what no twin may share, as hashes."""
-    keys = ["/etc/ssh/" + one for one in m.names("/etc/ssh") if re.match(r"ssh_host_\w+_key\.pub$", one)]
-    found = [("machine-id", m.read("/etc/machine-id").strip()), *((one, m.read(one).strip()) for one in keys)]
-    rows = [
-        {"name": one, "hash": hashlib.sha256(text.encode()).hexdigest()[:16]} for one, text in found if text
-    ]
-    name = m.read("/etc/hostname").strip()
-    return rows + ([{"name": "hostname " + name, "hash": ""}] if name else [])
-
-
-def made(m: Machine) -> float:
-    """Return when the machine was made; 0 when nobody could tell: then what its image brought counts too.
-
-    cloud-init notes the end of a new instance's first start. Otherwise it is when the oldest part of
-    the machine's identity was written to this disk.
-    """
-    first = [FIRST_START + "/" + one for one in m.names(FIRST_START) if "scripts_user" in one]
-    own = ["/etc/machine-id", *("/etc/ssh/" + one for one in m.names("/etc/ssh") if one.endswith("_key.pub"))]
-    moments = []
-    for names, field in ((first, "st_mtime"), (own, "st_ctime")):
-        for one in names:
-            with contextlib.suppress(OSError):
-                moments.append(getattr(os.lstat(m.path(one)), field))
-        if moments:
-            break
-    return min(moments) if moments and min(moments) <= time.time() else 0.0
 
 
 # Sockets ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The second half of the script that looks inside a machine: what runs there, what it keeps, the answer.
+"""The last part of the script that looks inside a machine: what runs there, what it keeps, the answer.
 
 Command lines, environments and configurations are searched for known settings; nothing else of them
 leaves the machine. One JSON object comes out, the same for the same machine. Each section says
@@ -16,6 +16,7 @@ import time
 import zlib
 from typing import Any
 
+from nospof.adapters.machine.probe_identity import identity, made
 from nospof.adapters.machine.probe_machine import (
     Machine,
     NotApplicable,
@@ -25,9 +26,7 @@ from nospof.adapters.machine.probe_machine import (
     clocks,
     devices,
     fstab,
-    identity,
     lent,
-    made,
     memory,
     mounts,
     owners,
@@ -38,7 +37,7 @@ from nospof.adapters.machine.probe_machine import (
     swap,
 )
 
-# The sender cuts here: what stands above is in the first half.
+# The sender cuts here: what stands above is in the parts before, but for the imports.
 
 SCHEMA = "nospof.probe/1"
 OUTPUT_CHARACTERS = 22000  # of the 24,000 that Systems Manager keeps

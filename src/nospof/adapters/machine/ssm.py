@@ -26,16 +26,22 @@ PATIENCE_SECONDS = 120.0
 ANSWER_BYTES = 4 << 20
 ANSWER_DEPTH = 8
 CUT = "# The sender cuts here"
+PARTS = ("probe_machine", "probe_identity", "probe_script")
+"""The script is one program, in files of a size that can be read."""
 NO_PYTHON = "no python3"
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")
 
 
+def part_of(name: str) -> str:
+    """Return a part of the script without what it imports from those before it."""
+    text = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    head, cut, rest = text.partition(CUT)
+    return head.partition("from nospof")[0] + "# " + rest if cut else text
+
+
 def script() -> str:
     """Return the shell script that is sent: it starts the probe, or says that there is no Python for it."""
-    here = Path(__file__).parent
-    second = (here / "probe_script.py").read_text(encoding="utf-8").partition(CUT)
-    imports = second[0].partition("from nospof")[0]
-    source = (here / "probe_machine.py").read_text(encoding="utf-8") + imports + "# " + second[2]
+    source = "".join(part_of(name) for name in PARTS)
     packed = base64.b64encode(zlib.compress(source.encode(), 9)).decode()
     run = f'import base64,zlib;exec(zlib.decompress(base64.b64decode("{packed}")))'
     return (

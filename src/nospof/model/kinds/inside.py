@@ -33,7 +33,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "jobs": ("kind", "name"),
     "units": ("name", "restart"),
     "certificates": ("path", "ends_at"),
-    "identity": ("name", "hash"),
+    "identity": ("kind", "name", "hash"),
 }
 
 INSIDE = (
