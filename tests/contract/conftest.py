@@ -71,6 +71,10 @@ class Stage:
         """Have a name of Route 53 lead to a balancer, as an alias."""
         raise NotImplementedError
 
+    def add_zone(self, name: str, *, is_private: bool = False) -> str:
+        """Make a hosted zone; return its id."""
+        raise NotImplementedError
+
     def vpc_id(self) -> str:
         """Return the default VPC's id."""
         raise NotImplementedError
@@ -159,7 +163,10 @@ class MemoryStage(Stage):
         self.cloud.announce(instance_id, code, in_seconds=3600)
 
     def name_leads_to(self, name: str, dns_name: str) -> None:
-        self.cloud.names[name] = dns_name
+        self.cloud.lead(name, dns_name)
+
+    def add_zone(self, name: str, *, is_private: bool = False) -> str:
+        return self.cloud.add_zone(name, is_private=is_private)
 
     def vpc_id(self) -> str:
         subnets = self.cloud.subnets("vpc-00000000000000001")
@@ -204,12 +211,18 @@ class AwsStage(Stage):
         urllib.request.urlopen(request, timeout=10).close()
 
     def name_leads_to(self, name: str, dns_name: str) -> None:
-        route53 = self.cloud.client("route53", self.cloud.region)
-        zone = route53.create_hosted_zone(Name=name.partition(".")[2], CallerReference=name)["HostedZone"]
+        zone_id = self.add_zone(name.partition(".")[2])
         target = {"HostedZoneId": "Z1", "DNSName": f"dualstack.{dns_name}.", "EvaluateTargetHealth": False}
         record = {"Name": name, "Type": "A", "AliasTarget": target}
         batch = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
-        route53.change_resource_record_sets(HostedZoneId=zone["Id"], ChangeBatch=batch)
+        self.cloud.route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
+
+    def add_zone(self, name: str, *, is_private: bool = False) -> str:
+        inside = {"VPC": {"VPCRegion": self.cloud.region, "VPCId": self.vpc_id()}} if is_private else {}
+        made = self.cloud.route53.create_hosted_zone(
+            Name=name, CallerReference=name, HostedZoneConfig={"PrivateZone": is_private}, **inside
+        )
+        return str(made["HostedZone"]["Id"]).rpartition("/")[2]
 
     def vpc_id(self) -> str:
         default = [{"Name": "is-default", "Values": ["true"]}]

@@ -9,6 +9,7 @@ import pytest
 
 from nospof.errors import CloudError, NotFound
 from nospof.model.cloud import IngressRule, LoadBalancerRequest, SecurityGroupRequest
+from nospof.model.names import Alias, RecordSet
 from nospof.model.plans import PlannedCall
 from nospof.model.traits import DiskTraits, Traits
 from support.cloud_gaps import GAPS
@@ -644,6 +645,84 @@ class TestBalancers:
         balancer = cloud.create_load_balancer(balancer_request(stage))
         with pytest.raises(NotFound):
             cloud.listeners(balancer.arn[:-4] + "0000")
+
+
+OLD = RecordSet("www", "A", 300, ("203.0.113.7",))
+
+
+class TestNames:
+    """A change is a swap: it is made where what it replaces is there exactly so, and else not at all."""
+
+    def zone(self, stage, **options):
+        """Return a new zone's id and an old record in it, which is there."""
+        name = f"{stage.name('zone')}.example.com"
+        zone_id = stage.add_zone(name, **options)
+        record = replace(OLD, name=f"www.{name}")
+        stage.cloud.replace_records(zone_id, (), (record,))
+        return zone_id, record
+
+    def weighted(self, record):
+        """Return what shares a record's name between its address and a balancer."""
+        alias = Alias("Z35SXDOTRQ7X7K", "www-1.elb.example.com", asks_health=True)
+        kept = replace(record, ttl_seconds=60, identifier="a", weight=90)
+        return kept, RecordSet(record.name, "A", alias=alias, identifier="b", weight=10)
+
+    def test_zones_are_known_with_their_names_and_whether_they_are_private(self, stage, cloud):
+        zone_id, record = self.zone(stage)
+        found = next(zone for zone in cloud.hosted_zones() if zone.id == zone_id)
+        assert found.holds(record.name)
+        assert not found.is_private
+        private = stage.add_zone(f"{stage.name('zone')}.internal", is_private=True)
+        assert next(zone for zone in cloud.hosted_zones() if zone.id == private).is_private
+
+    def test_the_records_of_one_name_are_all_of_them_and_no_others(self, stage, cloud):
+        zone_id, record = self.zone(stage)
+        beside = [
+            RecordSet(record.name, "AAAA", 60, ("2001:db8::1",)),
+            replace(record, name=f"a.{record.name}"),
+            replace(record, name=f"zzz{record.name[3:]}"),
+        ]
+        cloud.replace_records(zone_id, (), tuple(beside))
+        assert cloud.record_sets(zone_id, record.name) == (record, beside[0])
+        assert {record, *beside} <= set(cloud.record_sets(zone_id))
+        assert cloud.record_sets(zone_id, f"b.{record.name}") == ()
+
+    def test_a_record_becomes_two_by_weight_and_is_as_before_again(self, stage, cloud):
+        zone_id, record = self.zone(stage)
+        change_id = cloud.replace_records(zone_id, (record,), self.weighted(record))
+        assert cloud.record_sets(zone_id, record.name) == self.weighted(record)
+        stage.wait(lambda: cloud.is_in_sync(change_id))
+        cloud.replace_records(zone_id, self.weighted(record), (record,))
+        assert cloud.record_sets(zone_id, record.name) == (record,)
+
+    def test_a_change_is_not_answered_everywhere_at_once(self, stage, cloud):
+        zone_id, record = self.zone(stage)
+        change_id = cloud.replace_records(zone_id, (record,), (replace(record, ttl_seconds=60),))
+        assert not cloud.is_in_sync(change_id)
+        stage.wait(lambda: cloud.is_in_sync(change_id))
+
+    @pytest.mark.parametrize("differs", [{"ttl_seconds": 60}, {"values": ("203.0.113.8",)}])
+    def test_what_is_there_otherwise_is_not_replaced(self, stage, cloud, differs):
+        zone_id, record = self.zone(stage)
+        other = replace(record, **differs)
+        swap = (zone_id, (other,), (replace(record, ttl_seconds=30),))
+        assert code_of(cloud.replace_records, *swap) == "InvalidChangeBatch"
+        assert cloud.record_sets(zone_id, record.name) == (record,)
+
+    def test_of_a_batch_that_cannot_be_made_whole_nothing_is_made(self, stage, cloud):
+        zone_id, record = self.zone(stage)
+        kept, added = self.weighted(record)
+        batch = (zone_id, (kept,), (replace(record, name=f"new.{record.name}"),))
+        assert code_of(cloud.replace_records, *batch) == "InvalidChangeBatch"
+        assert cloud.record_sets(zone_id, f"new.{record.name}") == ()
+        assert code_of(cloud.replace_records, zone_id, (), (added,)) == "InvalidChangeBatch"
+        assert cloud.record_sets(zone_id, record.name) == (record,)
+
+    def test_an_unknown_zone_is_not_found(self, cloud):
+        with pytest.raises(NotFound):
+            cloud.record_sets("Z00000000UNKNOWN")
+        with pytest.raises(NotFound):
+            cloud.replace_records("Z00000000UNKNOWN", (), (replace(OLD, name="www.example.com"),))
 
 
 class TestTargets:

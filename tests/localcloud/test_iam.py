@@ -229,6 +229,39 @@ def test_a_balancers_parts_can_be_narrowed_by_name_and_by_tag(local_cloud, ec2):
     local_cloud.client("elbv2").delete_target_group(TargetGroupArn=bare)
 
 
+def test_changes_of_names_can_be_narrowed_to_a_zone_a_name_and_a_type(local_cloud):
+    route53 = local_cloud.client("route53")
+    zones = [
+        route53.create_hosted_zone(Name="narrow.example.com", CallerReference=one)["HostedZone"]["Id"]
+        for one in "ab"
+    ]
+    key = "route53:ChangeResourceRecordSets"
+    only = {f"{key}NormalizedRecordNames": ["www.narrow.example.com"], f"{key}RecordTypes": ["A"]}
+    user = as_user(
+        local_cloud,
+        "route53",
+        statement(
+            key,
+            resource=f"arn:aws:route53:::hostedzone/{zones[0].rpartition('/')[2]}",
+            **{"ForAllValues:StringEquals": only},
+        ),
+    )
+
+    def change(zone: str, *records: tuple[str, str, str]) -> None:
+        sets = [
+            {"Name": name, "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": value}]}
+            for name, kind, value in records
+        ]
+        changes = [{"Action": "CREATE", "ResourceRecordSet": one} for one in sets]
+        user.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+
+    www, other = (("WWW.narrow.example.com.", "A", "10.0.0.1"), ("b.narrow.example.com", "A", "10.0.0.1"))
+    text = ("www.narrow.example.com", "TXT", '"a"')
+    for zone, *records in ((zones[1], www), (zones[0], other), (zones[0], www, other), (zones[0], text)):
+        assert denial(lambda zone=zone, records=records: change(zone, *records))[0] == "AccessDenied"
+    change(zones[0], www)
+
+
 def test_policies_of_groups_and_attached_ones_count(local_cloud):
     iam, key = local_cloud.client("iam"), new_key(local_cloud)
     name = client_of(local_cloud, key, "sts").get_caller_identity()["Arn"].rpartition("/")[2]

@@ -8,6 +8,7 @@ NO_PLACEMENT = "moto has no placement groups"
 NO_DEPENDENCY = "moto deletes security groups that are needed"
 NOT_IDEMPOTENT = "moto ignores ClientToken"
 NO_SETTING = "moto's RunInstances drops this"
+NO_BATCHES = "moto's change batches are no transactions, and DELETE looks at history, not at what is there"
 NO_HEALTH = "moto's targets are always healthy"
 MOTO = {
     "test_a_started_instance_is_seen_to_be_pending": "moto's instances run as soon as they are described",
@@ -47,6 +48,10 @@ MOTO = {
     "test_a_target_on_a_port_nobody_listens_on_is_unhealthy": NO_HEALTH,
     "test_a_deregistered_target_drains_then_is_gone_and_a_repeat_changes_nothing": "moto does not drain",
     "test_an_unknown_instance_is_not_registered": "moto registers what does not exist",
+    "test_a_record_becomes_two_by_weight_and_is_as_before_again": NO_BATCHES,
+    "test_what_is_there_otherwise_is_not_replaced": NO_BATCHES,
+    "test_of_a_batch_that_cannot_be_made_whole_nothing_is_made": NO_BATCHES,
+    "test_a_change_is_not_answered_everywhere_at_once": "moto's changes are in sync at once",
     "test_whoever_may_do_all_is_told_so_of_a_call_without_a_rehearsal_and_nothing_happens": (
         "moto has no simulation of policies"
     ),

@@ -172,12 +172,13 @@ def test_clients_that_may_come_through_the_balancer_need_the_owners_word():
 
 def test_names_that_lead_to_the_balancer_keep_it_whatever_the_owner_says():
     cloud, _, request = paired()
-    cloud.names = {"www.example.com": cloud.load_balancers()[0].dns_name, "other.example.com": "elsewhere"}
+    cloud.lead("www.example.com", cloud.load_balancers()[0].dns_name)
+    cloud.lead("other.example.com", "elsewhere")
     says = refused(cloud, request)
     assert "www.example.com in Route 53 lead to the load balancer" in says
     assert "other" not in says
     assert any("www.example.com" in warning for warning in undo_plan(memory_world(cloud), request).warnings)
-    cloud.names.clear()
+    cloud.replace_records("Z1", cloud.record_sets("Z1"), ())
     undone(cloud, request)
     assert cloud.load_balancers() == ()
 

@@ -28,7 +28,7 @@ from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
-from nospof.localcloud import elbv2, iam, ssm
+from nospof.localcloud import elbv2, iam, route53, ssm
 from nospof.localcloud.addresses import release_blocks
 from nospof.localcloud.admin import Admin
 from nospof.localcloud.balancer import MachineView
@@ -100,6 +100,7 @@ class Gateway:
         install_ec2()
         ssm.install()
         iam.install()
+        route53.install()
         elbv2.install()
         self._balancing = elbv2.Balancing(directory / "balancers", self._view, self.allocate_balancer_address)
         elbv2.set_current(self._balancing)

@@ -97,6 +97,7 @@ class Request:
         uses = [] if self.action.startswith(KNOW_NO_RESOURCE) else self._uses()
         for arn in uses:
             keys = self._request_tags(self.parameters.get("Tags")) if not makes else {}
+            keys |= self._changed_names()
             yield Asked(self.action, arn, {**self.known, **self._resource_tags(arn), **keys})
         for arn, tags in makes.items():
             yield Asked(self.action, arn, {**self.known, **self._request_tags(tags)})
@@ -150,7 +151,32 @@ class Request:
             )
         if self.action == "ssm:SendCommand":
             return self._commanded()
+        if self.prefix == "route53":
+            return self._named()
         return sorted({text for text in _texts(given) if text.startswith("arn:")})
+
+    def _named(self) -> list[str]:
+        """Return the ARN of the hosted zone or change a call is about, which has no region or account."""
+        kinds = {
+            "HostedZoneId": "hostedzone",
+            "Id": "change" if self.operation == "GetChange" else "hostedzone",
+        }
+        named = {kinds[key]: str(self.parameters[key]) for key in kinds if self.parameters.get(key)}
+        return [
+            f"arn:{self.place[0]}:route53:::{kind}/{one.rpartition('/')[2]}" for kind, one in named.items()
+        ]
+
+    def _changed_names(self) -> dict[str, tuple[str, ...]]:
+        """Return what a change batch tells of itself, as condition keys."""
+        changes = (self.parameters.get("ChangeBatch") or {}).get("Changes") or []
+        sets = [one.get("ResourceRecordSet") or {} for one in changes]
+        told = {
+            "NormalizedRecordNames": (str(one.get("Name", "")).lower().rstrip(".") for one in sets),
+            "RecordTypes": (str(one.get("Type", "")) for one in sets),
+            "Actions": (str(one.get("Action", "")) for one in changes),
+        }
+        keys = {f"route53:ChangeResourceRecordSets{key}": tuple(values) for key, values in told.items()}
+        return keys if changes else {}
 
     def _commanded(self) -> list[str]:
         """Return the ARNs of the document and the instances of a command; of AWS's own, nobody's account."""

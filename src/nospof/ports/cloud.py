@@ -38,6 +38,7 @@ from nospof.model.cloud import (
     Volume,
     Zone,
 )
+from nospof.model.names import HostedZone, Records
 from nospof.model.plans import PlannedCall
 from nospof.model.surroundings import Surroundings
 
@@ -79,6 +80,18 @@ class Cloud(Protocol):
 
         As an alias or as a CNAME; the first hosted zones only, where there are many.
         """
+
+    def hosted_zones(self) -> tuple[HostedZone, ...]:
+        """Return the account's hosted zones, by name, then id."""
+
+    def record_sets(self, zone_id: str, name: str = "") -> Records:
+        """Return a zone's record sets, or those of one name, by name, type and identifier.
+
+        As they were last changed, also where that is not answered everywhere yet. Raises NotFound.
+        """
+
+    def is_in_sync(self, change_id: str) -> bool:
+        """Return whether all of Route 53's servers answer as a change says."""
 
     def surroundings(self, instance: Instance) -> Surroundings:
         """Return what stands around an instance.
@@ -231,6 +244,13 @@ class Cloud(Protocol):
 
     def deregister(self, target_group_arn: str, instance_id: str, port: int) -> None:
         """Start draining an instance out of a group. A repeat changes nothing."""
+
+    def replace_records(self, zone_id: str, gone: Records, made: Records) -> str:
+        """Put record sets in the place of others, all at once; return the change's id.
+
+        There is no token: a repeat finds that `gone` is gone. Raises CloudError InvalidChangeBatch, and
+        changes nothing, when one of `gone` is not there exactly so, or one of `made` is there already.
+        """
 
     # Taking away: what is gone already is no error ---------------------------------------------
 

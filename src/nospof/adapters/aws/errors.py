@@ -32,6 +32,7 @@ from nospof.errors import DENIED_CODES, CloudError, NotFound, UnknownOutcome
 
 THROTTLED_CODES = frozenset(
     {
+        "PriorRequestNotComplete",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
@@ -41,6 +42,7 @@ THROTTLED_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
+UNKNOWN_CODES = frozenset({"InvalidPlacementGroup.Unknown", "NoSuchChange", "NoSuchHostedZone"})
 EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 WRONG_KEY_CODES = frozenset(
     {
@@ -124,7 +126,7 @@ def not_listed(operation: str, resource_id: str, code: str) -> NotFound:
 
 def is_not_found(code: str) -> bool:
     """Whether a code says that the cloud does not know an id or a name."""
-    return code.endswith(("NotFound", "NotFoundException")) or code == "InvalidPlacementGroup.Unknown"
+    return code.endswith(("NotFound", "NotFoundException")) or code in UNKNOWN_CODES
 
 
 def is_lost(error: BaseException | None) -> bool:

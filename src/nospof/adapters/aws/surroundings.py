@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-from nospof.adapters.aws.connection import PAGE_SIZE, Connection
+from nospof.adapters.aws.connection import PAGE_SIZE
+from nospof.adapters.aws.names import ZONES_LOOKED_AT, Names
 from nospof.adapters.aws.traits import disks_of, traits_of
 from nospof.errors import CloudError
 from nospof.model.cloud import Instance
@@ -17,8 +18,6 @@ from nospof.model.traits import Traits
 
 T = TypeVar("T")
 
-ZONES_LOOKED_AT = 20
-"""Each hosted zone takes a call or more."""
 NO_SUCH_QUOTA = "NoSuchResourceException"
 QUOTAS = {"f": "L-74FC7D96", "g": "L-DB2E81BA", "inf": "L-1945791B", "p": "L-417A185B", "x": "L-7295265B"}
 STANDARD = "L-1216C47A"
@@ -40,7 +39,7 @@ class _Reading:
             return otherwise
 
 
-class Around(Connection):
+class Around(Names):
     """The part of the port that looks around an instance, and at what protects it."""
 
     def is_stop_protected(self, instance_id: str) -> bool:
@@ -209,27 +208,6 @@ class Around(Connection):
         }
         return tuple(sorted(found, key=lambda one: (one.name, one.zone_id)))
 
-    def names_of(self, dns_name: str) -> tuple[str, ...]:
-        """See the port."""
-        found = {
-            record["Name"].rstrip(".")
-            for zone in self._zones()[:ZONES_LOOKED_AT]
-            for record in self._records(zone)
-            if dns_name.lower() in _leads_to(record)
-        }
-        return tuple(sorted(found))
-
-    def _zones(self) -> list[dict[str, Any]]:
-        with self.reading("route53:ListHostedZones"):
-            pages = self._other("route53").get_paginator("list_hosted_zones").paginate()
-            return [one for page in pages for one in page["HostedZones"]]
-
-    def _records(self, zone: dict[str, Any]) -> list[dict[str, Any]]:
-        with self.reading("route53:ListResourceRecordSets", zone["Name"]):
-            pages = self._other("route53").get_paginator("list_resource_record_sets")
-            answers = pages.paginate(HostedZoneId=zone["Id"])
-            return [one for page in answers for one in page["ResourceRecordSets"]]
-
     def _vcpus_used(self, code: str) -> int:
         with self.reading("ec2:DescribeInstances"):
             pages = self.ec2.get_paginator("describe_instances").paginate(
@@ -264,13 +242,6 @@ class Around(Connection):
         if service not in self._others:
             self._others[service] = self.client(service, self.region, operation=f"{service}:*")
         return self._others[service]
-
-
-def _leads_to(record: dict[str, Any]) -> set[str]:
-    """Return the names a record leads to; an alias may ask for both families of addresses."""
-    alias = record.get("AliasTarget", {}).get("DNSName", "")
-    names = [alias, *(value["Value"] for value in record.get("ResourceRecords", ()))]
-    return {name.lower().rstrip(".").removeprefix("dualstack.") for name in names}
 
 
 def quota_code(instance_type: str) -> str:

@@ -70,6 +70,8 @@ class Timings:
     balancer: float = 10
     interfaces: float = 20
     """From the end of a balancer until its security group can be deleted."""
+    names: float = 4
+    """From a change of names until all servers answer so."""
     health: float = 10
     """From the first good answer until a target is healthy."""
 
@@ -142,7 +144,7 @@ def serves(
 
 def refused(operation: str, code: str, says: str) -> CloudError:
     """Return the error for a refusal, of the type the code asks for."""
-    kind = NotFound if code.endswith(("NotFound", ".Unknown")) else CloudError
+    kind = NotFound if code.endswith(("NotFound", ".Unknown")) or code.startswith("NoSuch") else CloudError
     return kind(
         f"{operation} was refused: {says} ({code}).",
         code=code,

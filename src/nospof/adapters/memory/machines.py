@@ -68,7 +68,6 @@ class Machines(Network):
     Attributes:
         service_of_new: what the next launched instances serve; None means what the source of their
             image serves.
-        names: of Route 53, and the balancer's own name each leads to.
     """
 
     def _set_up(self, zone_count: int) -> None:
@@ -78,7 +77,6 @@ class Machines(Network):
         self._volumes: dict[str, Volume] = {}
         self._bought: dict[str, tuple[int, int]] = {}
         self._placement_groups: dict[str, Tags] = {}
-        self.names: dict[str, str] = {}
         self._offers = {name: tuple(zone.name for zone in self._zones) for name in TYPES}
         self.service_of_new: MemoryService | None = None
         self.shelves |= {"i": self._instances, "vol": self._volumes}

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from nospof.adapters.memory.account import serves
 from nospof.adapters.memory.machines import Machines
+from nospof.adapters.memory.names import Names
 from nospof.model.cloud import Attachment, Instance
 from nospof.model.surroundings import Surroundings
 from nospof.model.traits import DiskTraits
 
 
-class Around(Machines):
+class Around(Names, Machines):
     """The part of the port that looks around an instance, and at what protects it."""
 
     @serves("ec2:DescribeInstanceAttribute")
@@ -52,11 +53,6 @@ class Around(Machines):
             at.delete_on_termination,
             dict(volume.tags),
         )
-
-    @serves("route53:ListResourceRecordSets")
-    def names_of(self, dns_name: str) -> tuple[str, ...]:
-        """See the port."""
-        return tuple(sorted(name for name, target in self.names.items() if target == dns_name))
 
     @serves("ec2:ModifyInstanceAttribute", writes=True)
     def protect_from_stop(self, instance_id: str, *, on: bool) -> None:
