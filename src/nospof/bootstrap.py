@@ -33,6 +33,7 @@ from nospof.runtime.journal import Journal
 if TYPE_CHECKING:
     from nospof.adapters.endpoint_faults import EndpointFaults
     from nospof.audit.baseline import Baseline
+    from nospof.audit.reporting import Spread
     from nospof.runtime.durable import DurableRuntime, Listener
 
     class Watcher(Reporter, Listener, Protocol):
@@ -155,6 +156,13 @@ def read_files(paths: tuple[Path, ...], parameters: Path | None) -> Estate:
     discovery = open_saved(paths)
     estate = read_estate(discovery, discovery.read_at or time.time())
     return look_inside(SavedMachines(paths[0]), estate) if has_probes(paths[0]) else estate
+
+
+def spread() -> Spread:
+    """Return how the services of an audit are gone through: each processor takes a share."""
+    from nospof.adapters.forks import forked_map
+
+    return forked_map
 
 
 def read_settings(path: Path | None) -> Settings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.utils import parse_timestamp
 
-from nospof.adapters.aws.discovery import moment
+from nospof.adapters.aws.moments import moment
 
 TOLD = (
     "2026-11-02T08:00:00Z",

@@ -54,7 +54,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(one) for one in value]
     if isinstance(value, (dict, Mapping)):
-        return {str(key): _member(str(key), one) for key, one in value.items()}
+        return {str(key): member(str(key), one) for key, one in value.items()}
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
     if isinstance(value, date):
@@ -71,7 +71,13 @@ def addresses(value: str) -> str:
     return " ".join([*arns, *(word for word in words if _HOST.fullmatch(word))])
 
 
-def _member(name: str, value: Any) -> Any:
+def is_withheld(name: str) -> bool:
+    """Whether not all is kept of a field that goes by a name."""
+    return name.lower() in SECRETS | ENVIRONMENTS
+
+
+def member(name: str, value: Any) -> Any:
+    """Return what is kept of a field that goes by a name."""
     word = name.lower()
     if word in SECRETS and value:
         return WITHHELD

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from functools import partial
 
 from nospof.audit.analysis import analyse_pairs
 from nospof.audit.assumed import named
@@ -57,6 +58,7 @@ def merged(rules: dict[str, dict[str, str]], *more: dict[tuple[str, str], str]) 
 
 
 Check = Callable[[Estate, Service], list[Finding]]
+Spread = Callable[[Callable[[Service], ServiceReport], Iterable[Service]], Iterable[ServiceReport]]
 Remedier = Callable[[Estate, Service, Finding], Proposal | None]
 
 CHECKS: tuple[Check, ...] = (
@@ -78,8 +80,13 @@ REMEDIERS: tuple[Remedier, ...] = (
 RULES = merged(RULES_OF_VIEW, RULE_OF_KIND_NETWORK, RULE_OF_KIND_DATA)
 
 
-def build_report(estate: Estate, question: Question) -> AuditReport:
+def build_report(estate: Estate, question: Question, spread: Spread = map) -> AuditReport:
     """Return the report on all services, or on those that go by one name.
+
+    Args:
+        estate: what was read.
+        question: what is asked.
+        spread: how the services are gone through: `map`, or one that shares the work out.
 
     Raises:
         UsageError: no service goes by that name; what is supposed is not understood.
@@ -97,9 +104,7 @@ def build_report(estate: Estate, question: Question) -> AuditReport:
         region=estate.region,
         read_at=estate.read_at,
         counts=counts_of(estate),
-        services=tuple(
-            _Reporter(one, estate, question.of(one.entry.service)).report() for one in services.found
-        ),
+        services=tuple(spread(partial(report_on, estate, question), services.found)),
         unread=estate.unread,
         not_serving=services.not_serving,
         scope=question.says,
@@ -130,6 +135,11 @@ def in_order_of_ids(estate: Estate) -> Estate:
 def counts_of(estate: Estate) -> dict[str, int]:
     """Return how many of each kind were read, so that an omission can be seen."""
     return {kind: len(estate.of(kind)) for kind in KINDS if estate.of(kind)}
+
+
+def report_on(estate: Estate, question: Question, service: Service) -> ServiceReport:
+    """Return the report on one service."""
+    return _Reporter(service, estate, question.of(service.entry.service)).report()
 
 
 class _Reporter:
