@@ -67,6 +67,14 @@ class Stage:
         """Announce a maintenance event in an hour."""
         raise NotImplementedError
 
+    def group_of(self, instance_id: str) -> str:
+        """Make an instance the one member of a new Auto Scaling group, and return its name."""
+        raise NotImplementedError
+
+    def mark_unhealthy(self, instance_id: str) -> None:
+        """Have its Auto Scaling group take it for unhealthy."""
+        raise NotImplementedError
+
     def name_leads_to(self, name: str, dns_name: str) -> None:
         """Have a name of Route 53 lead to a balancer, as an alias."""
         raise NotImplementedError
@@ -162,6 +170,14 @@ class MemoryStage(Stage):
     def announce(self, instance_id: str, code: str) -> None:
         self.cloud.announce(instance_id, code, in_seconds=3600)
 
+    def group_of(self, instance_id: str) -> str:
+        name = self.name("group")
+        self.cloud.join_auto_scaling_group(instance_id, name)
+        return name
+
+    def mark_unhealthy(self, instance_id: str) -> None:
+        self.cloud._mark(instance_id, health="Unhealthy")
+
     def name_leads_to(self, name: str, dns_name: str) -> None:
         self.cloud.lead(name, dns_name)
 
@@ -184,6 +200,7 @@ class AwsStage(Stage):
         self.cloud: AwsCloud = cloud
         self.image_id = image_id
         self._ec2 = cloud.ec2
+        self._groups: list[str] = []
 
     def wait(self, holds: Callable[[], object]) -> None:
         ends = time.monotonic() + self.patience_seconds
@@ -209,6 +226,29 @@ class AwsStage(Stage):
             f"{self.endpoint}/_nospof/event", json.dumps(event).encode(), {"Content-Type": "application/json"}
         )
         urllib.request.urlopen(request, timeout=10).close()
+
+    def group_of(self, instance_id: str) -> str:
+        name, scaling = self.name("group"), self.cloud.autoscaling
+        data: Any = {"ImageId": self.image_id, "InstanceType": self.instance_type}
+        self._ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)
+        zone = self.cloud.instance(instance_id).zone
+        sizes = {"MinSize": 0, "MaxSize": 1, "DesiredCapacity": 0}
+        template: Any = {"LaunchTemplateName": name, "Version": "$Latest"}
+        scaling.create_auto_scaling_group(
+            AutoScalingGroupName=name, LaunchTemplate=template, AvailabilityZones=[zone], **sizes
+        )
+        self._groups.append(name)
+        scaling.attach_instances(AutoScalingGroupName=name, InstanceIds=[instance_id])
+        return name
+
+    def mark_unhealthy(self, instance_id: str) -> None:
+        self.cloud.autoscaling.set_instance_health(InstanceId=instance_id, HealthStatus="Unhealthy")
+
+    def clean(self) -> None:
+        for name in self._groups:
+            self.cloud.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+        self._groups.clear()
+        super().clean()
 
     def name_leads_to(self, name: str, dns_name: str) -> None:
         zone_id = self.add_zone(name.partition(".")[2])

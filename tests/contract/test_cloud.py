@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from nospof.errors import CloudError, NotFound
+from nospof.model.auto_scaling import GroupMember
 from nospof.model.cloud import IngressRule, LoadBalancerRequest, SecurityGroupRequest
 from nospof.model.names import Alias, RecordSet
 from nospof.model.plans import PlannedCall
@@ -142,6 +143,18 @@ class TestReading:
 
     def test_an_instance_of_its_own_has_no_auto_scaling_group(self, stage, cloud):
         assert cloud.auto_scaling_group_of(stage.running()) == ""
+
+    def test_a_group_knows_its_member_and_the_member_its_group(self, stage, cloud):
+        instance_id = stage.running()
+        name = stage.group_of(instance_id)
+        assert cloud.auto_scaling_group_of(instance_id) == name
+        group = cloud.auto_scaling_group(name)
+        assert group.arn.endswith(f":autoScalingGroupName/{name}")
+        assert group.members == (GroupMember(instance_id, "InService", "Healthy"),)
+        assert (group.suspended, group.checks) == ((), ())
+
+    def test_an_unknown_group_is_none(self, cloud):
+        assert cloud.auto_scaling_group("unheard-of") is None
 
     def test_a_known_type_is_offered_in_zones_of_the_region(self, stage, cloud):
         offering = cloud.zones_offering(stage.instance_type)
@@ -884,3 +897,46 @@ class TestTakingAway:
 def test_every_known_gap_is_a_promise_tested_here():
     tests = {name for thing in globals().values() if isinstance(thing, type) for name in vars(thing)}
     assert {name for gaps in GAPS.values() for name in gaps} <= tests
+
+
+class TestAutoScaling:
+    def test_processes_are_suspended_and_resumed_and_a_repeat_changes_nothing(self, stage, cloud):
+        name = stage.group_of(stage.running())
+        for _ in range(2):
+            cloud.suspend_processes(name, ("HealthCheck", "Terminate"))
+            assert set(cloud.auto_scaling_group(name).suspended) == {"HealthCheck", "Terminate"}
+        for _ in range(2):
+            cloud.resume_processes(name, ("Terminate",))
+            assert cloud.auto_scaling_group(name).suspended == ("HealthCheck",)
+
+    def test_a_group_of_which_nothing_is_asked_is_left_as_it_is(self, stage, cloud):
+        name = stage.group_of(stage.running())
+        cloud.suspend_processes(name, ())
+        assert cloud.auto_scaling_group(name).suspended == ()
+
+    def test_a_mark_is_taken_back_while_nothing_is_replaced(self, stage, cloud):
+        instance_id = stage.running()
+        name = stage.group_of(instance_id)
+        cloud.suspend_processes(name, ("ReplaceUnhealthy",))
+        stage.mark_unhealthy(instance_id)
+        assert cloud.auto_scaling_group(name).member(instance_id).health == "Unhealthy"
+        for _ in range(2):
+            cloud.mark_healthy(instance_id)
+            assert cloud.auto_scaling_group(name).member(instance_id).health == "Healthy"
+
+    def test_a_member_that_is_off_is_ended_unless_the_processes_are_suspended(self, stage, cloud):
+        instance_id = stage.running()
+        name = stage.group_of(instance_id)
+        processes = ("HealthCheck", "ReplaceUnhealthy")
+        cloud.suspend_processes(name, processes)
+        cloud.stop_instance(instance_id)
+        stage.wait(lambda: cloud.instance(instance_id).state == "stopped")
+        cloud.resume_processes(name, processes)
+        stage.wait(lambda: cloud.instance(instance_id).state in ("shutting-down", "terminated"))
+
+    def test_a_group_that_is_gone_acts_no_more_and_cannot_be_suspended(self, cloud):
+        cloud.resume_processes("unheard-of", ("Terminate",))
+        assert code_of(cloud.suspend_processes, "unheard-of", ("Terminate",)) == "ValidationError"
+
+    def test_what_is_in_no_group_is_healthy_for_all_it_matters(self, stage, cloud):
+        cloud.mark_healthy(stage.running())

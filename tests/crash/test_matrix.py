@@ -96,10 +96,15 @@ def test_it_converges(name, fault, numbers, crash_matrix):
     assert wrong == {}
 
 
+DIED_AT = ("tag", "protect_from_stop", "stop_instance", "create_image", "start_instance")
 PLACES = [
     pytest.param(name, place, fault, id=f"{name}: died at {place}, keeper {fault}")
-    for name in ("clone of a protected one", "take")
-    for place in ("tag", "protect_from_stop", "stop_instance", "create_image", "start_instance")
+    for name, places in (
+        ("clone of a protected one", DIED_AT),
+        ("clone of a member of a group", ("suspend_processes",)),
+        ("take", DIED_AT),
+    )
+    for place in places
     for fault in (*ANYWHERE, "killed after, reads stale")
     if place in calls_of(name)
 ]

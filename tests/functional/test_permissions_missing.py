@@ -32,6 +32,7 @@ from nospof.services import procedures as service
 from support.ec2_words import launch, running, states_until, tagged
 from support.least_privilege import Somebody, failure, is_clean, somebody, whole, without
 from support.local_cloud import RunningCloud
+from support.scaling import group_of_one
 
 pytestmark = pytest.mark.local_cloud
 
@@ -89,7 +90,19 @@ def scene(local_cloud: RunningCloud) -> Scene:
     made = MemorySteps("run-1").tell(pair, world, www_pair)
     local_cloud.admin("POST", "event", {"instance": www, "code": "system-reboot", "seconds": 3600})
     zone = world.cloud.instance(shop).zone
+    # One whose health is asked at a target group, so that whoever may not ask there is found out.
+    vpc = world.cloud.instance(shop).vpc_id
+    elb = local_cloud.client("elbv2")
+    asked = elb.create_target_group(Name="asked", Protocol="HTTP", Port=8080, VpcId=vpc)["TargetGroups"]
+    group_of_one(
+        local_cloud,
+        shop,
+        "shop",
+        HealthCheckType="ELB",
+        TargetGroupARNs=[one["TargetGroupArn"] for one in asked],
+    )
     hard: dict[str, Any] = {"zone": zone, "same_zone": True, "override_stop_protection": True, **CONSENTS}
+    hard["suspend_auto_scaling"] = True
     shop_pair = PairRequest(shop, service="shop", stateless=True, **ports, **hard)
     subnets = [one.id for one in world.cloud.subnets(world.cloud.instance(www).vpc_id)][:2]
     local_cloud.client("elbv2").create_load_balancer(Name="other", Type="network", Subnets=subnets)
@@ -133,8 +146,12 @@ def users(scene: Scene) -> Callable[[str], Somebody]:
 ONLY_ITS_KEEPER = {("undo", "ec2:StartInstances"), ("undo", "ec2:StopInstances")}
 """An undo turns nothing off: only a keeper that finds the source off, for another reason, turns it on."""
 
-NO_GROUP = {("undo", "ec2:DeletePlacementGroup")}
-"""This pair stands in two zones, and has none."""
+NO_GROUP = {
+    ("undo", "ec2:DeletePlacementGroup"),
+    ("take", "autoscaling:DescribeAutoScalingGroups"),
+    ("drill", "autoscaling:DescribeAutoScalingGroups"),
+}
+"""This pair stands in two zones, and its members are in no Auto Scaling group."""
 
 NEEDED = [
     (name, action)

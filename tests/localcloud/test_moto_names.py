@@ -9,6 +9,14 @@ from typing import Any
 import pytest
 
 NAMES = [
+    "moto.autoscaling.models:AutoScalingBackend.attach_instances",
+    "moto.autoscaling.models:AutoScalingBackend.enter_standby_instances",
+    "moto.autoscaling.models:AutoScalingBackend.exit_standby_instances",
+    "moto.autoscaling.models:AutoScalingBackend.notify_terminate_instances",
+    "moto.autoscaling.models:AutoScalingBackend.resume_processes",
+    "moto.autoscaling.models:AutoScalingBackend.set_instance_health",
+    "moto.autoscaling.models:AutoScalingBackend.suspend_processes",
+    "moto.autoscaling.models:AutoScalingBackend.update_attached_target_groups",
     "moto.backends:get_backend",
     "moto.core.base_backend:AccountSpecificBackend",
     "moto.core.base_backend:BackendDict._instances",

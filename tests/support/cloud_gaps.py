@@ -10,6 +10,7 @@ NOT_IDEMPOTENT = "moto ignores ClientToken"
 NO_SETTING = "moto's RunInstances drops this"
 NO_BATCHES = "moto's change batches are no transactions, and DELETE looks at history, not at what is there"
 NO_HEALTH = "moto's targets are always healthy"
+NO_REFUSAL = "moto answers 500 for a group or a member that is not there"
 MOTO = {
     "test_a_started_instance_is_seen_to_be_pending": "moto's instances run as soon as they are described",
     "test_a_start_is_refused_while_stopping": "moto's instances stop at once",
@@ -52,6 +53,9 @@ MOTO = {
     "test_what_is_there_otherwise_is_not_replaced": NO_BATCHES,
     "test_of_a_batch_that_cannot_be_made_whole_nothing_is_made": NO_BATCHES,
     "test_a_change_is_not_answered_everywhere_at_once": "moto's changes are in sync at once",
+    "test_a_member_that_is_off_is_ended_unless_the_processes_are_suspended": "moto's groups look at nobody",
+    "test_a_group_that_is_gone_acts_no_more_and_cannot_be_suspended": NO_REFUSAL,
+    "test_what_is_in_no_group_is_healthy_for_all_it_matters": NO_REFUSAL,
     "test_whoever_may_do_all_is_told_so_of_a_call_without_a_rehearsal_and_nothing_happens": (
         "moto has no simulation of policies"
     ),

@@ -8,7 +8,8 @@ from typing import Any
 
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
 from nospof.adapters.memory.machines import Disk
-from nospof.model.cloud import TAG_GUARANTEE, TAG_RUN, Tags
+from nospof.model.auto_scaling import HEALTHY
+from nospof.model.cloud import TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, Tags
 from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
 from nospof.planning.clone import image_name_of
 from nospof.procedures.clone import url_of
@@ -29,6 +30,7 @@ class Case:
         grown: how many twins with their image, and how many ways in, there are more at the end.
         always_serves: whether the service must answer at every moment, somewhere.
         leaves: all that is there at the end, where that is told as a whole.
+        suspended: of its Auto Scaling group's processes, before and afterwards.
         state: of the source, before and afterwards.
         is_at_rest: whether the image is to be one of a disk that nobody writes to.
     """
@@ -39,6 +41,7 @@ class Case:
     grown: tuple[int, int]
     always_serves: bool = False
     is_protected: bool = False
+    suspended: tuple[str, ...] = ()
     state: str = "running"
     is_at_rest: bool = True
     leaves: dict[str, Any] | None = None
@@ -62,6 +65,14 @@ def protected_case() -> Case:
     case = clone_case()
     case.cloud.protect_from_stop(case.request.instance_id, on=True)
     return replace(case, request=replace(case.request, override_stop_protection=True), is_protected=True)
+
+
+def member_case() -> Case:
+    # The group had one process suspended before, by its owner: that one stays so.
+    case = clone_case()
+    case.cloud.join_auto_scaling_group(case.request.instance_id, "web", suspended=("AZRebalance",))
+    request = replace(case.request, suspend_auto_scaling=True)
+    return replace(case, request=request, suspended=("AZRebalance",))
 
 
 def off_case() -> Case:
@@ -118,6 +129,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "clone of one that is off": off_case,
     "clone of one that is off, where a zone is full": full_zone_case,
     "clone of a protected one": protected_case,
+    "clone of a member of a group": member_case,
     "clone of a protected one, live": live_case,
     "pair": pair_case,
     "pair with a twin": pair_with_a_twin_case,
@@ -171,7 +183,19 @@ class Invariants:
         wrong += ["a guarantee is left"] if TAG_GUARANTEE in source.tags else []
         if cloud.is_stop_protected(source.id) != self.case.is_protected:
             wrong.append("stop protection is not as it was")
+        wrong += self.of_the_group()
         return wrong + (["nobody served for a moment"] if self.outages else [])
+
+    def of_the_group(self) -> list[str]:
+        """Return what is not as its Auto Scaling group was."""
+        groups = self.case.cloud._scaling.values()
+        wrong = [f"{one.suspended} suspended" for one in groups if one.suspended != self.case.suspended]
+        wrong += [
+            f"{member} is marked" for one in groups for member in one.members if member.health != HEALTHY
+        ]
+        return wrong + [
+            "the group's name is left" for _ in groups if TAG_SUSPENDED in self.case.cloud.the_instance.tags
+        ]
 
     def unchanged(self) -> list[str]:
         """Return what has changed, where a run said that nothing was."""

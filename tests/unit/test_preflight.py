@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nospof.errors import PreconditionFailed
+from nospof.model.auto_scaling import AutoScalingGroup, GroupMember
 from nospof.model.cloud import Attachment, Instance
 from nospof.model.requests import CloneRequest
 from nospof.model.surroundings import Inside, Key, Mark, NamedAddress, Surroundings, Whereabouts
@@ -223,6 +224,8 @@ def test_every_consent_is_a_field_of_a_request_and_accepts_one_rule() -> None:
         public_ip="203.0.113.7",
         boot_traps=("fstab",),
         jobs=("cron a",),
+        auto_scaling_group="web",
+        scaling=AutoScalingGroup("web", "arn:web", (GroupMember("i-1"),)),
     )
     asked = {
         concern.consent for rule in RULES if (concern := rule(everything)) and concern.level == "consent"

@@ -15,6 +15,7 @@ CONSENTS = {
     "--local-disks-are-scratch": "Nothing on instance-store disks is needed.",
     "--allow-address-change": "Another public address after the stop is fine.",
     "--override-stop-protection": "Lift disableApiStop for the moment, and set it back.",
+    "--suspend-auto-scaling": "Its Auto Scaling group neither checks nor replaces for the moment.",
     "--it-boots-again": "It boots after a stop, whatever its /etc/fstab says.",
     "--jobs-may-run-twice": "Cron jobs and workers do no harm on two machines.",
 }

@@ -28,7 +28,7 @@ from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
-from nospof.localcloud import elbv2, iam, route53, ssm
+from nospof.localcloud import elbv2, iam, route53, scaling, ssm
 from nospof.localcloud.addresses import release_blocks
 from nospof.localcloud.admin import Admin
 from nospof.localcloud.balancer import MachineView
@@ -101,9 +101,11 @@ class Gateway:
         ssm.install()
         iam.install()
         route53.install()
+        scaling.install()
         elbv2.install()
         self._balancing = elbv2.Balancing(directory / "balancers", self._view, self.allocate_balancer_address)
         elbv2.set_current(self._balancing)
+        self._groups = scaling.Groups(self._cloud)
         self._store = Store(directory / "state.sqlite")
         self._own = self._store.load() or Own({}, set(), {})
         self._run_command = RunCommand(self._cloud, self._is_running)
@@ -161,9 +163,10 @@ class Gateway:
         for backend in self._backends("ec2"):
             reconcile_region(self._cloud, backend)
         self._balancing.reconcile(moto_backends.get_backend("elbv2"))
+        self._groups.reconcile(self._backends("autoscaling"))
         if self._cloud.dirty.is_set():
             with self._cloud.lock:
-                self._save({"ec2"})
+                self._save({"ec2", "autoscaling"})
 
     # What the parts ask for -----------------------------------------------------------------------------
 

@@ -153,6 +153,9 @@ class Request:
             return self._commanded()
         if self.prefix == "route53":
             return self._named()
+        if self.prefix == "autoscaling":
+            name = given.get("AutoScalingGroupName") or "*"
+            return [self._arn(f"autoScalingGroup:*:autoScalingGroupName/{name}")]
         return sorted({text for text in _texts(given) if text.startswith("arn:")})
 
     def _named(self) -> list[str]:

@@ -23,6 +23,8 @@ TAG_CONSISTENCY = "nospof:consistency"
 """On an image and its snapshots: "stopped" when nothing was written meanwhile, else "crash"."""
 TAG_DRAINED = "nospof:drained"
 """On a member that a run has taken out for a moment: the seats it belongs in, as "GROUP:PORT GROUP:PORT"."""
+TAG_SUSPENDED = "nospof:suspended"
+"""On a source whose Auto Scaling group must not act for a moment: that group's name."""
 TAG_STATE = "nospof:state"
 """On an instance whose owner declared what state it keeps; "none" means nothing that changes."""
 

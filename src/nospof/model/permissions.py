@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from nospof.model.auto_scaling_grants import HOLD_GROUPS, LET_GROUPS_ACT, SEES_GROUPS
 from nospof.model.cloud import TAG_RUN
 from nospof.model.grants import EC2, Grant, ec2, look
 from nospof.model.kinds import ASKED
@@ -65,6 +66,7 @@ FORESEE = Grant(
     "AskWhetherAllowed", "ask IAM about calls that have no DryRun", ("iam:SimulatePrincipalPolicy",)
 )
 MAY_STOP = (
+    "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeAutoScalingInstances",
     "ec2:DescribeInstanceAttribute",
     "ec2:DescribeInstanceStatus",
@@ -104,13 +106,20 @@ LIFT = Grant(
     ec2("instance"),
 )
 KEEPS = ("ec2:DescribeImages", "ec2:DescribeInstanceStatus", "ec2:DescribeInstances", "ec2:DescribeSnapshots")
-KEEP = (POWER, START_ENCRYPTED, LIFT, replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"))
+KEEP = (
+    POWER,
+    START_ENCRYPTED,
+    LIFT,
+    LET_GROUPS_ACT,
+    replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"),
+)
 
 # Clone -----------------------------------------------------------------------------------------------
 
 CLONE_LOOKS = (
     *MAY_STOP,
     *KEEPS,
+    *SEES_GROUPS,
     "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes",
     "ec2:DescribePlacementGroups",
@@ -122,6 +131,7 @@ COPY = (
     INSIDE,
     RUN_INSIDE,
     LIFT,
+    HOLD_GROUPS,
     POWER,
     START_ENCRYPTED,
     COPY_ENCRYPTED,
@@ -354,7 +364,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         *TAKE_APART,
     ),
     "repair": (
-        look(*LEFT_LOOKS),
+        look(*LEFT_LOOKS, *SEES_GROUPS),
         *KEEP,
         Grant(
             "PutBack",
@@ -363,7 +373,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
             ("arn:*:elasticloadbalancing:*:*:targetgroup/*/*",),
         ),
     ),
-    "keep": (look(*KEEPS, "ec2:DescribeInstanceAttribute"), *KEEP),
+    "keep": (look(*KEEPS, *SEES_GROUPS, "ec2:DescribeInstanceAttribute"), *KEEP),
 }
 """By procedure, as the command line names them; `keep` is what `runs keep` and every run begin with."""
 

@@ -23,6 +23,7 @@ class CloneRequest:
         local_disks_are_scratch: the owner's word that nothing on instance-store disks is needed.
         allow_address_change: consent to another public address after the stop.
         override_stop_protection: consent to lift disableApiStop for the moment.
+        suspend_auto_scaling: consent to keep its Auto Scaling group from acting for the moment.
         it_boots_again: the owner's word, whatever its fstab says.
         jobs_may_run_twice: the owner's word that cron jobs and workers do no harm on two machines.
     """
@@ -39,6 +40,7 @@ class CloneRequest:
     local_disks_are_scratch: bool = False
     allow_address_change: bool = False
     override_stop_protection: bool = False
+    suspend_auto_scaling: bool = False
     it_boots_again: bool = False
     jobs_may_run_twice: bool = False
 
@@ -77,6 +79,7 @@ class PairRequest:
     local_disks_are_scratch: bool = False
     allow_address_change: bool = False
     override_stop_protection: bool = False
+    suspend_auto_scaling: bool = False
     it_boots_again: bool = False
     jobs_may_run_twice: bool = False
 

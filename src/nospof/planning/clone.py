@@ -19,6 +19,7 @@ from nospof.model.cloud import (
 from nospof.model.launching import tag_pairs
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import CloneRequest
+from nospof.planning.auto_scaling import to_suspend, with_auto_scaling
 from nospof.planning.preflight import LIVE_RULES, RULES, heed
 from nospof.planning.twin import CloneFacts, Place, launch_calls, places_for
 
@@ -93,6 +94,8 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     calls = clone_calls(
         source, image_name, places, token, goes_off=goes_off, lifts_protection=facts.is_stop_protected
     )
+    if goes_off and facts.scaling and (processes := to_suspend(facts.scaling, source.id)):
+        calls = with_auto_scaling(calls, facts.scaling, source.id, processes)
     return ClonePlan(
         image_name=image_name,
         places=places,

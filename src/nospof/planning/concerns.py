@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nospof.model.cloud import Instance
+from nospof.model.auto_scaling import AutoScalingGroup
+from nospof.model.cloud import Instance, Target
 from nospof.model.surroundings import Inside, Surroundings, Whereabouts
 
 Level = Literal["refused", "consent", "warning", "not checked"]
@@ -15,6 +16,7 @@ CONSENTS = {
     "local_disks_are_scratch": "--local-disks-are-scratch",
     "allow_address_change": "--allow-address-change",
     "override_stop_protection": "--override-stop-protection",
+    "suspend_auto_scaling": "--suspend-auto-scaling",
     "it_boots_again": "--it-boots-again",
     "jobs_may_run_twice": "--jobs-may-run-twice",
 }
@@ -28,6 +30,8 @@ class SourceFacts:
     """What the rules look at.
 
     `nospof` is where nospof itself lives; `worked_on` are those beside the source that a run works on now.
+    `scaling` is its Auto Scaling group, read where it may be kept from acting, and `seats` how the balancers
+    that this group asks find the source.
     """
 
     source: Instance
@@ -39,6 +43,8 @@ class SourceFacts:
     nospof: Whereabouts = field(default_factory=Whereabouts)
     worked_on: tuple[Instance, ...] = ()
     copies_user_data: bool = False
+    scaling: AutoScalingGroup | None = None
+    seats: tuple[Target, ...] = ()
 
 
 @dataclass(frozen=True)

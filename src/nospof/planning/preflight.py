@@ -7,10 +7,13 @@ what is refused, what needs somebody's consent, what should be known, and what c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from nospof.errors import PreconditionFailed
-from nospof.model.cloud import Instance
+from nospof.model.auto_scaling import AutoScalingGroup
+from nospof.model.cloud import Instance, Target
+from nospof.planning.auto_scaling import auto_scaling
 from nospof.planning.concerns import CONSENTS, Concern, Rule, SourceFacts, some
 from nospof.planning.twin_rules import (
     hibernation,
@@ -52,20 +55,6 @@ def company(facts: SourceFacts) -> Concern | None:
         "refused",
         f"a run works on {some(names)} now, and {facts.source.id} serves meanwhile. Wait for it, or see "
         "nospof runs list",
-    )
-
-
-def auto_scaling(facts: SourceFacts) -> Concern | None:
-    """An Auto Scaling group terminates a member that is off (C01)."""
-    group, source = facts.auto_scaling_group, facts.source
-    if not group:
-        return None
-    return Concern(
-        "refused",
-        f"{source.id} belongs to the Auto Scaling group {group}, which would "
-        "terminate it once it is stopped. Put it in standby first: aws autoscaling enter-standby "
-        f"--instance-ids {source.id} --auto-scaling-group-name {group} "
-        "--should-decrement-desired-capacity",
     )
 
 
@@ -296,8 +285,9 @@ def heed(facts: SourceFacts, request: Any, rules: Sequence[Rule] = RULES) -> tup
     """
     heard = [concern for rule in rules if (concern := rule(facts))]
     given = {option for field, option in CONSENTS.items() if getattr(request, field, False)}
+    offered = {option for field, option in CONSENTS.items() if hasattr(request, field)}
     against = [
-        one.refusal
+        (one if one.consent in offered else replace(one, consent="")).refusal
         for one in heard
         if one.level == "refused" or (one.level == "consent" and one.consent not in given)
     ]
@@ -316,9 +306,10 @@ def heed(facts: SourceFacts, request: Any, rules: Sequence[Rule] = RULES) -> tup
 
 def refuse_what_must_not_stop(
     source: Instance,
-    auto_scaling_group: str,
+    scaling: AutoScalingGroup | None,
     *,
     is_stop_protected: bool,
+    seats: tuple[Target, ...] = (),
     worked_on: tuple[Instance, ...] = (),
     consents: Any = None,
 ) -> None:
@@ -332,9 +323,11 @@ def refuse_what_must_not_stop(
     """
     facts = SourceFacts(
         source=source,
-        auto_scaling_group=auto_scaling_group,
+        auto_scaling_group=scaling.name if scaling else "",
         is_stop_protected=is_stop_protected,
         has_local_disks=False,
         worked_on=worked_on,
+        scaling=scaling,
+        seats=seats,
     )
     heed(facts, consents, STOP_RULES)

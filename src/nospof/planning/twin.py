@@ -12,6 +12,7 @@ from nospof.model.cloud import (
     TAG_DRAINED,
     TAG_GUARANTEE,
     TAG_RUN,
+    TAG_SUSPENDED,
     TAG_TWIN_OF,
     Instance,
     LaunchRequest,
@@ -28,7 +29,7 @@ from nospof.planning.identity import identity_script
 NOT_YET = "i-00000000000000000"
 VOLUME_NOT_YET = "vol-00000000000000000"
 """Stand for a twin and its volume that do not exist yet."""
-OUR_MARKS = frozenset({TAG_DRAINED, TAG_GUARANTEE, TAG_RUN, TAG_TWIN_OF})
+OUR_MARKS = frozenset({TAG_DRAINED, TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, TAG_TWIN_OF})
 
 
 @dataclass(frozen=True, kw_only=True)

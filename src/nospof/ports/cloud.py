@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from nospof.model.auto_scaling import AutoScalingGroup
 from nospof.model.cloud import (
     Identity,
     Image,
@@ -101,6 +102,9 @@ class Cloud(Protocol):
 
     def auto_scaling_group_of(self, instance_id: str) -> str:
         """Return the name of the Auto Scaling group that owns the instance, or an empty string."""
+
+    def auto_scaling_group(self, name: str) -> AutoScalingGroup | None:
+        """Return an Auto Scaling group with its members, or None where there is no such group."""
 
     def zones_offering(self, instance_type: str) -> tuple[str, ...]:
         """Return the names of the zones in which the type can be launched."""
@@ -189,6 +193,18 @@ class Cloud(Protocol):
 
     def protect_from_stop(self, instance_id: str, *, on: bool) -> None:
         """Set or lift the instance's protection against being stopped. A repeat changes nothing."""
+
+    def suspend_processes(self, group_name: str, processes: tuple[str, ...]) -> None:
+        """Have an Auto Scaling group not run some of its processes. A repeat changes nothing."""
+
+    def resume_processes(self, group_name: str, processes: tuple[str, ...]) -> None:
+        """Have it run them again. A repeat changes nothing; a group that is gone is no error."""
+
+    def mark_healthy(self, instance_id: str) -> None:
+        """Have its Auto Scaling group take a member for healthy, until its next check. A repeat likewise.
+
+        A member that has left its group is no error.
+        """
 
     def start_instance(self, instance_id: str) -> None:
         """Ask for a start. A repeat, or a running instance, changes nothing.

@@ -49,7 +49,10 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     if plan.placement_group:
         steps.do("create the spread placement group", create_group, world, plan.placement_group, steps.token)
     if must_run:
-        steps.do("promise that the source comes back", promise, world, source.id, steps.token)
+        suspends = request.suspend_auto_scaling
+        steps.do(
+            "promise that the source comes back", promise, world, source.id, steps.token, suspends=suspends
+        )
     if is_live:
         off = steps.do(
             "take the image while the source runs", image_live, world, source.id, plan.image_name, tags

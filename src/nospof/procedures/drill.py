@@ -17,6 +17,7 @@ from nospof.planning.verdict import is_steady, judge
 from nospof.ports.load import LoadRun
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
+from nospof.procedures.auto_scaling import group_of
 from nospof.procedures.clone import wait_until_ok
 from nospof.procedures.guarantee import is_impaired, promise, release
 from nospof.procedures.membership import wait_healthy
@@ -147,7 +148,7 @@ def check_fault(world: World, facts: ServiceFacts, kind: str) -> str:
     world.faults.refuse_unless_possible(kind)
     refuse_what_must_not_stop(
         world.cloud.instance(facts.victim),
-        world.cloud.auto_scaling_group_of(facts.victim),
+        group_of(world, facts.victim),
         is_stop_protected=world.cloud.is_stop_protected(facts.victim),
     )
     return kind

@@ -7,16 +7,17 @@ tag later and sees that its run is no longer alive turns the instance on: no jou
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nospof.errors import NospofError
-from nospof.model.cloud import TAG_GUARANTEE, Instance
+from nospof.model.cloud import TAG_GUARANTEE, TAG_SUSPENDED, Instance
 from nospof.planning.clone import image_name_of, refuse_what_another_run_holds
 from nospof.ports.world import World
-from nospof.procedures.power import bring_back, stop
+from nospof.procedures.auto_scaling import let_it_act, processes_to_suspend
+from nospof.procedures.power import GONE, bring_back, stop
 from nospof.procedures.snapshots import moment_where_unseen, wait_for_listing, wait_for_snapshots
 
 DEADLINE_SECONDS = 900.0
@@ -40,16 +41,19 @@ class Guarantee:
     `must_work` is for an instance the run itself breaks: one that runs and is impaired is stopped and
     started then. A source that only seems impaired is never stopped by its keeper. `protects` is for one
     whose stop protection was lifted for the moment: it is set again when the guarantee is released.
+    `resumes` are the processes of its Auto Scaling group that must not act before it is well again.
     """
 
     run_id: str
     deadline: float
     must_work: bool = False
     protects: bool = False
+    resumes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         by = datetime.fromtimestamp(self.deadline, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         then = " then=protected" if self.protects else ""
+        then += f" resumes={'+'.join(self.resumes)}" if self.resumes else ""
         return f"{'working' if self.must_work else 'running'} run={self.run_id} by={by}{then}"
 
 
@@ -63,15 +67,24 @@ def parse_guarantee(text: str) -> Guarantee:
     except ValueError:
         deadline = 0.0
     return Guarantee(
-        words.get("run", ""), deadline, text.startswith("working "), words.get("then") == "protected"
+        words.get("run", ""),
+        deadline,
+        text.startswith("working "),
+        words.get("then") == "protected",
+        tuple(words["resumes"].split("+")) if words.get("resumes") else (),
     )
 
 
-def promise(world: World, instance_id: str, run_id: str, *, must_work: bool = False) -> str:
+def promise(
+    world: World, instance_id: str, run_id: str, *, must_work: bool = False, suspends: bool = False
+) -> str:
     """Write the guarantee on the instance. Safe to repeat; a repeat moves the deadline.
 
     That it is to be protected again is kept from an earlier writing, and told by the instance itself
-    before its protection is lifted.
+    before its protection is lifted. So are the processes that its Auto Scaling group is to run again.
+
+    Args:
+        suspends: whether that group may be kept from acting meanwhile.
 
     Raises:
         PreconditionFailed: it carries the guarantee of another run, which began meanwhile.
@@ -80,8 +93,13 @@ def promise(world: World, instance_id: str, run_id: str, *, must_work: bool = Fa
     refuse_what_another_run_holds(instance, run_id)
     earlier = parse_guarantee(instance.tags.get(TAG_GUARANTEE, ""))
     protects = (earlier.run_id == run_id and earlier.protects) or world.cloud.is_stop_protected(instance_id)
-    guarantee = Guarantee(run_id, world.clock.now() + DEADLINE_SECONDS, must_work, protects)
-    world.cloud.tag(instance_id, {TAG_GUARANTEE: str(guarantee)})
+    group, resumes = instance.tags.get(TAG_SUSPENDED, ""), earlier.resumes
+    if earlier.run_id != run_id or not resumes:
+        group, resumes = processes_to_suspend(world, instance_id) if suspends else ("", ())
+    guarantee = Guarantee(run_id, world.clock.now() + DEADLINE_SECONDS, must_work, protects, resumes)
+    # The group's name stands apart: it may have spaces in it, and as many letters as a tag has room for.
+    named = {TAG_SUSPENDED: group} if resumes else {}
+    world.cloud.tag(instance_id, {TAG_GUARANTEE: str(guarantee), **named})
     return str(guarantee)
 
 
@@ -91,14 +109,40 @@ def lift_protection(world: World, instance_id: str) -> None:
         world.cloud.protect_from_stop(instance_id, on=False)
 
 
+def hold_auto_scaling(world: World, instance_id: str, promised: str) -> None:
+    """Keep the group of a member from acting on it, as far as that was promised to end."""
+    guarantee = parse_guarantee(promised)
+    if guarantee.resumes:
+        world.cloud.suspend_processes(world.cloud.auto_scaling_group_of(instance_id), guarantee.resumes)
+
+
+@contextmanager
+def replace_what_is_gone(world: World, instance_id: str) -> Iterator[None]:
+    """Where somebody terminated the member, let its group act again: it is what launches another."""
+    try:
+        yield
+    except NospofError:
+        with suppress(NospofError):
+            instance = world.cloud.instance(instance_id)
+            guarantee = parse_guarantee(instance.tags.get(TAG_GUARANTEE, ""))
+            if instance.state in GONE and guarantee.resumes:
+                world.cloud.resume_processes(instance.tags.get(TAG_SUSPENDED, ""), guarantee.resumes)
+        raise
+
+
 def release(world: World, instance_id: str, run_id: str) -> None:
     """Take a run's own guarantee off again: it was kept. Another run's stays."""
-    guarantee = parse_guarantee(world.cloud.instance(instance_id).tags.get(TAG_GUARANTEE, ""))
+    tags = world.cloud.instance(instance_id).tags
+    guarantee = parse_guarantee(tags.get(TAG_GUARANTEE, ""))
     if guarantee.run_id != run_id:
         return
     if guarantee.protects and not world.cloud.is_stop_protected(instance_id):
         world.cloud.protect_from_stop(instance_id, on=True)
-    world.cloud.untag(instance_id, (TAG_GUARANTEE,))
+    if guarantee.resumes:
+        let_it_act(world, instance_id, tags.get(TAG_SUSPENDED, ""), guarantee.resumes)
+    world.cloud.untag(
+        instance_id, (TAG_GUARANTEE, TAG_SUSPENDED) if TAG_SUSPENDED in tags else (TAG_GUARANTEE,)
+    )
 
 
 def keep_guarantees(world: World, claim: Claim) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from nospof.model.kinds.inside import INSIDE
 from nospof.model.surroundings import Inside, Mark
 from nospof.planning.concerns import SourceFacts
 from nospof.ports.world import World
+from nospof.procedures.auto_scaling import group_of, seats_of
 
 MACHINE = INSIDE[0]
 KEPT = {"engines": "engine", "sessions": "directory", "written": "directory", "files": "path"}
@@ -20,15 +21,18 @@ DECISIVE = ("fstab", "mounts", "jobs", *KEPT)
 def source_facts(world: World, source: Instance) -> SourceFacts:
     """Read what decides whether an instance may be turned off."""
     cloud = world.cloud
+    scaling = group_of(world, source.id)
     return SourceFacts(
         source=source,
-        auto_scaling_group=cloud.auto_scaling_group_of(source.id),
+        auto_scaling_group=scaling.name if scaling else "",
         is_stop_protected=cloud.is_stop_protected(source.id),
         has_local_disks=cloud.has_local_disks(source.type),
         around=cloud.surroundings(source),
         inside=look_inside(world, source),
         nospof=world.whereabouts(),
         worked_on=worked_on_beside(world, source),
+        scaling=scaling,
+        seats=seats_of(world, source.id, scaling),
     )
 
 

@@ -16,7 +16,8 @@ from nospof.model.results import OffSection, TimeOff
 from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.preflight import refuse_what_must_not_stop
 from nospof.ports.world import World
-from nospof.procedures.guarantee import lift_protection, promise
+from nospof.procedures.auto_scaling import group_of, seats_of
+from nospof.procedures.guarantee import hold_auto_scaling, lift_protection, promise, replace_what_is_gone
 from nospof.procedures.looking import worked_on_beside
 from nospof.procedures.power import STOP_SECONDS, bring_back, state_of, stop
 from nospof.procedures.snapshots import moment_where_unseen, wait_for_listing, wait_for_snapshots
@@ -61,6 +62,7 @@ def image_while_off(
     if not must_run:
         image = adopt_image(world, source_id, image_name)
         return OffSection(image or take_image(world, source_id, image_name, tags, placement_group), None)
+    may_suspend = request is not None and request.suspend_auto_scaling
     clock = world.clock
     began = stopped = imaged = 0.0
     try:
@@ -71,15 +73,17 @@ def image_while_off(
             adopted = adopt_image(world, source_id, image_name)
         if not adopted:
             refuse_what_changed(world, source_id, run_id, request)
-            promise(world, source_id, run_id)
+            promised = promise(world, source_id, run_id, suspends=may_suspend)
             lift_protection(world, source_id)
+            hold_auto_scaling(world, source_id, promised)
             began = clock.now()
             stop(world, source_id)
             stopped = clock.now()
         image = adopted or take_image(world, source_id, image_name, tags, placement_group)
         imaged = clock.now()
     finally:
-        _bring_back_with_room(world, source_id, placement_group)
+        with replace_what_is_gone(world, source_id):
+            _bring_back_with_room(world, source_id, placement_group)
     running_since = clock.now()
     split = None if adopted else TimeOff(stopped - began, imaged - stopped, running_since - imaged)
     return OffSection(image, split, running_since)
@@ -193,9 +197,11 @@ def refuse_what_changed(world: World, source_id: str, run_id: str, request: Clon
         says=state_of,
     )
     refuse_what_another_run_holds(source, run_id)
+    scaling = group_of(world, source_id)
     refuse_what_must_not_stop(
         source,
-        world.cloud.auto_scaling_group_of(source_id),
+        scaling,
+        seats=seats_of(world, source_id, scaling),
         is_stop_protected=world.cloud.is_stop_protected(source_id),
         worked_on=worked_on_beside(world, source),
         consents=request,

@@ -7,8 +7,9 @@ from nospof.adapters.aws.images import Images
 from nospof.adapters.aws.launching import Launching
 from nospof.adapters.aws.permission import Permission
 from nospof.adapters.aws.placement import Placement
+from nospof.adapters.aws.scaling import Scaling
 from nospof.adapters.aws.surroundings import Around
 
 
-class AwsCloud(Images, Launching, Placement, Permission, Balancing, Around):
+class AwsCloud(Images, Launching, Placement, Permission, Balancing, Scaling, Around):
     """`ports.cloud.Cloud` over boto3, for AWS and for endpoints that speak as AWS does."""

@@ -95,15 +95,6 @@ class Machines(Connection):
             )
             return [as_status(one) for page in pages for one in page["InstanceStatuses"]]
 
-    def auto_scaling_group_of(self, instance_id: str) -> str:
-        """See the port."""
-        with self.reading("autoscaling:DescribeAutoScalingInstances", instance_id):
-            pages = self.autoscaling.get_paginator("describe_auto_scaling_instances").paginate(
-                InstanceIds=[instance_id]
-            )
-            names = [one["AutoScalingGroupName"] for page in pages for one in page["AutoScalingInstances"]]
-        return names[0] if names else ""
-
     def zones_offering(self, instance_type: str) -> tuple[str, ...]:
         """See the port."""
         with self.reading("ec2:DescribeInstanceTypeOfferings", instance_type):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Self
 
 from nospof.adapters.memory.account import OPERATIONS, MemoryClock, Timings, refused, serves
-from nospof.adapters.memory.balancing import Balancing
 from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.launching import Launching
 from nospof.adapters.memory.machines import GONE, Disk, Machine, closed
+from nospof.adapters.memory.scaling import Scaling
 from nospof.adapters.memory.site import MemoryService
 from nospof.adapters.memory.surroundings import Around
 from nospof.model.cloud import Image, Instance, MaintenanceEvent, Tags
@@ -18,7 +18,7 @@ from nospof.model.surroundings import Surroundings
 REBOOTS = ("instance-reboot", "system-reboot", "system-maintenance")
 
 
-class MemoryCloud(Balancing, Launching, Around):
+class MemoryCloud(Scaling, Launching, Around):
     """The reference implementation of `ports.cloud.Cloud`: exact, small, deterministic.
 
     Time passes only by `clock.sleep`. Faults are data: `fail`, `deny`, `late_ids`, `fail_image`.
@@ -158,10 +158,6 @@ class MemoryCloud(Balancing, Launching, Around):
     def protect_from_termination(self, instance_id: str, protected: bool = True) -> None:
         """Set or clear the instance's attribute disableApiTermination."""
         self._machines[instance_id].is_termination_protected = protected
-
-    def join_auto_scaling_group(self, instance_id: str, name: str) -> None:
-        """Make an instance a member of an Auto Scaling group."""
-        self._machines[instance_id].auto_scaling_group = name
 
     def serve(self, instance_id: str, service: MemoryService) -> None:
         """Change what the service inside an instance answers."""

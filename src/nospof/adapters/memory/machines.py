@@ -53,7 +53,6 @@ class Machine:
     is_impaired: bool = False
     is_stop_protected: bool = False
     is_termination_protected: bool = False
-    auto_scaling_group: str = ""
     around: Surroundings | None = None
     """What `surroundings` answers; None for the instance's address, which stays, and its settings."""
     traits: Traits = field(default_factory=Traits)
@@ -115,12 +114,6 @@ class Machines(Network):
             check = "ok" if machine.ok_at <= self.now() else "initializing"
         system = "ok" if check == "impaired" else check
         return InstanceStatus(instance.id, instance.state, check, system, machine.events)
-
-    @serves("autoscaling:DescribeAutoScalingInstances")
-    def auto_scaling_group_of(self, instance_id: str) -> str:
-        """See the port."""
-        machine = self._machines.get(instance_id)
-        return machine.auto_scaling_group if machine else ""
 
     @serves("ec2:DescribeInstanceTypeOfferings")
     def zones_offering(self, instance_type: str) -> tuple[str, ...]:
