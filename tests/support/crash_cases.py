@@ -17,6 +17,7 @@ from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import MemorySteps
 from support.boundaries import STALE_SECONDS
 from support.memory_world import memory_world, one_instance
+from support.standing import put_behind
 from support.undoing import things, told
 
 TOKEN = "run-1"
@@ -110,6 +111,18 @@ def pair_with_a_twin_case() -> Case:
     return Case("pair", case.cloud, request, (0, 1), always_serves=True)
 
 
+def join_case() -> Case:
+    case = pair_case()
+    put_behind(case.cloud)
+    return replace(case, grown=(1, 0))
+
+
+def join_with_a_twin_case() -> Case:
+    case = pair_with_a_twin_case()
+    put_behind(case.cloud, by_address=True)
+    return replace(case, grown=(0, 0))
+
+
 def take_case() -> Case:
     case = pair_case()
     MemorySteps("before").tell(case.story, memory_world(case.cloud), case.request)
@@ -123,6 +136,13 @@ def undo_case() -> Case:
     return Case("undo", cloud, told(cloud, "pair", "run-0"), (-1, -1), always_serves=True, leaves=leaves)
 
 
+def undo_of_a_join_case() -> Case:
+    cloud = one_instance()
+    put_behind(cloud)
+    leaves = things(cloud)
+    return Case("undo", cloud, told(cloud, "pair", "run-0"), (-1, 0), always_serves=True, leaves=leaves)
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "clone": clone_case,
     "clone in the same zone": same_zone_case,
@@ -133,8 +153,11 @@ CASES: dict[str, Callable[[], Case]] = {
     "clone of a protected one, live": live_case,
     "pair": pair_case,
     "pair with a twin": pair_with_a_twin_case,
+    "pair that joins": join_case,
+    "pair with a twin that joins": join_with_a_twin_case,
     "take": take_case,
     "undo": undo_case,
+    "undo of a pair that joined": undo_of_a_join_case,
 }
 
 
@@ -218,5 +241,6 @@ class Invariants:
             wrong.append("the image is of a disk that was not at rest")
         for group in cloud.target_groups():
             health = [target.is_healthy for target in cloud.targets(group.arn)]
-            wrong += [] if health == [True, True] else [f"{group.name} has {health}"]
+            members = 2 if self.case.leaves is None else 1
+            wrong += [] if health == [True] * members else [f"{group.name} has {health}"]
         return wrong

@@ -6,11 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nospof.model.permissions import policy
 from support import ec2_words
+from support.iam_keys import new_key
 from support.local_cloud import RunningCloud
 
 SITE = ("--port", "8080", "--path", "/health", "--allow-address-change")
@@ -102,3 +108,44 @@ class Site:
         """Return the run this home began last."""
         run: dict[str, Any] = self.answer("runs", "list")[-1]
         return run
+
+
+def world(site: Site) -> dict[str, Any]:
+    """Return all that is there; terminated instances are listed for a while and are not."""
+    ec2 = site.cloud.client("ec2")
+    seen = everything(site.cloud)
+    return {
+        **seen,
+        "instances": [one for one in seen["instances"] if one[1] != "terminated"],
+        "snapshots": [one["SnapshotId"] for one in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]],
+        "rules": [one["IpPermissions"] for one in ec2.describe_security_groups()["SecurityGroups"]],
+    }
+
+
+def only(site: Site, procedure: str, without: str = "") -> dict[str, str]:
+    """Return the variables of somebody who may do just what a procedure's policy grants."""
+    statements = policy(procedure)["Statement"]
+    for statement in statements:
+        statement["Action"] = [action for action in statement["Action"] if action != without]
+    key = new_key(site.cloud, *statements)
+    return {name.upper(): value for name, value in key.items()}
+
+
+@contextmanager
+def clients_of(address: str) -> Iterator[list[int]]:
+    """Ask for the page at an address, twenty times a second; yield what it answered so far."""
+    answers: list[int] = []
+    is_over = threading.Event()
+
+    def ask() -> None:
+        while not is_over.is_set():
+            answers.append(ec2_words.get(address))
+            time.sleep(0.05)
+
+    client = threading.Thread(target=ask)
+    client.start()
+    try:
+        yield answers
+    finally:
+        is_over.set()
+        client.join()

@@ -64,6 +64,8 @@ def clone(instance_id: str, **options: Any) -> None:
     is_flag=True,
     help="Your word that it keeps nothing that changes; not needed where a look inside proves it.",
 )
+@click.option("--balancer", default="", help="The balancer to join, by name or ARN; else each it is behind.")
+@click.option("--new-balancer", is_flag=True, help="Make a balancer, although it is behind one.")
 @click.option("--drain-seconds", default=30, show_default=True, help="Time for a leaving member's requests.")
 @click.option("--zone", default="", help="The zone for the twin, where one is cloned.")
 @click.option("--same-zone", is_flag=True, help="Accept both members in one zone.")
@@ -76,11 +78,13 @@ def clone(instance_id: str, **options: Any) -> None:
 def pair(instance_id: str, **options: Any) -> None:
     """Put INSTANCE and its twin behind a load balancer; clone the twin first where there is none.
 
-    The twin gets no traffic before the balancer found it healthy and it served a page. The instance
-    serves at its own address throughout; names are not pointed anywhere.
+    Where INSTANCE is behind a balancer already, the twin joins it there: nothing of that balancer is
+    changed but who is registered, and no name changes. Else a balancer is made; INSTANCE serves at its
+    own address throughout, and names are not pointed anywhere. The twin gets no traffic before it served
+    a page and the balancer found it healthy.
     """
     request = PairRequest(instance_id, **chosen(PairRequest, options))
-    perform("pair", request, f"This puts {instance_id} behind a load balancer.", options)
+    perform("pair", request, f"This makes {instance_id} one of two behind a load balancer.", options)
 
 
 @click.group()

@@ -94,7 +94,9 @@ def pair_text(result: PairResult) -> str:
     """Return what a pair is and what comes next."""
     lines = [
         f"{result.service} is served by {' and '.join(result.members)} in {' and '.join(result.zones)}",
-        f"{result.url}: {result.watched_failures} of {result.watched_requests} watched requests failed",
+        f"{result.url}: {result.watched_failures} of {result.watched_requests} watched requests failed"
+        if result.watched_requests
+        else f"{result.url}: not watched from here; its own check finds both healthy",
     ]
     if result.clone and result.clone.time_off:
         lines.append(time_off_text(result.clone.time_off))

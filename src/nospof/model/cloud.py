@@ -206,7 +206,10 @@ class LaunchRequest:
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """How a balancer asks whether a target works. Times in seconds."""
+    """How a balancer asks whether a target works. Times in seconds.
+
+    `path` is empty for a check that only connects; `port` is 0 where the port that serves is asked.
+    """
 
     path: str = "/"
     interval_seconds: int = 5
@@ -214,6 +217,13 @@ class HealthCheck:
     healthy_threshold: int = 2
     unhealthy_threshold: int = 2
     matcher: str = "200"
+    protocol: str = "HTTP"
+    port: int = 0
+
+    def accepts(self, status: int) -> bool:
+        """Whether a page's status passes, by a matcher such as "200,202" or "200-299"."""
+        ranges = (part.strip().partition("-") for part in self.matcher.split(",") if part.strip())
+        return any(int(first) <= status <= int(last or first) for first, _, last in ranges)
 
     @property
     def detection_seconds(self) -> int:
@@ -245,11 +255,20 @@ class TargetGroup:
     balancer_arns: tuple[str, ...] = ()
     deregistration_delay_seconds: int | None = None
     tags: Tags = field(default_factory=dict)
+    vpc_id: str = ""
+    protocol: str = "HTTP"
+
+    def target_id(self, instance: Instance) -> str:
+        """Return what the group knows an instance by: its id, or its address in a group of addresses."""
+        return instance.private_ip if self.target_type == "ip" else instance.id
 
 
 @dataclass(frozen=True)
 class Target:
-    """A member of a target group. `state` is AWS's word; `reason` says why it is not healthy."""
+    """A member of a target group. `state` is AWS's word; `reason` says why it is not healthy.
+
+    `instance_id` is an address in a group of addresses.
+    """
 
     instance_id: str
     port: int
@@ -265,11 +284,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Seat:
-    """A place in a target group: a port of the instance it belongs to."""
+    """A place in a target group: a port of the instance it belongs to.
+
+    `target_id` is what the group knows that instance by.
+    """
 
     group_arn: str
     group_name: str
     port: int
+    target_id: str
 
 
 @dataclass(frozen=True)

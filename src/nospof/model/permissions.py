@@ -24,6 +24,7 @@ LONGEST_POLICY = 6144
 
 VERSION = "2012-10-17"
 GROUPS = "arn:*:elasticloadbalancing:*:*:targetgroup/nospof-*/*"
+ANY_GROUP = "arn:*:elasticloadbalancing:*:*:targetgroup/*/*"
 BALANCERS = "arn:*:elasticloadbalancing:*:*:loadbalancer/app/nospof-*/*"
 OF_A_RUN = {"StringLike": {f"aws:RequestTag/{TAG_RUN}": "*"}}
 MADE_BY_A_RUN = {"StringLike": {f"aws:ResourceTag/{TAG_RUN}": "*"}}
@@ -245,6 +246,13 @@ ENTRY = (
     ),
 )
 
+JOIN = Grant(
+    "JoinEntry",
+    "put the twin beside its source in the target groups of others, and take it out should it not serve",
+    ("elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"),
+    (ANY_GROUP,),
+)
+
 # Undo ------------------------------------------------------------------------------------------------
 
 LEFT_LOOKS = (
@@ -288,9 +296,9 @@ TAKE_APART = (
     ),
     Grant(
         "DrainOrPutBack",
-        "drain the twin out, and keep the source in meanwhile",
+        "drain the twin out of its target groups, whoever made them, and keep the source in meanwhile",
         ("elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"),
-        (GROUPS,),
+        (ANY_GROUP,),
     ),
 )
 
@@ -313,10 +321,11 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     "audit": (replace(look(*audit_tells()), sid="NospofAuditReads"),),
     "clone": (look(*CLONE_LOOKS), *COPY, tag_what_is_made(*COPY_MAKES)),
     "pair": (
-        look(*CLONE_LOOKS, *ENTRY_LOOKS),
+        look(*CLONE_LOOKS, *ENTRY_LOOKS, "elasticloadbalancing:DescribeLoadBalancerAttributes"),
         *COPY,
         tag_what_is_made(*COPY_MAKES, "CreateSecurityGroup"),
         *ENTRY,
+        JOIN,
     ),
     "take": (
         look(
@@ -337,7 +346,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
             "DrainAndPutBack",
             "take the member out of its target groups, whoever made them, and put it back",
             ("elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"),
-            ("arn:*:elasticloadbalancing:*:*:targetgroup/*/*",),
+            (ANY_GROUP,),
         ),
     ),
     "drill": (
@@ -370,7 +379,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
             "PutBack",
             "put a member back into its target groups, whoever made them (--yes)",
             ("elasticloadbalancing:RegisterTargets",),
-            ("arn:*:elasticloadbalancing:*:*:targetgroup/*/*",),
+            (ANY_GROUP,),
         ),
     ),
     "keep": (look(*KEEPS, *SEES_GROUPS, "ec2:DescribeInstanceAttribute"), *KEEP),

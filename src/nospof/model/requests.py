@@ -59,6 +59,8 @@ class PairRequest:
         expect: a text the twin's page must contain before it may take traffic.
         stateless: the owner's word that the instance keeps nothing that changes.
         drain_seconds: how long a member that leaves may finish its requests; AWS waits all of it.
+        balancer: name or ARN of the balancer to join; empty joins each that the instance is behind.
+        new_balancer: make one, although there is one.
         zone, same_zone, or_types, copy_user_data, live and the consents: as in `CloneRequest`.
     """
 
@@ -71,6 +73,8 @@ class PairRequest:
     expect: str = ""
     stateless: bool = False
     drain_seconds: int = 30
+    balancer: str = ""
+    new_balancer: bool = False
     zone: str = ""
     same_zone: bool = False
     or_types: str = ""
@@ -116,6 +120,7 @@ class UndoRequest:
         answered: whether the source answered there when the run began.
         service_before, state_before: the source's marks before the run.
         clients_are_back: the owner's word that no client comes in through the balancer any more.
+        joined: the ARNs of the target groups of others that a pair put its twin into.
     """
 
     run_id: str
@@ -130,6 +135,7 @@ class UndoRequest:
     service_before: str = ""
     state_before: str = ""
     clients_are_back: bool = False
+    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from nospof.model.cloud import (
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import PairRequest
 from nospof.planning.concerns import some
+from nospof.planning.joining import JoinPlan, plan_join
 from nospof.planning.pair_calls import pair_calls
 from nospof.planning.pair_rules import (
     PairFacts,
@@ -32,6 +33,7 @@ from nospof.planning.pair_rules import (
     refuse_unspeakable_name,
     refuse_what_is_no_pair,
     refuse_what_makes_no_sense,
+    refuse_what_no_check_passes,
 )
 
 NAME_LENGTH = 32
@@ -87,8 +89,21 @@ def resource_name(service: str) -> str:
     return f"{name[: NAME_LENGTH - 7].rstrip('-')}-{digest}"
 
 
+def plan_way_in(facts: PairFacts, request: PairRequest, token: str) -> PairPlan | JoinPlan:
+    """Return the plan: of joining the balancer that the source is behind, else of making one.
+
+    Raises: as `plan_pair`.
+    """
+    if not facts.behind and not request.balancer:
+        return plan_pair(facts, request, token)
+    service = service_of(facts.source, request)
+    refuse_what_makes_no_sense(request)
+    refuse_unspeakable_name(service)
+    return plan_join(facts, request, service)
+
+
 def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
-    """Return the plan.
+    """Return the plan of a balancer that is made.
 
     Raises:
         UsageError: the request contradicts itself.
@@ -100,6 +115,7 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
     refuse_unspeakable_name(service)
     refuse_two_diverging_copies(facts.source, request, facts.inside)
     refuse_what_is_no_pair(facts, request)
+    refuse_what_no_check_passes(facts)
     subnets, is_internal = balancer_subnets(facts)
     tags = {TAG_RUN: token, TAG_SERVICE: service}
     # EC2 takes ASCII only in a description; the service's name may be any letters, ours is not.

@@ -21,6 +21,7 @@ from nospof.model.cloud import (
     TargetGroupRequest,
 )
 from nospof.model.requests import PairRequest
+from nospof.model.standing import Standing
 from nospof.model.surroundings import Inside, Surroundings
 from nospof.planning.concerns import some
 
@@ -34,7 +35,8 @@ class PairFacts:
 
     `clients` is who may reach the source's port today. `twin_zone` is where the twin is or will be,
     empty where it cannot be made. `closed` are the members' security groups that must be opened to the
-    balancer. `answer` is the source's, asked as a balancer asks.
+    balancer. `answer` is the source's, asked as a balancer asks. `behind` is where the source stands
+    behind balancers of others.
     """
 
     source: Instance
@@ -48,6 +50,8 @@ class PairFacts:
     answer: Answer
     around: Surroundings = field(default_factory=Surroundings)
     inside: Inside = field(default_factory=Inside)
+    behind: tuple[Standing, ...] = ()
+    auto_scaling_group: str = ""
 
 
 def refuse_what_makes_no_sense(request: PairRequest) -> None:
@@ -57,6 +61,8 @@ def refuse_what_makes_no_sense(request: PairRequest) -> None:
     for option, port in (("--port", request.port), ("--listener-port", request.listener_port)):
         if port not in PORTS:
             raise UsageError(f"{option} {port} is no port; use one from {PORTS[0]} to {PORTS[-1]}")
+    if request.balancer and request.new_balancer:
+        raise UsageError("--balancer and --new-balancer exclude each other")
 
 
 def refuse_unspeakable_name(service: str) -> None:
@@ -105,6 +111,17 @@ def says_of_the_check(answer: Answer) -> str:
     return ""
 
 
+def refuse_what_no_check_passes(facts: PairFacts) -> None:
+    """Refuse a page that the balancer's check would not accept."""
+    if facts.answer.status and str(facts.answer.status) != HealthCheck().matcher:
+        raise PreconditionFailed(
+            f"{facts.answer.url} answers {facts.answer.says} to a request made as the balancer will make it "
+            "(the instance's address as Host, no cookies), so the balancer would find no healthy member. "
+            f"{f'{why}. ' if (why := says_of_the_check(facts.answer)) else ''}"
+            "Choose a page that answers 200 with --health-path. Nothing was changed."
+        )
+
+
 def refuse_what_is_no_pair(facts: PairFacts, request: PairRequest) -> None:
     """Refuse members that cannot serve together."""
     source, twin = facts.source, facts.twin
@@ -112,13 +129,6 @@ def refuse_what_is_no_pair(facts: PairFacts, request: PairRequest) -> None:
         raise PreconditionFailed(
             f"{source.id} is {source.state}; start it first: aws ec2 start-instances --instance-ids "
             f"{source.id}. Nothing was changed."
-        )
-    if facts.answer.status and str(facts.answer.status) != HealthCheck().matcher:
-        raise PreconditionFailed(
-            f"{facts.answer.url} answers {facts.answer.says} to a request made as the balancer will make it "
-            "(the instance's address as Host, no cookies), so the balancer would find no healthy member. "
-            f"{f'{why}. ' if (why := says_of_the_check(facts.answer)) else ''}"
-            "Choose a page that answers 200 with --health-path. Nothing was changed."
         )
     if twin is None:
         return

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nospof.errors import PreconditionFailed
-from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE, TAG_STATE, Image, Snapshot, Tags, TargetGroup
+from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE, TAG_STATE, Image, Seat, Snapshot, Tags, TargetGroup
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import UndoRequest
 from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.undo_rules import (
-    Member,
     Opening,
     UndoFacts,
     left_alone,
@@ -33,7 +32,7 @@ class UndoPlan:
     """
 
     serving: tuple[TargetGroup, ...]
-    leaving: tuple[Member, ...]
+    leaving: tuple[Seat, ...]
     images: tuple[Image, ...]
     snapshots: tuple[Snapshot, ...]
     placement_groups: tuple[str, ...]
@@ -54,9 +53,8 @@ def plan_undo(facts: UndoFacts, request: UndoRequest, token: str) -> UndoPlan:
     refuse_what_others_rely_on(facts, request)
     serving = tuple(group for group in facts.groups if group.balancer_arns)
     names = {group.arn for group in serving}
-    leaving = tuple(
-        one for one in facts.members if one.group_arn in names and one.instance_id != facts.source.id
-    )
+    ours = (one for one in facts.members if one.group_arn in names and one.target_id != facts.source.id)
+    leaving = (*facts.seats, *ours)
     is_kept = bool(facts.image_users)
     images, snapshots = ((), ()) if is_kept else (facts.images, facts.snapshots)
     empty = tuple(
@@ -135,7 +133,7 @@ def warnings_of(facts: UndoFacts, request: UndoRequest, needs_consent: bool) -> 
 
 
 def entry_calls(
-    facts: UndoFacts, serving: tuple[TargetGroup, ...], leaving: tuple[Member, ...], token: str
+    facts: UndoFacts, serving: tuple[TargetGroup, ...], leaving: tuple[Seat, ...], token: str
 ) -> tuple[PlannedCall, ...]:
     """Return the writes that leave the source serving and take the way in apart, in order."""
     source = facts.source.id
@@ -158,8 +156,8 @@ def entry_calls(
     calls += [
         balancing_call(
             "DeregisterTargets",
-            {"TargetGroupArn": one.group_arn, "Targets": [{"Id": one.instance_id, "Port": one.port}]},
-            f"drain {one.instance_id} out of {one.group_name}",
+            {"TargetGroupArn": one.group_arn, "Targets": [{"Id": one.target_id, "Port": one.port}]},
+            f"drain {one.target_id} out of {one.group_name}",
         )
         for one in leaving
     ]

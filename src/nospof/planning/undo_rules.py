@@ -27,13 +27,6 @@ from nospof.model.requests import UndoRequest
 
 
 @dataclass(frozen=True)
-class Member(Seat):
-    """Who has a seat."""
-
-    instance_id: str
-
-
-@dataclass(frozen=True)
 class Opening:
     """A rule of an instance's security group that lets the balancer in."""
 
@@ -49,7 +42,8 @@ class UndoFacts:
     tag. `others` is what the run used or should have made and that does not carry it, a sentence each.
     `names` lead to a balancer, as far as Route 53 could be read; `names_unread` says why it could not.
     `relied_on` says who else relies on a twin, `image_users` who else was launched from an image,
-    `strangers` which target groups of others are behind the balancer.
+    `strangers` which target groups of others are behind the balancer. `seats` are the twin's in the target
+    groups of others that the pair joined, `alone` are those of these in which nobody else is healthy.
     """
 
     source: Instance
@@ -62,7 +56,7 @@ class UndoFacts:
     balancers: tuple[LoadBalancer, ...]
     guards: tuple[SecurityGroup, ...]
     placement_groups: tuple[PlacementGroup, ...]
-    members: tuple[Member, ...]
+    members: tuple[Seat, ...]
     listeners: tuple[Listener, ...]
     openings: tuple[Opening, ...]
     marked: tuple[str, ...]
@@ -72,11 +66,21 @@ class UndoFacts:
     strangers: tuple[str, ...]
     names: tuple[str, ...] = ()
     names_unread: str = ""
+    seats: tuple[Seat, ...] = ()
+    alone: tuple[str, ...] = ()
 
 
 def refuse_where_nothing_is_left(facts: UndoFacts, request: UndoRequest) -> None:
     """Refuse to do nothing."""
-    made = (facts.twins, facts.images, facts.snapshots, facts.groups, facts.balancers, facts.guards)
+    made = (
+        facts.twins,
+        facts.images,
+        facts.snapshots,
+        facts.groups,
+        facts.balancers,
+        facts.guards,
+        facts.seats,
+    )
     empty = [one for one in facts.placement_groups if one.name != facts.source.placement_group]
     if not any(made) and not empty and not facts.marked:
         there = f" What there is: {'; '.join(left_alone(facts))}." if left_alone(facts) else ""
@@ -109,9 +113,10 @@ def refuse_a_source_that_does_not_serve(facts: UndoFacts, request: UndoRequest) 
 def refuse_what_others_rely_on(facts: UndoFacts, request: UndoRequest) -> None:
     """Refuse to take away what somebody else has begun to use."""
     known = {facts.source.id, request.twin_id, *(twin.id for twin in facts.twins)}
-    joined = [f"{one.instance_id} serves in {one.group_name}" for one in facts.members]
-    joined = [says for says, one in zip(joined, facts.members, strict=True) if one.instance_id not in known]
-    reasons = (*facts.strangers, *joined, *facts.relied_on)
+    joined = [f"{one.target_id} serves in {one.group_name}" for one in facts.members]
+    joined = [says for says, one in zip(joined, facts.members, strict=True) if one.target_id not in known]
+    alone = [f"nobody but the twin is healthy in {name}" for name in facts.alone]
+    reasons = (*facts.strangers, *joined, *facts.relied_on, *alone)
     if reasons:
         raise PreconditionFailed(
             f"what {request.run_id} made is needed or protected: {'; '.join(reasons)}. Mend that first. "

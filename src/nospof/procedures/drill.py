@@ -89,11 +89,12 @@ def service_facts(world: World, request: DrillRequest) -> ServiceFacts:
     """Find the service's way in by its tag, and its members."""
     cloud = world.cloud
     groups = [group for group in cloud.target_groups() if group.tags.get(TAG_SERVICE) == request.service]
+    groups = groups or joined_groups(world, request.service)
     if not groups:
         known = sorted({g.tags[TAG_SERVICE] for g in cloud.target_groups() if TAG_SERVICE in g.tags})
         raise UsageError(
-            f"no target group is tagged {TAG_SERVICE}={request.service}; known services: "
-            f"{', '.join(known) or 'none; make one with nospof pair'}"
+            f"no target group is tagged {TAG_SERVICE}={request.service}, and none has just its members; "
+            f"known services: {', '.join(known) or 'none; make one with nospof pair'}"
         )
     group = groups[0]
     for balancer in cloud.load_balancers():
@@ -111,6 +112,18 @@ def service_facts(world: World, request: DrillRequest) -> ServiceFacts:
                     replace(world.probe.get(url_of_entry(balancer, listener, request.path)), body=""),
                 )
     raise PreconditionFailed(f"no balancer forwards to {group.name}; there is nothing to drill yet")
+
+
+def joined_groups(world: World, service: str) -> list[TargetGroup]:
+    """Return the groups of others in which all marked members of a service are, and nobody else."""
+    members = world.cloud.instances(TAG_SERVICE, service)
+    return [
+        group
+        for group in (world.cloud.target_groups() if members else ())
+        if group.balancer_arns
+        and TAG_SERVICE not in group.tags
+        and {one.instance_id for one in world.cloud.targets(group.arn)} == {one.id for one in members}
+    ]
 
 
 def victim_among(targets: tuple[Target, ...], request: DrillRequest) -> str:

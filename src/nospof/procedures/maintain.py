@@ -88,14 +88,19 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
         page = (group.port, urlsplit(group.answer.url).path)
         steps.do(f"wait until it answers on port {group.port}", wait_for_page, world, instance.id, *page)
         steps.do(
-            f"put it back into {group.group_name}", register, world, group.group_arn, instance.id, group.port
+            f"put it back into {group.group_name}",
+            register,
+            world,
+            group.group_arn,
+            group.target_id,
+            group.port,
         )
         steps.do(
             f"wait until {group.group_name} finds it healthy",
             wait_healthy,
             world,
             group.group_arn,
-            (instance.id,),
+            (group.target_id,),
         )
     steps.do("release the promise", let_go, world, instance.id, steps.token)
     left = steps.do("see which events are left", live_events, world, instance.id)
@@ -109,22 +114,23 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
     instance = world.cloud.instance(request.instance_id)
     memberships = []
     for group in world.cloud.target_groups():
-        targets = world.cloud.targets(group.arn)
+        targets, target_id = world.cloud.targets(group.arn), group.target_id(instance)
         memberships += [
             Membership(
                 group.arn,
                 group.name,
                 target.port,
+                target_id,
                 target.is_healthy,
                 replace(
                     world.probe.get(url_of(instance, target.port, request.path or group.health_check.path)),
                     body="",
                 ),
-                tuple(other for other in targets if other.instance_id != instance.id and other.is_healthy),
+                tuple(other for other in targets if other.instance_id != target_id and other.is_healthy),
                 group.tags,
             )
             for target in targets
-            if target.instance_id == instance.id
+            if target.instance_id == target_id
         ]
     return MemberFacts(
         source_facts(world, instance),
@@ -196,10 +202,11 @@ def leave(world: World, instance_id: str, memberships: tuple[Membership, ...]) -
     seats = " ".join(f"{group.group_name}:{group.port}" for group in memberships)
     world.cloud.tag(instance_id, {TAG_DRAINED: shorten(seats, TAG_LENGTH, placeholder="")})
     try:
-        return drain(world, instance_id, memberships)
+        drain(world, memberships)
     except NospofError:
         world.cloud.untag(instance_id, (TAG_DRAINED,))
         raise
+    return instance_id
 
 
 def let_go(world: World, instance_id: str, run_id: str) -> None:
@@ -208,7 +215,7 @@ def let_go(world: World, instance_id: str, run_id: str) -> None:
     release(world, instance_id, run_id)
 
 
-def drain(world: World, instance_id: str, memberships: Sequence[Seat]) -> str:
+def drain(world: World, seats: Sequence[Seat]) -> None:
     """Take a member out of its groups, wait until nothing of it is left there (C75), or put it back.
 
     One step for all groups: out of some and in the others would be neither drained nor serving. That
@@ -218,41 +225,40 @@ def drain(world: World, instance_id: str, memberships: Sequence[Seat]) -> str:
         TimedOut, CloudError, ProcedureFailed: after it was put back.
     """
     try:
-        for group in memberships:
-            refuse_last_one(world, instance_id, group)
-            world.cloud.deregister(group.group_arn, instance_id, group.port)
-            refuse_last_one(world, instance_id, group)  # somebody else may be draining the other one
-        for group in memberships:
-            wait_drained(world, instance_id, group)
-            refuse_last_one(world, instance_id, group)
+        for seat in seats:
+            refuse_last_one(world, seat)
+            world.cloud.deregister(seat.group_arn, seat.target_id, seat.port)
+            refuse_last_one(world, seat)  # somebody else may be draining the other one
+        for seat in seats:
+            wait_drained(world, seat)
+            refuse_last_one(world, seat)
     except NospofError:
-        for group in memberships:
-            register(world, group.group_arn, instance_id, group.port)
+        for seat in seats:
+            register(world, seat.group_arn, seat.target_id, seat.port)
         raise
-    return instance_id
 
 
-def refuse_last_one(world: World, instance_id: str, group: Seat) -> None:
+def refuse_last_one(world: World, seat: Seat) -> None:
     """Raise when nobody else is healthy in the group now."""
-    targets = world.cloud.targets(group.group_arn)
-    if not any(target.is_healthy for target in targets if target.instance_id != instance_id):
+    targets = world.cloud.targets(seat.group_arn)
+    if not any(target.is_healthy for target in targets if target.instance_id != seat.target_id):
         raise ProcedureFailed(
-            f"no other member of {group.group_name} is healthy any more, so {instance_id} stays in it. "
+            f"no other member of {seat.group_name} is healthy any more, so {seat.target_id} stays in it. "
             "Mend the others and resume"
         )
 
 
-def wait_drained(world: World, instance_id: str, group: Seat) -> None:
+def wait_drained(world: World, seat: Seat) -> None:
     """Wait until the balancer has let go of the member."""
 
     def mine(targets: tuple[Target, ...]) -> list[Target]:
-        member = (instance_id, group.port)
+        member = (seat.target_id, seat.port)
         return [t for t in targets if (t.instance_id, t.port) == member and t.state != "unused"]
 
     wait_for(
         world,
-        f"{instance_id} to be drained from {group.group_name}",
-        lambda: world.cloud.targets(group.group_arn),
+        f"{seat.target_id} to be drained from {seat.group_name}",
+        lambda: world.cloud.targets(seat.group_arn),
         lambda targets: not mine(targets),
         within_seconds=DRAIN_SECONDS,
         says=lambda targets: ", ".join(target.state for target in mine(targets)),
@@ -274,7 +280,7 @@ def move(world: World, facts: MemberFacts, run_id: str) -> Instance:
             instance = bring_back(world, instance_id)
     except NospofError:
         for group in facts.memberships:
-            register(world, group.group_arn, instance_id, group.port)
+            register(world, group.group_arn, group.target_id, group.port)
         world.cloud.untag(instance_id, (TAG_DRAINED,))
         raise
     return instance

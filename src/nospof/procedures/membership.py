@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nospof.model.cloud import Target
+from nospof.model.cloud import Tags, Target
 from nospof.ports.world import World
 from nospof.procedures.waiting import wait_for
 
@@ -32,3 +32,10 @@ def wait_healthy(world: World, group_arn: str, instance_ids: tuple[str, ...]) ->
             for target in targets
         ),
     )
+
+
+def mark(world: World, instance_ids: tuple[str, ...], tags: Tags) -> tuple[str, ...]:
+    """Tag the members, so that the audit and later runs know them."""
+    for instance_id in instance_ids:
+        world.cloud.tag(instance_id, tags)
+    return instance_ids

@@ -4,39 +4,37 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nospof.errors import PreconditionFailed
-from nospof.model.answers import Answer
+from nospof.errors import PreconditionFailed, ProcedureFailed
 from nospof.model.cloud import (
     TAG_SERVICE,
     TAG_STATE,
     TAG_TWIN_OF,
     Instance,
-    Tags,
 )
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.model.results import PairResult
 from nospof.planning.clone import plan_clone
 from nospof.planning.concerns import CONSENTS
 from nospof.planning.cut_over import cut_over
-from nospof.planning.pair import PairPlan, is_open, plan_pair, resource_name, service_of
+from nospof.planning.joining import JoinPlan, as_served, chosen, zones_for_twin
+from nospof.planning.pair import PairPlan, is_open, plan_way_in, resource_name, service_of
 from nospof.planning.pair_rules import PairFacts
 from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
-from nospof.procedures.clone import clone, clone_facts, url_of, wait_until_ok
+from nospof.procedures.clone import clone, clone_facts, wait_until_ok
 from nospof.procedures.entry import build_entry
+from nospof.procedures.joining import join, standings
 from nospof.procedures.looking import look_inside
-from nospof.procedures.membership import register, wait_healthy
-from nospof.procedures.proving import verify, watch
+from nospof.procedures.membership import mark, register, wait_healthy
+from nospof.procedures.proving import as_a_balancer_asks, verify, watch
 from nospof.procedures.rehearse import rehearse
-
-HTTP_PORT = 80
 
 
 def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     """Pair an instance with its twin. Guarantee: the source serves throughout."""
     facts = steps.read("look at the service and what surrounds it", pair_facts, world, request)
-    plan = plan_pair(facts, request, steps.token)
+    plan = plan_way_in(facts, request, steps.token)
     unchecked = steps.read(
         "ask the cloud whether it would allow each call of the pair", rehearse, world, plan.plan
     )
@@ -44,9 +42,11 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         world.reporter.warn(warning)
     source, twin, cloned = facts.source, facts.twin, None
     if twin is None:
-        cloned = clone(steps, world, clone_request(request, zones_of(facts, plan)))
+        cloned = clone(steps, world, clone_for(request, facts, plan))
         twin = cloned.twin
     steps.do("wait until the twin passes its status checks", wait_until_ok, world, twin.id)
+    if isinstance(plan, JoinPlan):
+        return replace(join(steps, world, request, plan, source, twin), clone=cloned)
     group, balancer = build_entry(steps, world, plan)
     port = request.port
     twin_alone = (twin.id,)
@@ -67,7 +67,13 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     steps.do("wait until the balancer finds both healthy", wait_healthy, world, group.arn, both)
     marks = {TAG_SERVICE: plan.service, TAG_STATE: "none"}
     steps.do("mark both as members of the service", mark, world, both, marks)
-    watched = steps.do("watch the pair serve", watch, world, f"{url}{request.health_path}", plan.balancer)
+    watched = steps.do(
+        "watch the pair serve",
+        watch_the_new_way_in,
+        world,
+        f"{url}{request.health_path}",
+        is_internal=plan.balancer.is_internal,
+    )
     return PairResult(
         service=plan.service,
         url=url,
@@ -82,10 +88,26 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     )
 
 
-def zones_of(facts: PairFacts, plan: PairPlan) -> tuple[str, ...]:
-    """Return where the balancer will stand, without the source's zone: elsewhere a twin gets no traffic."""
+def watch_the_new_way_in(world: World, url: str, *, is_internal: bool) -> int:
+    """Watch a balancer that no client knows yet.
+
+    Raises:
+        ProcedureFailed: at least one request was not served.
+    """
+    try:
+        return watch(world, url, is_internal=is_internal)
+    except ProcedureFailed as error:
+        raise ProcedureFailed(
+            f"{error}. The source still answers at its own address; nothing was pointed at the balancer"
+        ) from error
+
+
+def clone_for(request: PairRequest, facts: PairFacts, plan: PairPlan | JoinPlan) -> CloneRequest:
+    """Return the clone that a plan needs: where no balancer stands, or will, a twin gets no traffic."""
+    if isinstance(plan, JoinPlan):
+        return clone_request(as_served(request, plan.standings), plan.zones)
     zones = {subnet.zone for subnet in facts.subnets if subnet.id in plan.balancer.subnet_ids}
-    return tuple(sorted(zones - {facts.source.zone}))
+    return clone_request(request, () if request.same_zone else tuple(sorted(zones - {facts.source.zone})))
 
 
 def clone_request(request: PairRequest, zones: tuple[str, ...] = ()) -> CloneRequest:
@@ -96,7 +118,7 @@ def clone_request(request: PairRequest, zones: tuple[str, ...] = ()) -> CloneReq
     """
     return CloneRequest(
         request.instance_id,
-        zone=request.zone or ("" if request.same_zone else ",".join(zones)),
+        zone=request.zone or ",".join(zones),
         same_zone=request.same_zone,
         or_types=request.or_types,
         copy_user_data=request.copy_user_data,
@@ -111,6 +133,9 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
     """Read everything the decision rests on."""
     cloud = world.cloud
     source = cloud.instance(request.instance_id)
+    behind = standings(world, source, request)
+    joined = chosen(behind, request)
+    request = as_served(request, joined)
     name = resource_name(service_of(source, request))
     twin = find_twin(world, source, request.twin_id)
     closed = (closed_group(world, member, request.port) for member in (source, twin) if member)
@@ -118,7 +143,7 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
     if twin:
         twin_zone, inside, around = twin.zone, look_inside(world, source), cloud.surroundings(source)
     else:
-        asked = clone_request(request)
+        asked = clone_request(request, zones_for_twin(joined, source, request))
         of_clone = clone_facts(world, asked)
         twin_zone, inside, around = zone_of_clone(of_clone, asked), of_clone.inside, of_clone.around
     return PairFacts(
@@ -130,17 +155,12 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
         clients=tuple(rule for rule in rules if rule.port in (0, request.port)),
         balancer=cloud.load_balancer_named(name),
         target_group=cloud.target_group_named(name),
-        answer=as_a_balancer_asks(world, source, request),
+        answer=as_a_balancer_asks(world, source, request.port, request.health_path),
         around=around,
         inside=inside,
+        behind=behind,
+        auto_scaling_group=cloud.auto_scaling_group_of(source.id) if joined else "",
     )
-
-
-def as_a_balancer_asks(world: World, member: Instance, request: PairRequest) -> Answer:
-    """Ask a member for the page of the check with its own private address as Host, as a balancer does."""
-    host = f"{member.private_ip}:{request.port}" if request.port != HTTP_PORT else member.private_ip
-    answer = world.probe.get(url_of(member, request.port, request.health_path), host=host)
-    return replace(answer, body="")
 
 
 def zone_of_clone(facts: CloneFacts, asked: CloneRequest) -> str:
@@ -163,10 +183,3 @@ def find_twin(world: World, source: Instance, twin_id: str) -> Instance | None:
         return world.cloud.instance(twin_id)
     twins = [t for t in world.cloud.instances(tag=TAG_TWIN_OF, value=source.id) if t.state == "running"]
     return max(twins, key=lambda twin: (twin.launched_at, twin.id), default=None)
-
-
-def mark(world: World, instance_ids: tuple[str, ...], tags: Tags) -> tuple[str, ...]:
-    """Tag the members, so that the audit and later runs know them."""
-    for instance_id in instance_ids:
-        world.cloud.tag(instance_id, tags)
-    return instance_ids

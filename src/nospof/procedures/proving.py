@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nospof.errors import ProcedureFailed
 from nospof.model.answers import Answer
-from nospof.model.cloud import LoadBalancerRequest
+from nospof.model.cloud import Instance
 from nospof.model.requests import PairRequest
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of
@@ -15,6 +17,14 @@ FIRST_ANSWERS_SECONDS = 30.0
 NAME_SECONDS = 600.0
 """A new balancer's name takes minutes to be known everywhere; "unknown" may be remembered as long."""
 WATCHED_REQUESTS = 20
+PORTS_LEFT_OUT = {"http": 80, "https": 443}
+
+
+def as_a_balancer_asks(world: World, member: Instance, port: int, path: str, scheme: str = "http") -> Answer:
+    """Ask a member for the page of a check with its own private address as Host, as a balancer does."""
+    host = member.private_ip if port == PORTS_LEFT_OUT[scheme] else f"{member.private_ip}:{port}"
+    url = f"{scheme}://{member.public_ip or member.private_ip}:{port}{path}"
+    return replace(world.probe.get(url, host=host), body="")
 
 
 def verify(world: World, twin_id: str, url: str, request: PairRequest, *, is_internal: bool) -> str:
@@ -67,7 +77,7 @@ def ask_through(world: World, url: str, name_seconds: float) -> Answer:
         world.clock.sleep(world.poll_seconds)
 
 
-def watch(world: World, url: str, balancer: LoadBalancerRequest) -> int:
+def watch(world: World, url: str, *, is_internal: bool) -> int:
     """Ask through the balancer a number of times, all of which must be served; return how many.
 
     An internal balancer that cannot be reached from here is not watched: 0.
@@ -75,7 +85,7 @@ def watch(world: World, url: str, balancer: LoadBalancerRequest) -> int:
     Raises:
         ProcedureFailed: at least one was not served.
     """
-    if balancer.is_internal and not world.probe.get(url).status:
+    if is_internal and not world.probe.get(url).status:
         return 0
     failures = []
     for number in range(WATCHED_REQUESTS):
@@ -89,7 +99,6 @@ def watch(world: World, url: str, balancer: LoadBalancerRequest) -> int:
     if failures:
         raise ProcedureFailed(
             f"{len(failures)} of {WATCHED_REQUESTS} requests through {url} were not served (first: "
-            f"{failures[0]}). The source still answers at its own address; nothing was pointed at the "
-            "balancer"
+            f"{failures[0]})"
         )
     return WATCHED_REQUESTS

@@ -9,13 +9,13 @@ from typing import Any
 from nospof.model.plans import Plan
 from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest, UndoRequest
 from nospof.planning.clone import plan_clone
-from nospof.planning.pair import plan_pair
+from nospof.planning.pair import plan_way_in
 from nospof.planning.undo import plan_undo
 from nospof.ports.world import World
 from nospof.procedures.clone import clone, clone_facts
 from nospof.procedures.drill import drill
 from nospof.procedures.maintain import take
-from nospof.procedures.pair import clone_request, pair, pair_facts, zones_of
+from nospof.procedures.pair import clone_for, pair, pair_facts
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.undo import undo, undo_facts
 
@@ -51,10 +51,10 @@ def clone_plan(world: World, request: CloneRequest) -> Plan:
 def pair_plan(world: World, request: PairRequest) -> Plan:
     """Return what a pair would do now, rehearsed, with the clone's calls where it needs one."""
     facts = pair_facts(world, request)
-    made = plan_pair(facts, request, PLANNED_RUN)
+    made = plan_way_in(facts, request, PLANNED_RUN)
     plan = made.plan
     if facts.twin is None:
-        asked = clone_request(request, zones_of(facts, made))
+        asked = clone_for(request, facts, made)
         first = plan_clone(clone_facts(world, asked), asked, PLANNED_RUN).plan
         plan = replace(
             plan,
@@ -91,6 +91,6 @@ PROCEDURES: dict[str, Procedure] = {
     )
 }
 
-SCHEMA = "2"
+SCHEMA = "3"
 """The version of the stories. A run can be resumed only by the schema that began it, so this changes
 whenever a step is added, removed, renamed or moved."""

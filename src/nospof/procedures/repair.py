@@ -107,9 +107,10 @@ class Members:
             self._targets[group.arn] = self._world.cloud.targets(group.arn)
         return tuple(one for one in self._targets[group.arn] if one.state != "draining")
 
-    def has(self, group: TargetGroup, instance_id: str, port: int) -> bool:
+    def has(self, group: TargetGroup, instance: Instance, port: int) -> bool:
         """Whether an instance has a seat in a group."""
-        return any((one.instance_id, one.port) == (instance_id, port) for one in self.of(group))
+        seat = (group.target_id(instance), port)
+        return any((one.instance_id, one.port) == seat for one in self.of(group))
 
 
 def taken_out(world: World, members: Members, claim: Claim, *, mends: bool) -> Iterator[Trouble]:
@@ -122,21 +123,21 @@ def taken_out(world: World, members: Members, claim: Claim, *, mends: bool) -> I
         missing = [
             (groups[name], int(port))
             for name, _, port in seats
-            if name in groups and port.isdigit() and not members.has(groups[name], instance.id, int(port))
+            if name in groups and port.isdigit() and not members.has(groups[name], instance, int(port))
         ]
-        found = [take_back(world, instance.id, group, port, mends=mends) for group, port in missing]
+        found = [take_back(world, instance, group, port, mends=mends) for group, port in missing]
         yield from found
         if mends and all(one.done for one in found):
             world.cloud.untag(instance.id, (TAG_DRAINED,))
 
 
-def take_back(world: World, instance_id: str, group: TargetGroup, port: int, *, mends: bool) -> Trouble:
+def take_back(world: World, instance: Instance, group: TargetGroup, port: int, *, mends: bool) -> Trouble:
     """Return that a member is missing, put back if asked; it gets no request before it is healthy there."""
-    says, done = f"{instance_id} was taken out of {group.name} and not put back", ""
+    says, done = f"{instance.id} was taken out of {group.name} and not put back", ""
     try:
         if mends:
-            register(world, group.arn, instance_id, port)
-            done = f"{instance_id} is in {group.name} again, and gets requests once it is healthy there"
+            register(world, group.arn, group.target_id(instance), port)
+            done = f"{instance.id} is in {group.name} again, and gets requests once it is healthy there"
     except CloudError as error:
         says += f", and cannot be now: {error}"
     return Trouble(says, REPAIR, done)

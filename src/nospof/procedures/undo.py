@@ -17,6 +17,7 @@ from nospof.model.cloud import (
     Image,
     Instance,
     LoadBalancer,
+    Seat,
     SecurityGroup,
     Tags,
     TargetGroup,
@@ -25,7 +26,7 @@ from nospof.model.requests import UndoRequest
 from nospof.model.results import UndoResult
 from nospof.planning.pair import resource_name
 from nospof.planning.undo import UndoPlan, marks_before, plan_undo, refuse_without_consent
-from nospof.planning.undo_rules import Member, Opening, UndoFacts
+from nospof.planning.undo_rules import Opening, UndoFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of
@@ -95,6 +96,8 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
     guards = cloud.security_groups(TAG_RUN, run_id)
     members = (source, *twins, *adopted_twin(world, request))
     names, names_unread = names_leading_to(world, balancers)
+    joined = tuple(group for group in groups if group.arn in request.joined)
+    seats, alone = seats_of(world, members[1:], joined)
     return UndoFacts(
         source=source,
         checks=cloud.instance_status((source.id,)),
@@ -111,7 +114,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         openings=openings(world, members, guards),
         marked=tuple(one.id for one in members if one not in twins and is_marked(one, request)),
         others=other_things(world, request),
-        relied_on=relied_on(world, twins, tuple(one for one in groups if one not in mine)),
+        relied_on=relied_on(world, twins, tuple(one for one in groups if one not in (*mine, *joined))),
         image_users=launched_from(world, images, run_id),
         strangers=tuple(
             f"{group.name} is behind the load balancer as well"
@@ -120,7 +123,29 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         ),
         names=names,
         names_unread=names_unread,
+        seats=seats,
+        alone=alone,
     )
+
+
+def seats_of(
+    world: World, twins: tuple[Instance, ...], groups: tuple[TargetGroup, ...]
+) -> tuple[tuple[Seat, ...], tuple[str, ...]]:
+    """Return the places of the twins in groups of others, and the groups where nobody else is healthy."""
+    seats: list[Seat] = []
+    alone = []
+    for group in groups:
+        ids = {group.target_id(twin) for twin in twins}
+        targets = world.cloud.targets(group.arn)
+        mine = [
+            Seat(group.arn, group.name, one.port, one.instance_id)
+            for one in targets
+            if one.instance_id in ids
+        ]
+        seats += mine
+        if mine and not any(one.is_healthy for one in targets if one.instance_id not in ids):
+            alone.append(group.name)
+    return tuple(seats), tuple(alone)
 
 
 def names_leading_to(world: World, balancers: tuple[LoadBalancer, ...]) -> tuple[tuple[str, ...], str]:
@@ -149,10 +174,10 @@ def adopted_twin(world: World, request: UndoRequest) -> tuple[Instance, ...]:
     return () if is_of(twin.tags, request.run_id) or twin.state == "terminated" else (twin,)
 
 
-def members_of(world: World, group: TargetGroup) -> tuple[Member, ...]:
-    """Return who has a seat in a group."""
+def members_of(world: World, group: TargetGroup) -> tuple[Seat, ...]:
+    """Return the seats of a group that are taken."""
     return tuple(
-        Member(group.arn, group.name, target.port, target.instance_id)
+        Seat(group.arn, group.name, target.port, target.instance_id)
         for target in world.cloud.targets(group.arn)
     )
 
@@ -203,7 +228,7 @@ def relied_on(world: World, twins: tuple[Instance, ...], groups: tuple[TargetGro
         f"{target.instance_id} serves in {group.name}"
         for group in (groups if ids else ())
         for target in cloud.targets(group.arn)
-        if target.instance_id in ids
+        if target.instance_id in {group.target_id(twin) for twin in twins}
     ]
     home = world.whereabouts().instance_id
     for twin in twins:
@@ -241,11 +266,11 @@ def have_it_serve(world: World, source_id: str, groups: tuple[TargetGroup, ...])
     return source_id
 
 
-def drain_others(world: World, leaving: tuple[Member, ...]) -> tuple[str, ...]:
+def drain_others(world: World, leaving: tuple[Seat, ...]) -> tuple[str, ...]:
     """Drain everybody but the source, and wait until the balancer has let go of each (C75)."""
-    ids = tuple(dict.fromkeys(one.instance_id for one in leaving))
-    for instance_id in ids:
-        drain(world, instance_id, [one for one in leaving if one.instance_id == instance_id])
+    ids = tuple(dict.fromkeys(one.target_id for one in leaving))
+    for target_id in ids:
+        drain(world, [one for one in leaving if one.target_id == target_id])
     return ids
 
 

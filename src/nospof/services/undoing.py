@@ -8,6 +8,7 @@ from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_SERVICE, TAG_STATE
 from nospof.model.requests import UndoRequest
 from nospof.model.runs import Run
+from nospof.planning.joining import is_named
 from nospof.procedures.launching import LAUNCH
 
 UNDONE = ("clone", "pair")
@@ -43,6 +44,12 @@ def undo_request(run: Run, *, clients_are_back: bool = False) -> UndoRequest:
     off = next((answer for step in steps if (answer := _recorded(run, step))), {})
     asked, instance_id = run.request, str(run.request["instance_id"])
     is_pair = run.procedure == "pair"
+    joined = [one for one in seen.get("behind", ()) if is_named(one["balancer"], asked["balancer"])]
+    page = asked["health_path"] if is_pair else asked["path"]
+    port = asked["port"]
+    if joined:
+        port = joined[0]["target"]["port"]
+        page = joined[0]["group"]["health_check"]["path"] or page
     return UndoRequest(
         run_id=run.id,
         instance_id=instance_id,
@@ -52,12 +59,13 @@ def undo_request(run: Run, *, clients_are_back: bool = False) -> UndoRequest:
         if is_pair
         else "",
         url=asked.get("url", ""),
-        port=asked["port"],
-        path=asked["health_path"] if is_pair else asked["path"],
+        port=port,
+        path=page,
         answered=(seen.get("answer") or {}).get("status", 0) // 100 == 2,
         service_before=tags.get(TAG_SERVICE, ""),
         state_before=tags.get(TAG_STATE, ""),
         clients_are_back=clients_are_back,
+        joined=tuple(one["group"]["arn"] for one in joined),
     )
 
 

@@ -296,6 +296,7 @@ def as_listener(one: ListenerTypeDef) -> Listener:
 
 def as_group(one: TargetGroupTypeDef, tags: Tags) -> TargetGroup:
     """Return boto3's target group as ours; a TCP check has no path and no matcher."""
+    port = one.get("HealthCheckPort", "")
     return TargetGroup(
         arn=one["TargetGroupArn"],
         name=one["TargetGroupName"],
@@ -308,9 +309,13 @@ def as_group(one: TargetGroupTypeDef, tags: Tags) -> TargetGroup:
             healthy_threshold=one.get("HealthyThresholdCount", 0),
             unhealthy_threshold=one.get("UnhealthyThresholdCount", 0),
             matcher=one.get("Matcher", {}).get("HttpCode", ""),
+            protocol=one.get("HealthCheckProtocol", "HTTP"),
+            port=int(port) if port.isdigit() else 0,
         ),
         balancer_arns=tuple(one.get("LoadBalancerArns", [])),
         tags=tags,
+        vpc_id=one.get("VpcId", ""),
+        protocol=one.get("Protocol", "HTTP"),
     )
 
 

@@ -37,7 +37,6 @@ class Balancing(Images):
         self._target_groups: dict[str, TargetGroup] = {}
         self._members: dict[str, dict[tuple[str, int], Member]] = {}
         self._joined_at: dict[str, float] = {}
-        self._group_vpc: dict[str, str] = {}
 
     # Reading -------------------------------------------------------------------------------------
 
@@ -89,22 +88,34 @@ class Balancing(Images):
         state, reason, says = self._health_words(arn, instance_id, port, member)
         return Target(instance_id, port, state, reason, says)
 
-    def _health_words(self, arn: str, instance_id: str, port: int, member: Member) -> tuple[str, str, str]:
+    def _health_words(self, arn: str, target_id: str, port: int, member: Member) -> tuple[str, str, str]:
         group, now = self._target_groups[arn], self.now()
+        instance_id = self._who(target_id)
         if member.draining_until:
             return "draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"
         if not group.balancer_arns:
             return "unused", "Target.NotInUse", "Target group is not configured to receive traffic"
+        if not instance_id:
+            return "unhealthy", "Target.Timeout", "Request timed out"
         if self._instances[instance_id].state != "running":
             return "unused", "Target.InvalidState", "Target is in the stopped state"
+        if not all(
+            self._instances[instance_id].zone in self._balancers[one].zones for one in group.balancer_arns
+        ):
+            return (
+                "unused",
+                "Target.NotInUse",
+                "Target is in a zone that is not enabled for the load balancer",
+            )
         machine = self._machines[instance_id]
         asked_since = max(member.since, self._joined_at[arn])
         is_new = now < asked_since + self.timings.health
         initial = ("initial", "Elb.InitialHealthChecking", "Initial health checks in progress")
         if not self.answers_now(instance_id) or port != machine.service.port:
             return initial if is_new else ("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
-        status = machine.service.status_of(group.health_check.path)
-        if str(status) not in _codes(group.health_check.matcher):
+        check = group.health_check
+        status = machine.service.status_of(check.path) if check.path else 200
+        if not check.accepts(status):
             says = f"Health checks failed with these codes: [{status}]"
             return initial if is_new else ("unhealthy", "Target.ResponseCodeMismatch", says)
         if now < max(asked_since, machine.up_at) + self.timings.health:
@@ -122,7 +133,7 @@ class Balancing(Images):
         found = self._group_named(request.name)
         if found is not None:
             is_same = (found.port, found.health_check) == (request.port, request.health_check)
-            if not is_same or self._group_vpc[found.arn] != request.vpc_id:
+            if not is_same or found.vpc_id != request.vpc_id:
                 says = f"a target group named {request.name} exists and differs"
                 raise refused(operation, "DuplicateTargetGroupName", says)
             made = replace(found, deregistration_delay_seconds=request.deregistration_delay_seconds)
@@ -135,9 +146,9 @@ class Balancing(Images):
                 health_check=request.health_check,
                 deregistration_delay_seconds=request.deregistration_delay_seconds,
                 tags=dict(request.tags),
+                vpc_id=request.vpc_id,
             )
             self._members[made.arn] = {}
-            self._group_vpc[made.arn] = request.vpc_id
         self._target_groups[made.arn] = made
         return made
 
@@ -196,7 +207,7 @@ class Balancing(Images):
         """See the port."""
         operation = "elasticloadbalancing:RegisterTargets"
         self._group(target_group_arn, operation)
-        instance = self._instances.get(instance_id)
+        instance = self._instances.get(self._who(instance_id))
         if instance is None:
             raise refused(operation, "InvalidTarget", f"{instance_id} does not exist")
         if instance.state != "running":
@@ -252,6 +263,12 @@ class Balancing(Images):
     def _group(self, arn: str, operation: str) -> TargetGroup:
         return self.find(self._target_groups, arn, operation, "TargetGroupNotFound")
 
+    def _who(self, target_id: str) -> str:
+        """Return the id of the instance a target is, or whose address it is; nothing where there is none."""
+        there = [one for one in self._instances.values() if one.state != "terminated"]
+        by_address = (one.id for one in there if one.private_ip == target_id)
+        return target_id if target_id in self._instances else next(by_address, "")
+
     def _arn(self, kind: str, name: str) -> str:
         owner = f"arn:aws:elasticloadbalancing:{self.region}:{self.account_id}"
         return f"{owner}:{kind}/{name}/{self.number('arn'):016x}"
@@ -261,19 +278,11 @@ class Balancing(Images):
         members = self._present(target_group_arn)
         health = {key: self._health(target_group_arn, *key, one) for key, one in sorted(members.items())}
         healthy = [key for key, target in health.items() if target.is_healthy]
-        return healthy or [key for key, target in health.items() if target.state != "draining"]
+        asked = healthy or [key for key, target in health.items() if target.state != "draining"]
+        return [(self._who(target_id), port) for target_id, port in asked]
 
 
 def _check_name(name: str, operation: str) -> None:
     if not name or len(name) > NAME_LENGTH:
         says = f"the name {name!r} must have 1 to {NAME_LENGTH} characters"
         raise refused(operation, "ValidationError", says)
-
-
-def _codes(matcher: str) -> set[str]:
-    """Return every status a matcher such as "200,202" or "200-299" accepts."""
-    accepted: set[str] = set()
-    for part in matcher.split(","):
-        first, _, last = part.strip().partition("-")
-        accepted.update(str(code) for code in range(int(first), int(last or first) + 1))
-    return accepted
