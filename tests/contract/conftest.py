@@ -22,6 +22,7 @@ from nospof.adapters.aws import AwsCloud
 from nospof.adapters.memory import MemoryCloud, MemoryService
 from nospof.model.cloud import HealthCheck, Instance, LaunchRequest, TargetGroupRequest
 from nospof.ports.cloud import Cloud
+from support.certificates import import_certificate, memory_certificate
 from support.cloud_gaps import GAPS
 from support.local_cloud import running_cloud
 from support.moto_server import running_moto
@@ -81,6 +82,10 @@ class Stage:
 
     def add_zone(self, name: str, *, is_private: bool = False) -> str:
         """Make a hosted zone; return its id."""
+        raise NotImplementedError
+
+    def certificate(self, *names: str) -> str:
+        """Have a certificate for these names, good for a year; return its ARN."""
         raise NotImplementedError
 
     def vpc_id(self) -> str:
@@ -184,6 +189,10 @@ class MemoryStage(Stage):
     def add_zone(self, name: str, *, is_private: bool = False) -> str:
         return self.cloud.add_zone(name, is_private=is_private)
 
+    def certificate(self, *names: str) -> str:
+        made = memory_certificate(self.cloud, *names)
+        return made.arn
+
     def vpc_id(self) -> str:
         subnets = self.cloud.subnets("vpc-00000000000000001")
         return subnets[0].vpc_id
@@ -263,6 +272,10 @@ class AwsStage(Stage):
             Name=name, CallerReference=name, HostedZoneConfig={"PrivateZone": is_private}, **inside
         )
         return str(made["HostedZone"]["Id"]).rpartition("/")[2]
+
+    def certificate(self, *names: str) -> str:
+        acm = self.cloud.client("acm", self.cloud.region)
+        return import_certificate(acm, *names, days=365)[0]
 
     def vpc_id(self) -> str:
         default = [{"Name": "is-default", "Values": ["true"]}]

@@ -647,6 +647,52 @@ class TestBalancers:
         assert cloud.listeners(balancer.arn) == (made,)
         assert cloud.target_group_named(group.name).balancer_arns == (balancer.arn,)
 
+    def test_a_listener_with_a_certificate_speaks_https_and_a_repeat_returns_it(self, stage, cloud):
+        group = cloud.create_target_group(stage.group_request())
+        balancer = cloud.create_load_balancer(balancer_request(stage))
+        certificate = stage.certificate("shop.example.org")
+        made = cloud.create_listener(balancer.arn, 8493, group.arn, certificate)
+        assert (made.port, made.protocol, made.forwards_to) == (8493, "HTTPS", ((group.arn, 1),))
+        assert cloud.create_listener(balancer.arn, 8493, group.arn, certificate) == made
+        assert cloud.listeners(balancer.arn) == (made,)
+
+    def test_a_listener_redirects_to_https_and_a_repeat_returns_it(self, stage, cloud):
+        group = cloud.create_target_group(stage.group_request())
+        balancer = cloud.create_load_balancer(balancer_request(stage))
+        made = cloud.create_redirect(balancer.arn, 8090, 8493)
+        assert (made.protocol, made.forwards_to, made.redirects_to) == ("HTTP", (), "https:8493")
+        assert cloud.create_redirect(balancer.arn, 8090, 443) == made
+        assert cloud.create_listener(balancer.arn, 8090, group.arn) == made
+        assert cloud.listeners(balancer.arn) == (made,)
+
+    def test_a_listener_with_a_certificate_nobody_knows_is_refused(self, stage, cloud):
+        group = cloud.create_target_group(stage.group_request())
+        balancer = cloud.create_load_balancer(balancer_request(stage))
+        unknown = stage.certificate("shop.example.org")[:-12] + "000000000000"
+        with pytest.raises(NotFound):
+            cloud.create_listener(balancer.arn, 8493, group.arn, unknown)
+        assert cloud.listeners(balancer.arn) == ()
+
+    def test_certificates_come_by_arn_with_all_their_names(self, stage, cloud):
+        names = ("shop.example.org", "*.shop.example.org")
+        arns = {stage.certificate(*names), stage.certificate(*names)}
+        found = cloud.certificates()
+        assert [one.arn for one in found] == sorted(one.arn for one in found)
+        mine = [one for one in found if one.arn in arns]
+        assert [(one.status, one.key_type, set(one.names)) for one in mine] == [
+            ("ISSUED", "EC_prime256v1", set(names))
+        ] * 2
+        assert all(one.expires_at > cloud.instance(stage.launch().id).launched_at for one in mine)
+
+    def test_a_group_may_speak_https_to_its_members(self, stage, cloud):
+        request = stage.group_request(protocol="HTTPS")
+        made = cloud.create_target_group(request)
+        assert made.protocol == "HTTPS"
+        assert cloud.target_group_named(request.name) == made
+        assert code_of(cloud.create_target_group, replace(request, protocol="HTTP")) == (
+            "DuplicateTargetGroupName"
+        )
+
     def test_listeners_come_by_port(self, stage, cloud):
         group = cloud.create_target_group(stage.group_request())
         balancer = cloud.create_load_balancer(balancer_request(stage))

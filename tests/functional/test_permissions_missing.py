@@ -29,6 +29,7 @@ from nospof.procedures.pair import pair, pair_facts
 from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import MemorySteps
 from nospof.services import procedures as service
+from support.certificates import import_certificate
 from support.ec2_words import launch, running, states_until, tagged
 from support.least_privilege import Somebody, failure, is_clean, somebody, whole, without
 from support.local_cloud import RunningCloud
@@ -108,7 +109,9 @@ def scene(local_cloud: RunningCloud) -> Scene:
     )
     hard: dict[str, Any] = {"zone": zone, "same_zone": True, "override_stop_protection": True, **CONSENTS}
     hard["suspend_auto_scaling"] = True
-    shop_pair = PairRequest(shop, service="shop", stateless=True, **ports, **hard)
+    import_certificate(local_cloud.client("acm"), "shop.example.org")
+    tls: dict[str, Any] = {"certificate": "auto", "names": "shop.example.org", "https_port": 8443}
+    shop_pair = PairRequest(shop, service="shop", stateless=True, **ports, **tls, **hard)
     subnets = [one.id for one in world.cloud.subnets(world.cloud.instance(www).vpc_id)][:2]
     local_cloud.client("elbv2").create_load_balancer(Name="other", Type="network", Subnets=subnets)
     put_behind_an_application_balancer(local_cloud, behind)

@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from nospof.adapters.memory import MemoryCloud
+from nospof.model.certificates import Certificate
+
 
 def self_signed(*names: str, days: float = 90) -> tuple[bytes, bytes]:
     """Return a certificate for some names and its key, both PEM."""
@@ -46,3 +49,21 @@ def import_certificate(acm: Any, *names: str, days: float = 90) -> tuple[str, by
     certificate, key = self_signed(*names, days=days)
     answer = acm.import_certificate(Certificate=certificate, PrivateKey=key)
     return str(answer["CertificateArn"]), certificate
+
+
+def memory_certificate(cloud: MemoryCloud, *names: str, days: float = 365, **about: Any) -> Certificate:
+    """Have an issued certificate in the in-memory cloud; return it."""
+    number = cloud.number("certificate")
+    made = Certificate(
+        f"arn:aws:acm:{cloud.region}:{cloud.account_id}:certificate/0000-{number:012}",
+        names,
+        **{
+            "status": "ISSUED",
+            "key_type": "EC_prime256v1",
+            "expires_at": cloud.now() + days * 86_400,
+            "type": "AMAZON_ISSUED",
+            **about,
+        },
+    )
+    cloud.put_certificate(made)
+    return made

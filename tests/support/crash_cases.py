@@ -16,6 +16,7 @@ from nospof.procedures.clone import url_of
 from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import MemorySteps
 from support.boundaries import STALE_SECONDS
+from support.certificates import memory_certificate
 from support.memory_world import memory_world, one_instance
 from support.standing import put_behind
 from support.undoing import things, told
@@ -123,6 +124,13 @@ def join_with_a_twin_case() -> Case:
     return replace(case, grown=(0, 0))
 
 
+def pair_behind_tls_case() -> Case:
+    case = pair_with_a_twin_case()
+    memory_certificate(case.cloud, "www.example.org")
+    request = replace(case.request, certificate="auto", names="www.example.org")
+    return replace(case, request=request)
+
+
 def take_case() -> Case:
     case = pair_case()
     MemorySteps("before").tell(case.story, memory_world(case.cloud), case.request)
@@ -155,6 +163,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "pair with a twin": pair_with_a_twin_case,
     "pair that joins": join_case,
     "pair with a twin that joins": join_with_a_twin_case,
+    "pair whose balancer ends TLS": pair_behind_tls_case,
     "take": take_case,
     "undo": undo_case,
     "undo of a pair that joined": undo_of_a_join_case,
@@ -177,9 +186,10 @@ def tagged_things(cloud: MemoryCloud) -> Iterator[tuple[str, Tags]]:
 
 def is_served(cloud: MemoryCloud) -> bool:
     """Whether the service answers at the first instance or through a balancer."""
-    listening = [(cloud._balancers[one.balancer_arn], one.port) for one in cloud._listeners.values()]
     urls = [url_of(cloud.the_instance, 80, "/")]
-    urls += [f"http://{balancer.dns_name}:{port}/" for balancer, port in listening]
+    for one in cloud._listeners.values():
+        dns_name = cloud._balancers[one.balancer_arn].dns_name
+        urls.append(f"{one.protocol.lower()}://{dns_name}:{one.port}/")
     return any(MemoryProbe(cloud).get(url).is_good for url in urls)
 
 

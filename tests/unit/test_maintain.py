@@ -417,7 +417,7 @@ class Saying:
     def __init__(self, *answers):
         self._answers = list(answers)
 
-    def get(self, url, *, host="", timeout_seconds=5.0):
+    def get(self, url, *, host="", headers=None, verify=True, timeout_seconds=5.0):
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 

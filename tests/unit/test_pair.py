@@ -159,7 +159,7 @@ def test_an_internal_balancer_that_cannot_be_reached_from_here_rests_on_its_own_
     cloud._instances[cloud.the_instance.id] = replace(cloud.the_instance, public_ip="")
 
     class Outside:
-        def get(self, url, *, host="", timeout_seconds=5.0):
+        def get(self, url, *, host="", headers=None, verify=True, timeout_seconds=5.0):
             return Answer(url, 0, 5.0, error="timed out")
 
     result = tell(cloud, replace(memory_world(cloud), probe=Outside()))
@@ -388,7 +388,7 @@ class Answering:
     def __init__(self, cloud, answer):
         self._probe, self._answer = MemoryProbe(cloud), answer
 
-    def get(self, url, *, host="", timeout_seconds=5.0):
+    def get(self, url, *, host="", headers=None, verify=True, timeout_seconds=5.0):
         seen = self._probe.get(url, host=host, timeout_seconds=timeout_seconds)
         return replace(self._answer, url=url) if ".elb." in url else seen
 
@@ -420,7 +420,7 @@ def test_the_page_asked_for_is_the_one_the_balancer_checks():
     asked = []
 
     class Seeing:
-        def get(self, url, *, host="", timeout_seconds=5.0):
+        def get(self, url, *, host="", headers=None, verify=True, timeout_seconds=5.0):
             asked.append(url)
             return Answer(url, 200, 0.1)
 
@@ -438,7 +438,7 @@ def test_another_member_behind_the_balancer_cannot_answer_for_a_broken_twin():
     class Balanced:
         """The balancer answers well, whoever does; the twin itself does not."""
 
-        def get(self, url, *, host="", timeout_seconds=5.0):
+        def get(self, url, *, host="", headers=None, verify=True, timeout_seconds=5.0):
             return Answer(url, 200 if url.startswith("http://lb") else 500, 0.1)
 
     world = replace(memory_world(cloud), probe=Balanced())
@@ -451,7 +451,7 @@ def test_a_request_that_is_not_served_while_watched_is_an_error():
     good, seen = MemoryProbe(cloud), []
 
     class Flaky:
-        def get(self, url, *, host="", timeout_seconds=5.0):
+        def get(self, url, *, host="", headers=None, verify=True, timeout_seconds=5.0):
             if ".elb." in url:
                 seen.append(url)
             return Answer(url, 503, 0.1) if len(seen) == 5 else good.get(url)
@@ -504,7 +504,7 @@ def test_a_balancers_name_that_is_not_known_yet_is_waited_for():
     good, asked = MemoryProbe(cloud), []
 
     class LateName:
-        def get(self, url, *, host="", timeout_seconds=5.0):
+        def get(self, url, *, host="", headers=None, verify=True, timeout_seconds=5.0):
             if ".elb." in url:
                 asked.append(url)
                 if len(asked) < 30:

@@ -67,6 +67,16 @@ def clone(instance_id: str, **options: Any) -> None:
 @click.option("--balancer", default="", help="The balancer to join, by name or ARN; else each it is behind.")
 @click.option("--new-balancer", is_flag=True, help="Make a balancer, although it is behind one.")
 @click.option("--drain-seconds", default=30, show_default=True, help="Time for a leaving member's requests.")
+@click.option(
+    "--certificate",
+    default="",
+    metavar="ARN|auto",
+    help="End TLS at the balancer with this certificate, or with the best one for the names.",
+)
+@click.option("--name", "names", default="", help="What clients call the service, with commas; else as DNS.")
+@click.option("--https-port", default=443, show_default=True, help="The port the balancer ends TLS on.")
+@click.option("--no-redirect", is_flag=True, help="Serve plain HTTP too, instead of sending it to HTTPS.")
+@click.option("--http-only", is_flag=True, help="Accept that clients lose the HTTPS it serves today.")
 @click.option("--zone", default="", help="The zone for the twin, where one is cloned.")
 @click.option("--same-zone", is_flag=True, help="Accept both members in one zone.")
 @twin_options

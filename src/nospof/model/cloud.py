@@ -57,6 +57,7 @@ class Subnet:
     free_addresses: int
     is_public: bool
     is_default: bool = False
+    cidr: str = ""
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,10 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class TargetGroupRequest:
-    """A target group to make; its name is its identity (AWS: at most 32 characters)."""
+    """A target group to make; its name is its identity (AWS: at most 32 characters).
+
+    `protocol` is what its members and their check are spoken to in: HTTP or HTTPS.
+    """
 
     name: str
     vpc_id: str
@@ -241,6 +245,7 @@ class TargetGroupRequest:
     health_check: HealthCheck
     deregistration_delay_seconds: int = 30
     tags: Tags = field(default_factory=dict)
+    protocol: str = "HTTP"
 
 
 @dataclass(frozen=True)
@@ -327,13 +332,17 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class Listener:
-    """A port of a balancer and the groups it forwards to: pairs of (target group ARN, weight)."""
+    """A port of a balancer and the groups it forwards to: pairs of (target group ARN, weight).
+
+    `redirects_to` is a protocol and a port, "https:443", where it sends clients there instead.
+    """
 
     arn: str
     balancer_arn: str
     port: int
     protocol: str
     forwards_to: tuple[tuple[str, int], ...] = ()
+    redirects_to: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,16 @@ from typing import Any
 
 from nospof.model.auto_scaling_grants import HOLD_GROUPS, LET_GROUPS_ACT, SEES_GROUPS
 from nospof.model.cloud import TAG_RUN
+from nospof.model.entry_grants import (
+    ANY_GROUP,
+    BALANCERS,
+    CERTIFICATES,
+    ENTRY,
+    ENTRY_LOOKS,
+    GROUPS,
+    JOIN,
+    OF_A_RUN,
+)
 from nospof.model.grants import EC2, Grant, ec2, look
 from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
@@ -23,10 +33,6 @@ LONGEST_POLICY = 6144
 """Characters of a managed policy, white space not counted (IAM, "IAM and AWS STS quotas")."""
 
 VERSION = "2012-10-17"
-GROUPS = "arn:*:elasticloadbalancing:*:*:targetgroup/nospof-*/*"
-ANY_GROUP = "arn:*:elasticloadbalancing:*:*:targetgroup/*/*"
-BALANCERS = "arn:*:elasticloadbalancing:*:*:loadbalancer/app/nospof-*/*"
-OF_A_RUN = {"StringLike": {f"aws:RequestTag/{TAG_RUN}": "*"}}
 MADE_BY_A_RUN = {"StringLike": {f"aws:ResourceTag/{TAG_RUN}": "*"}}
 OWN_KEYS = {"ForAllValues:StringLike": {"aws:TagKeys": "nospof:*"}, "Null": {"aws:TagKeys": "false"}}
 """With no keys at all, "all of them" would hold, and DeleteTags would take every tag off."""
@@ -199,60 +205,6 @@ def tag_what_is_made(*operations: str) -> Grant:
 
 COPY_MAKES = ("CreateImage", "CreatePlacementGroup", "RunInstances")
 
-# Pair ------------------------------------------------------------------------------------------------
-
-ENTRY_LOOKS = (
-    "ec2:DescribeSecurityGroups",
-    "elasticloadbalancing:DescribeListeners",
-    "elasticloadbalancing:DescribeLoadBalancers",
-    "elasticloadbalancing:DescribeTags",
-    "elasticloadbalancing:DescribeTargetGroupAttributes",
-    "elasticloadbalancing:DescribeTargetGroups",
-    "elasticloadbalancing:DescribeTargetHealth",
-)
-ENTRY = (
-    Grant(
-        "MakeSecurityGroup",
-        "make the balancer's security group under the tag of the run",
-        ("ec2:CreateSecurityGroup",),
-        ec2("security-group"),
-        OF_A_RUN,
-    ),
-    Grant("MakeItInTheNetwork", "make it in the VPC", ("ec2:CreateSecurityGroup",), ec2("vpc")),
-    Grant(
-        "OpenPorts",
-        "let clients reach the balancer, and the balancer the instances",
-        ("ec2:AuthorizeSecurityGroupIngress",),
-        ec2("security-group"),
-    ),
-    Grant(
-        "BuildEntry",
-        "make target group, balancer and listener, and put members in",
-        (
-            "elasticloadbalancing:CreateListener",
-            "elasticloadbalancing:CreateLoadBalancer",
-            "elasticloadbalancing:CreateTargetGroup",
-            "elasticloadbalancing:ModifyTargetGroupAttributes",
-            "elasticloadbalancing:RegisterTargets",
-        ),
-        (BALANCERS, GROUPS),
-    ),
-    Grant(
-        "TagEntry",
-        "put the tags of run and service on them while they are made",
-        ("elasticloadbalancing:AddTags",),
-        (BALANCERS, GROUPS),
-        {"StringEquals": {"elasticloadbalancing:CreateAction": ["CreateLoadBalancer", "CreateTargetGroup"]}},
-    ),
-)
-
-JOIN = Grant(
-    "JoinEntry",
-    "put the twin beside its source in the target groups of others, and take it out should it not serve",
-    ("elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"),
-    (ANY_GROUP,),
-)
-
 # Undo ------------------------------------------------------------------------------------------------
 
 LEFT_LOOKS = (
@@ -326,6 +278,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         tag_what_is_made(*COPY_MAKES, "CreateSecurityGroup"),
         *ENTRY,
         JOIN,
+        CERTIFICATES,
     ),
     "take": (
         look(

@@ -61,6 +61,12 @@ class PairRequest:
         drain_seconds: how long a member that leaves may finish its requests; AWS waits all of it.
         balancer: name or ARN of the balancer to join; empty joins each that the instance is behind.
         new_balancer: make one, although there is one.
+        certificate: the ARN of the certificate the balancer ends TLS with; "auto" takes the best one for
+            the names; empty for a balancer that speaks HTTP only.
+        names: what clients call the service, with commas; empty takes those Route 53 leads to the instance.
+        https_port: the port the balancer ends TLS on.
+        no_redirect: let the plain listener forward too, instead of sending clients to HTTPS.
+        http_only: the owner's word that clients may lose the HTTPS that the instance serves today.
         zone, same_zone, or_types, copy_user_data, live and the consents: as in `CloneRequest`.
     """
 
@@ -75,6 +81,11 @@ class PairRequest:
     drain_seconds: int = 30
     balancer: str = ""
     new_balancer: bool = False
+    certificate: str = ""
+    names: str = ""
+    https_port: int = 443
+    no_redirect: bool = False
+    http_only: bool = False
     zone: str = ""
     same_zone: bool = False
     or_types: str = ""

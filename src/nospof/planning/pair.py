@@ -23,6 +23,8 @@ from nospof.model.cloud import (
 )
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import PairRequest
+from nospof.planning import https_rules
+from nospof.planning.certificates import SecureListener, secure_listener
 from nospof.planning.concerns import some
 from nospof.planning.joining import JoinPlan, plan_join
 from nospof.planning.pair_calls import pair_calls
@@ -58,7 +60,10 @@ ENTRY_LOOKS = (
 
 @dataclass(frozen=True)
 class PairPlan:
-    """What is made around the two instances. `opens` are the instances' groups to open."""
+    """What is made around the two instances. `opens` are the instances' groups to open.
+
+    `secure` is the listener that ends TLS; without one the balancer speaks HTTP only.
+    """
 
     service: str
     security_group: SecurityGroupRequest
@@ -68,6 +73,7 @@ class PairPlan:
     clients: tuple[IngressRule, ...]
     opens: tuple[str, ...]
     plan: Plan
+    secure: SecureListener | None = None
 
 
 def service_of(source: Instance, request: PairRequest) -> str:
@@ -99,6 +105,7 @@ def plan_way_in(facts: PairFacts, request: PairRequest, token: str) -> PairPlan 
     service = service_of(facts.source, request)
     refuse_what_makes_no_sense(request)
     refuse_unspeakable_name(service)
+    https_rules.refuse_tls_of_others(request)
     return plan_join(facts, request, service)
 
 
@@ -116,7 +123,11 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
     refuse_two_diverging_copies(facts.source, request, facts.inside)
     refuse_what_is_no_pair(facts, request)
     refuse_what_no_check_passes(facts)
+    https_rules.refuse_lost_https(facts.source.id, facts.on_443, request)
+    secure = secure_listener(request, facts.names, facts.certificates, facts.now)
     subnets, is_internal = balancer_subnets(facts)
+    cidrs = tuple(one.cidr for one in facts.subnets if one.id in subnets and one.cidr)
+    https_rules.refuse_endless_redirects(facts.trails, cidrs)
     tags = {TAG_RUN: token, TAG_SERVICE: service}
     # EC2 takes ASCII only in a description; the service's name may be any letters, ours is not.
     security_group = SecurityGroupRequest(
@@ -129,32 +140,51 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
         HealthCheck(path=request.health_path),
         request.drain_seconds,
         tags,
+        https_rules.protocol_of(request.port),
     )
     refuse_foreign_names(facts, service, target_group)
     balancer = LoadBalancerRequest(name, subnets, (), is_internal, tags)
+    clients = clients_of(facts, request, secure)
     return PairPlan(
         service=service,
         security_group=security_group,
         target_group=target_group,
         balancer=balancer,
         listener_port=request.listener_port,
-        clients=tuple(replace(rule, port=request.listener_port) for rule in facts.clients),
+        clients=clients,
         opens=facts.closed,
+        secure=secure,
         plan=Plan(
             procedure="pair",
             says=f"put {facts.source.id} and {facts.twin.id if facts.twin else 'its twin'} behind the "
             f"balancer {name} as the service {service}",
             guarantee=f"{facts.source.id} serves throughout; the twin gets no traffic before it passed",
-            calls=pair_calls(facts, request, balancer),
+            calls=pair_calls(facts, request, balancer, secure, clients),
             looks=ENTRY_LOOKS,
-            warnings=warnings_of(facts, is_internal),
-            details={
-                "service": service,
-                "balancer": name,
-                "health check": f"GET {request.health_path} on port {request.port} must answer 200",
-            },
+            warnings=(
+                *warnings_of(facts, is_internal),
+                *https_rules.warnings_of(secure, facts.on_443, facts.trails, request, cidrs),
+            ),
+            details=details_of(service, target_group, secure),
         ),
     )
+
+
+def details_of(service: str, group: TargetGroupRequest, secure: SecureListener | None) -> dict[str, str]:
+    """Return what the plan tells by name."""
+    check = f"GET {group.health_check.path} on port {group.port} over {group.protocol} must answer 200"
+    tls = {"certificate": secure.certificate_arn, "names": some(secure.names)} if secure else {}
+    return {"service": service, "balancer": group.name, "health check": check, **tls}
+
+
+def clients_of(
+    facts: PairFacts, request: PairRequest, secure: SecureListener | None
+) -> tuple[IngressRule, ...]:
+    """Return who may reach the balancer: whoever may reach the source today, port by port."""
+    rules = [replace(rule, port=request.listener_port) for rule in facts.clients]
+    if secure:
+        rules += [replace(rule, port=secure.port) for rule in facts.secure_clients or facts.clients]
+    return tuple(dict.fromkeys(rules))
 
 
 def balancer_subnets(facts: PairFacts) -> tuple[tuple[str, ...], bool]:

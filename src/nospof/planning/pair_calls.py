@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from nospof.model.cloud import TAG_SERVICE, TAG_STATE, LoadBalancerRequest
+from typing import Any
+
+from nospof.model.certificates import SECURITY_POLICY
+from nospof.model.cloud import TAG_SERVICE, TAG_STATE, IngressRule, LoadBalancerRequest
 from nospof.model.launching import tag_pairs
 from nospof.model.plans import PlannedCall
 from nospof.model.requests import PairRequest
+from nospof.planning.certificates import SecureListener
 from nospof.planning.clone import tag_specifications
+from nospof.planning.concerns import some
+from nospof.planning.https_rules import protocol_of
 from nospof.planning.pair_rules import PairFacts
 
 NOT_YET = "sg-00000000000000000"
@@ -14,7 +20,11 @@ NOT_YET = "sg-00000000000000000"
 
 
 def pair_calls(
-    facts: PairFacts, request: PairRequest, balancer: LoadBalancerRequest
+    facts: PairFacts,
+    request: PairRequest,
+    balancer: LoadBalancerRequest,
+    secure: SecureListener | None,
+    clients: tuple[IngressRule, ...],
 ) -> tuple[PlannedCall, ...]:
     """Return the writes of a pair, in order, without those of a clone."""
     source, name, port = facts.source, balancer.name, request.port
@@ -23,13 +33,18 @@ def pair_calls(
     marks = tag_pairs({TAG_SERVICE: balancer.tags[TAG_SERVICE], TAG_STATE: "none"})
     tags = tag_pairs(balancer.tags)
     group_arn, balancer_arn = f"targetgroup/{name}/0", f"loadbalancer/app/{name}/0"
-    listen = {"Port": request.listener_port, "Protocol": "HTTP"}
     return (
-        *entry_calls(facts, request, balancer),
+        *entry_calls(facts, request, balancer, clients),
         PlannedCall(
             "elbv2",
             "CreateTargetGroup",
-            {"Name": name, "Port": port, "VpcId": source.vpc_id, "Tags": tags},
+            {
+                "Name": name,
+                "Port": port,
+                "Protocol": protocol_of(port),
+                "VpcId": source.vpc_id,
+                "Tags": tags,
+            },
             f"make the target group {name}, checked with GET {request.health_path}",
             on=(group_arn,),
             tags=balancer.tags,
@@ -42,15 +57,7 @@ def pair_calls(
             on=(balancer_arn,),
             tags=balancer.tags,
         ),
-        PlannedCall(
-            "elbv2",
-            "CreateListener",
-            listen,
-            f"listen on port {request.listener_port}",
-            ("LoadBalancerArn", "TargetGroupArn"),
-            on=(balancer_arn,),
-            tags=balancer.tags,
-        ),
+        *listener_calls(request, secure, balancer_arn, balancer),
         PlannedCall(
             "elbv2",
             "RegisterTargets",
@@ -85,8 +92,41 @@ def pair_calls(
     )
 
 
+def listener_calls(
+    request: PairRequest, secure: SecureListener | None, balancer_arn: str, balancer: LoadBalancerRequest
+) -> tuple[PlannedCall, ...]:
+    """Return the writes that open the balancer's ports."""
+
+    def listen(port: int, says: str, **parameters: Any) -> PlannedCall:
+        return PlannedCall(
+            "elbv2",
+            "CreateListener",
+            {"Port": port, **parameters},
+            says,
+            ("LoadBalancerArn", "TargetGroupArn"),
+            on=(balancer_arn,),
+            tags=balancer.tags,
+        )
+
+    plain = f"listen on port {request.listener_port}"
+    if secure is None:
+        return (listen(request.listener_port, plain, Protocol="HTTP"),)
+    tls = listen(
+        secure.port,
+        f"end TLS on port {secure.port} for {some(secure.names)}",
+        Protocol="HTTPS",
+        SslPolicy=SECURITY_POLICY,
+        Certificates=[{"CertificateArn": secure.certificate_arn}],
+    )
+    to_https = f" and send clients to HTTPS on port {secure.port}" if secure.redirects else ""
+    return tls, listen(request.listener_port, f"{plain}{to_https}", Protocol="HTTP")
+
+
 def entry_calls(
-    facts: PairFacts, request: PairRequest, balancer: LoadBalancerRequest
+    facts: PairFacts,
+    request: PairRequest,
+    balancer: LoadBalancerRequest,
+    clients: tuple[IngressRule, ...],
 ) -> tuple[PlannedCall, ...]:
     """Return the writes that let clients reach the balancer, and the balancer the instances."""
     name = balancer.name
@@ -101,17 +141,17 @@ def entry_calls(
         },
         f"make the security group {name} for the balancer",
     )
-    clients = (
+    inbound = (
         allow_call(
             NOT_YET,
-            request.listener_port,
+            rule.port,
             {"IpRanges": [{"CidrIp": rule.cidr}]}
             if rule.cidr
             else {"UserIdGroupPairs": [{"GroupId": rule.from_group}]},
-            f"let {rule.cidr or rule.from_group} reach the balancer on port {request.listener_port}",
+            f"let {rule.cidr or rule.from_group} reach the balancer on port {rule.port}",
             "GroupId",
         )
-        for rule in facts.clients
+        for rule in clients
     )
     inward = (
         allow_call(
@@ -123,7 +163,7 @@ def entry_calls(
         )
         for group in facts.closed
     )
-    return made, *clients, *inward
+    return made, *inbound, *inward
 
 
 def allow_call(group_id: str, port: int, peer: dict[str, object], says: str, placeholder: str) -> PlannedCall:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.answers import Answer
+from nospof.model.certificates import Certificate
 from nospof.model.cloud import (
     TAG_SERVICE,
     TAG_STATE,
@@ -23,6 +24,7 @@ from nospof.model.cloud import (
 from nospof.model.requests import PairRequest
 from nospof.model.standing import Standing
 from nospof.model.surroundings import Inside, Surroundings
+from nospof.model.trails import Trail
 from nospof.planning.concerns import some
 
 TAG_LENGTH = 256
@@ -36,7 +38,9 @@ class PairFacts:
     `clients` is who may reach the source's port today. `twin_zone` is where the twin is or will be,
     empty where it cannot be made. `closed` are the members' security groups that must be opened to the
     balancer. `answer` is the source's, asked as a balancer asks. `behind` is where the source stands
-    behind balancers of others.
+    behind balancers of others. `on_443` is what it serves over TLS there,
+    None where that was not asked. `trails` are where clients of HTTPS would be sent, asked at the source as
+    the balancer will ask. `secure_clients` may reach its port 443.
     """
 
     source: Instance
@@ -52,17 +56,35 @@ class PairFacts:
     inside: Inside = field(default_factory=Inside)
     behind: tuple[Standing, ...] = ()
     auto_scaling_group: str = ""
+    now: float = 0.0
+    names: tuple[str, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    on_443: Answer | None = None
+    trails: tuple[Trail, ...] = ()
+    secure_clients: tuple[IngressRule, ...] = ()
 
 
 def refuse_what_makes_no_sense(request: PairRequest) -> None:
     """Refuse a request that cannot be understood, whatever the world looks like."""
     if not request.health_path.startswith("/"):
         raise UsageError(f"--health-path {request.health_path!r} must begin with /")
-    for option, port in (("--port", request.port), ("--listener-port", request.listener_port)):
+    ports = {
+        "--port": request.port,
+        "--listener-port": request.listener_port,
+        "--https-port": request.https_port,
+    }
+    for option, port in ports.items():
         if port not in PORTS:
             raise UsageError(f"{option} {port} is no port; use one from {PORTS[0]} to {PORTS[-1]}")
     if request.balancer and request.new_balancer:
         raise UsageError("--balancer and --new-balancer exclude each other")
+    if request.certificate and request.http_only:
+        raise UsageError("--certificate and --http-only contradict each other; leave one out")
+    if request.certificate and request.https_port == request.listener_port:
+        raise UsageError(
+            f"the balancer cannot speak HTTP and HTTPS on one port, {request.https_port}; choose another "
+            "with --https-port or --listener-port"
+        )
 
 
 def refuse_unspeakable_name(service: str) -> None:
@@ -111,6 +133,12 @@ def says_of_the_check(answer: Answer) -> str:
     return ""
 
 
+def wants_https(facts: PairFacts) -> bool:
+    """Whether the source sends plain requests to the HTTPS that it serves itself."""
+    leads_there = facts.answer.is_redirect and facts.answer.location.startswith("https://")
+    return leads_there and facts.on_443 is not None and facts.on_443.status > 0
+
+
 def refuse_what_no_check_passes(facts: PairFacts) -> None:
     """Refuse a page that the balancer's check would not accept."""
     if facts.answer.status and str(facts.answer.status) != HealthCheck().matcher:
@@ -118,7 +146,9 @@ def refuse_what_no_check_passes(facts: PairFacts) -> None:
             f"{facts.answer.url} answers {facts.answer.says} to a request made as the balancer will make it "
             "(the instance's address as Host, no cookies), so the balancer would find no healthy member. "
             f"{f'{why}. ' if (why := says_of_the_check(facts.answer)) else ''}"
-            "Choose a page that answers 200 with --health-path. Nothing was changed."
+            "Choose a page that answers 200 with --health-path"
+            f"{', or let the balancer speak HTTPS to it with --port 443' if wants_https(facts) else ''}. "
+            "Nothing was changed."
         )
 
 
@@ -161,10 +191,12 @@ def refuse_foreign_names(facts: PairFacts, service: str, wanted: TargetGroupRequ
                 "name with --service. Nothing was changed."
             )
     group, balancer = facts.target_group, facts.balancer
-    if group and (group.port, group.health_check) != (wanted.port, wanted.health_check):
+    asked = (wanted.port, wanted.health_check, wanted.protocol)
+    if group and (group.port, group.health_check, group.protocol) != asked:
         raise PreconditionFailed(
             f"the target group {wanted.name} of {service} exists with port {group.port} and the check "
-            f"GET {group.health_check.path}, not port {wanted.port} and GET {wanted.health_check.path}. "
+            f"GET {group.health_check.path} over {group.protocol}, not port {wanted.port} and GET "
+            f"{wanted.health_check.path} over {wanted.protocol}. "
             "Ask for what exists, or choose another name with --service. Nothing was changed."
         )
     if balancer and balancer.vpc_id != wanted.vpc_id:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from nospof.model.auto_scaling import AutoScalingGroup
+from nospof.model.certificates import Certificate
 from nospof.model.cloud import (
     Identity,
     Image,
@@ -149,6 +150,9 @@ class Cloud(Protocol):
     def listeners(self, balancer_arn: str) -> tuple[Listener, ...]:
         """Return a balancer's listeners, by port."""
 
+    def certificates(self) -> tuple[Certificate, ...]:
+        """Return the region's certificates of Certificate Manager, in any state, of any key, by ARN."""
+
     def target_groups(self) -> tuple[TargetGroup, ...]:
         """Return the target groups, by name."""
 
@@ -244,7 +248,7 @@ class Cloud(Protocol):
         """Let a peer connect. A repeat changes nothing."""
 
     def create_target_group(self, request: TargetGroupRequest) -> TargetGroup:
-        """Make a target group of instances over HTTP, or return the one of that name.
+        """Make a target group of instances, or return the one of that name.
 
         Raises CloudError DuplicateTargetGroupName when one of that name differs.
         """
@@ -252,8 +256,19 @@ class Cloud(Protocol):
     def create_load_balancer(self, request: LoadBalancerRequest) -> LoadBalancer:
         """Make an application load balancer, or return the one of that name."""
 
-    def create_listener(self, balancer_arn: str, port: int, target_group_arn: str) -> Listener:
-        """Make an HTTP listener that forwards to one group, or return the one on that port."""
+    def create_listener(
+        self, balancer_arn: str, port: int, target_group_arn: str, certificate_arn: str = ""
+    ) -> Listener:
+        """Make a listener that forwards to one group, or return the one on that port, whatever it does.
+
+        HTTP, or with a certificate HTTPS under `SECURITY_POLICY`.
+        """
+
+    def create_redirect(self, balancer_arn: str, port: int, to_port: int) -> Listener:
+        """Make an HTTP listener that sends clients to HTTPS on another port, for good (301).
+
+        Or return the one on that port, whatever it does.
+        """
 
     def register(self, target_group_arn: str, instance_id: str, port: int) -> None:
         """Put an instance into a group. A repeat changes nothing."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,8 +27,24 @@ class Clock(Protocol):
 class Probe(Protocol):
     """The service, asked as a client or a balancer would ask it."""
 
-    def get(self, url: str, *, host: str = "", timeout_seconds: float = 5.0) -> Answer:
-        """Ask for a page, without following redirects. Never raises: an error is an answer too."""
+    def get(
+        self,
+        url: str,
+        *,
+        host: str = "",
+        headers: Mapping[str, str] | None = None,
+        verify: bool = True,
+        timeout_seconds: float = 5.0,
+    ) -> Answer:
+        """Ask for a page, without following redirects. Never raises: an error is an answer too.
+
+        Args:
+            url: the page.
+            host: sent as Host instead of the URL's own.
+            headers: sent as well.
+            verify: whether a certificate must be trusted; a balancer does not look at its targets'.
+            timeout_seconds: bounds the whole exchange.
+        """
 
 
 class Reporter(Protocol):

@@ -17,6 +17,7 @@ from nospof.model.cloud import (
 from nospof.model.requests import CloneRequest
 from nospof.model.results import CloneResult, OffSection, TimeOff
 from nospof.planning.clone import plan_clone
+from nospof.planning.https_rules import protocol_of
 from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
@@ -96,7 +97,7 @@ def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
         subnets=cloud.subnets(source.vpc_id),
         zones_offering=cloud.zones_offering(source.type),
         twins=twins,
-        answer=replace(world.probe.get(where(source, request)), body=""),
+        answer=replace(world.probe.get(where(source, request), verify=bool(request.url)), body=""),
         offers=tuple((kind, cloud.zones_offering(kind)) for kind in other_types if kind != source.type),
     )
 
@@ -108,7 +109,7 @@ def where(source: Instance, request: CloneRequest) -> str:
 
 def url_of(instance: Instance, port: int, path: str) -> str:
     """Return where an instance can be asked from here: its public address, else its private one."""
-    return f"http://{instance.public_ip or instance.private_ip}:{port}{path}"
+    return f"{protocol_of(port).lower()}://{instance.public_ip or instance.private_ip}:{port}{path}"
 
 
 def create_group(world: World, name: str, run_id: str) -> str:
@@ -125,7 +126,7 @@ def wait_for_answer(world: World, request: CloneRequest, off: OffSection) -> Tim
 
     def look() -> Answer:
         source = world.cloud.instance(request.instance_id)
-        return world.probe.get(where(source, request), timeout_seconds=2.0)
+        return world.probe.get(where(source, request), verify=bool(request.url), timeout_seconds=2.0)
 
     wait_for(
         world,

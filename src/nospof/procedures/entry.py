@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+
 from nospof.errors import ProcedureFailed
 from nospof.model.cloud import (
     IngressRule,
@@ -12,6 +15,7 @@ from nospof.model.cloud import (
     TargetGroup,
     TargetGroupRequest,
 )
+from nospof.planning.certificates import SecureListener
 from nospof.planning.pair import PairPlan
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
@@ -30,7 +34,15 @@ def build_entry(steps: Steps, world: World, plan: PairPlan) -> tuple[TargetGroup
     group = steps.do("create the target group", create_group, world, plan.target_group)
     balancer = steps.do("create the load balancer", create_balancer, world, plan.balancer, guard)
     balancer = steps.do("wait until the balancer is active", wait_active, world, balancer.name)
-    steps.do("create the listener", listen, world, balancer.arn, plan.listener_port, group.arn)
+    if plan.secure is None:
+        steps.do("create the listener", listen, world, balancer.arn, plan.listener_port, group.arn)
+        return group, balancer
+    steps.do("create the listener that ends TLS", end_tls, world, balancer.arn, plan.secure, group.arn)
+    if plan.secure.redirects:
+        ports = (plan.listener_port, plan.secure.port)
+        steps.do("create the listener that sends clients to HTTPS", redirect, world, balancer.arn, *ports)
+    else:
+        steps.do("create the listener", listen, world, balancer.arn, plan.listener_port, group.arn)
     return group, balancer
 
 
@@ -99,3 +111,36 @@ def listen(world: World, balancer_arn: str, port: int, group_arn: str) -> Listen
             "there. Choose another --listener-port"
         )
     return listener
+
+
+def end_tls(world: World, balancer_arn: str, secure: SecureListener, group_arn: str) -> Listener:
+    """Make the listener that ends TLS.
+
+    Raises:
+        ProcedureFailed: the port is taken by a listener that does something else.
+    """
+    listener = world.cloud.create_listener(balancer_arn, secure.port, group_arn, secure.certificate_arn)
+    if group_arn not in dict(listener.forwards_to) or listener.protocol != "HTTPS":
+        raise ProcedureFailed(
+            f"port {secure.port} of the balancer already does something else ({listener.arn}); nothing was "
+            "changed there. Choose another --https-port"
+        )
+    return listener
+
+
+def redirect(world: World, balancer_arn: str, port: int, to_port: int) -> Listener:
+    """Make the listener that sends clients to HTTPS; one that forwards already stays, and that is told."""
+    listener = world.cloud.create_redirect(balancer_arn, port, to_port)
+    if listener.redirects_to != f"https:{to_port}":
+        world.reporter.warn(
+            f"port {port} of the balancer serves plain HTTP as before; once HTTPS works for your clients, "
+            f"send them there: {redirect_command(listener, to_port)}"
+        )
+    return listener
+
+
+def redirect_command(listener: Listener, to_port: int) -> str:
+    """Return the command that makes a listener send clients to HTTPS."""
+    to = {"Protocol": "HTTPS", "Port": f"{to_port}", "StatusCode": "HTTP_301"}
+    actions = json.dumps([{"Type": "redirect", "RedirectConfig": to}])
+    return f"aws elbv2 modify-listener --listener-arn {listener.arn} --default-actions {shlex.quote(actions)}"

@@ -123,7 +123,9 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
                 target_id,
                 target.is_healthy,
                 replace(
-                    world.probe.get(url_of(instance, target.port, request.path or group.health_check.path)),
+                    world.probe.get(
+                        url_of(instance, target.port, request.path or group.health_check.path), verify=False
+                    ),
                     body="",
                 ),
                 tuple(other for other in targets if other.instance_id != target_id and other.is_healthy),
@@ -295,7 +297,7 @@ def wait_for_page(world: World, instance_id: str, port: int, path: str) -> str:
 
     def look() -> Answer:
         instance = world.cloud.instance(instance_id)
-        return world.probe.get(url_of(instance, port, path))
+        return world.probe.get(url_of(instance, port, path), verify=False)
 
     answer = wait_for(
         world,

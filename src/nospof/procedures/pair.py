@@ -10,12 +10,15 @@ from nospof.model.cloud import (
     TAG_STATE,
     TAG_TWIN_OF,
     Instance,
+    LoadBalancer,
 )
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.model.results import PairResult
+from nospof.planning.certificates import names_for
 from nospof.planning.clone import plan_clone
 from nospof.planning.concerns import CONSENTS
 from nospof.planning.cut_over import cut_over
+from nospof.planning.https_rules import HTTPS_PORT, protocol_of
 from nospof.planning.joining import JoinPlan, as_served, chosen, zones_for_twin
 from nospof.planning.pair import PairPlan, is_open, plan_way_in, resource_name, service_of
 from nospof.planning.pair_rules import PairFacts
@@ -29,6 +32,7 @@ from nospof.procedures.looking import look_inside
 from nospof.procedures.membership import mark, register, wait_healthy
 from nospof.procedures.proving import as_a_balancer_asks, verify, watch
 from nospof.procedures.rehearse import rehearse
+from nospof.procedures.way_in import ask_as_behind_tls, ask_on_443, walk_in
 
 
 def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
@@ -53,16 +57,8 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     both = (source.id, twin.id)
     steps.do("register the twin", register, world, group.arn, twin.id, port)
     steps.do("wait until the balancer finds the twin healthy", wait_healthy, world, group.arn, twin_alone)
-    url = f"http://{balancer.dns_name}:{request.listener_port}"
-    steps.do(
-        "ask the twin for a page",
-        verify,
-        world,
-        twin.id,
-        url,
-        request,
-        is_internal=plan.balancer.is_internal,
-    )
+    url, host = entry_of(balancer, plan)
+    prove(steps, world, facts, plan, request, twin.id, balancer)
     steps.do("register the source", register, world, group.arn, source.id, port)
     steps.do("wait until the balancer finds both healthy", wait_healthy, world, group.arn, both)
     marks = {TAG_SERVICE: plan.service, TAG_STATE: "none"}
@@ -73,6 +69,7 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         world,
         f"{url}{request.health_path}",
         is_internal=plan.balancer.is_internal,
+        host=host,
     )
     return PairResult(
         service=plan.service,
@@ -88,14 +85,41 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     )
 
 
-def watch_the_new_way_in(world: World, url: str, *, is_internal: bool) -> int:
+def prove(
+    steps: Steps,
+    world: World,
+    facts: PairFacts,
+    plan: PairPlan,
+    request: PairRequest,
+    twin_id: str,
+    balancer: LoadBalancer,
+) -> None:
+    """Prove the twin through a balancer that nobody else knows yet."""
+    url, host = entry_of(balancer, plan)
+    inside = plan.balancer.is_internal
+    asked = (twin_id, url, request)
+    steps.do("ask the twin for a page", verify, world, *asked, is_internal=inside, host=host)
+    if plan.secure:
+        cidrs = tuple(one.cidr for one in facts.subnets if one.id in plan.balancer.subnet_ids)
+        tried = (balancer.dns_name, plan.secure, request, cidrs, inside)
+        steps.do("walk in by the balancer as clients will", walk_in, world, *tried)
+
+
+def entry_of(balancer: LoadBalancer, plan: PairPlan) -> tuple[str, str]:
+    """Return where the pair is asked until a name leads there, and by which name: by none over plain HTTP."""
+    if plan.secure is None:
+        return f"http://{balancer.dns_name}:{plan.listener_port}", ""
+    return f"https://{balancer.dns_name}:{plan.secure.port}", plan.secure.names[0]
+
+
+def watch_the_new_way_in(world: World, url: str, *, is_internal: bool, host: str = "") -> int:
     """Watch a balancer that no client knows yet.
 
     Raises:
         ProcedureFailed: at least one request was not served.
     """
     try:
-        return watch(world, url, is_internal=is_internal)
+        return watch(world, url, is_internal=is_internal, host=host)
     except ProcedureFailed as error:
         raise ProcedureFailed(
             f"{error}. The source still answers at its own address; nothing was pointed at the balancer"
@@ -140,12 +164,16 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
     twin = find_twin(world, source, request.twin_id)
     closed = (closed_group(world, member, request.port) for member in (source, twin) if member)
     rules = [rule for group in source.security_groups for rule in cloud.ingress_rules(group)]
+    certificates = cloud.certificates() if request.certificate else ()
     if twin:
         twin_zone, inside, around = twin.zone, look_inside(world, source), cloud.surroundings(source)
     else:
         asked = clone_request(request, zones_for_twin(joined, source, request))
         of_clone = clone_facts(world, asked)
         twin_zone, inside, around = zone_of_clone(of_clone, asked), of_clone.inside, of_clone.around
+    names = names_for(request, around, certificates)
+    named = tuple(name for name in names if not name.startswith("*."))
+    makes_one, scheme = not joined and not request.balancer, protocol_of(request.port).lower()
     return PairFacts(
         source=source,
         twin=twin,
@@ -155,11 +183,17 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
         clients=tuple(rule for rule in rules if rule.port in (0, request.port)),
         balancer=cloud.load_balancer_named(name),
         target_group=cloud.target_group_named(name),
-        answer=as_a_balancer_asks(world, source, request.port, request.health_path),
+        answer=as_a_balancer_asks(world, source, request.port, request.health_path, scheme),
         around=around,
         inside=inside,
         behind=behind,
         auto_scaling_group=cloud.auto_scaling_group_of(source.id) if joined else "",
+        now=world.clock.now(),
+        names=names,
+        certificates=certificates,
+        on_443=ask_on_443(world, source, named) if makes_one and request.port != HTTPS_PORT else None,
+        trails=ask_as_behind_tls(world, source, named, request) if request.certificate else (),
+        secure_clients=tuple(rule for rule in rules if rule.port in (0, HTTPS_PORT)),
     )
 
 

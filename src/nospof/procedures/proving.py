@@ -24,10 +24,12 @@ def as_a_balancer_asks(world: World, member: Instance, port: int, path: str, sch
     """Ask a member for the page of a check with its own private address as Host, as a balancer does."""
     host = member.private_ip if port == PORTS_LEFT_OUT[scheme] else f"{member.private_ip}:{port}"
     url = f"{scheme}://{member.public_ip or member.private_ip}:{port}{path}"
-    return replace(world.probe.get(url, host=host), body="")
+    return replace(world.probe.get(url, host=host, verify=False), body="")
 
 
-def verify(world: World, twin_id: str, url: str, request: PairRequest, *, is_internal: bool) -> str:
+def verify(
+    world: World, twin_id: str, url: str, request: PairRequest, *, is_internal: bool, host: str = ""
+) -> str:
     """Ask for the page through the balancer, whose only member the twin is, and at the twin itself.
 
     This is how the twin is proved before it takes traffic: nobody else knows the balancer yet. Where a
@@ -40,8 +42,15 @@ def verify(world: World, twin_id: str, url: str, request: PairRequest, *, is_int
         TimedOut: the balancer's name is not known even after ten minutes.
     """
     twin = world.cloud.instance(twin_id)
-    own = world.probe.get(url_of(twin, request.port, request.health_path))
-    through = ask_through(world, f"{url}{request.health_path}", NAME_SECONDS if not is_internal else 0.0)
+    own = world.probe.get(url_of(twin, request.port, request.health_path), verify=False)
+    within = NAME_SECONDS if not is_internal else 0.0
+    through = ask_through(world, f"{url}{request.health_path}", within, host)
+    if through.is_untrusted:
+        raise ProcedureFailed(
+            f"{url} shows a certificate for {host} that is not trusted here ({through.error}); whoever does "
+            "not know who issued it will be warned off. Where your clients know, say so and resume: "
+            "SSL_CERT_FILE=ISSUERS.pem"
+        )
     asked = tuple(answer for answer in (through, own) if answer.status)
     if not asked and not is_internal:
         raise TimedOut(f"{url} could not be reached: {through.says}; it has taken no traffic")
@@ -61,23 +70,23 @@ def verify(world: World, twin_id: str, url: str, request: PairRequest, *, is_int
     return "; ".join(f"{answer.says} at {answer.url}" for answer in asked)
 
 
-def ask_through(world: World, url: str, name_seconds: float) -> Answer:
+def ask_through(world: World, url: str, name_seconds: float, host: str = "") -> Answer:
     """Return the balancer's answer: its name may be unknown for minutes, its first answers errors."""
     began = world.clock.now()
     answered_at: float | None = None
     while True:
-        answer = world.probe.get(url)
+        answer = world.probe.get(url, host=host)
         now = world.clock.now()
         if answer.status and answered_at is None:
             answered_at = now
         ends = began + name_seconds if answered_at is None else answered_at + FIRST_ANSWERS_SECONDS
-        if answer.is_good or now >= ends:
+        if answer.is_good or answer.is_untrusted or now >= ends:
             return answer
         world.reporter.progress(f"waiting for {url}: {answer.says}")
         world.clock.sleep(world.poll_seconds)
 
 
-def watch(world: World, url: str, *, is_internal: bool) -> int:
+def watch(world: World, url: str, *, is_internal: bool, host: str = "") -> int:
     """Ask through the balancer a number of times, all of which must be served; return how many.
 
     An internal balancer that cannot be reached from here is not watched: 0.
@@ -85,11 +94,11 @@ def watch(world: World, url: str, *, is_internal: bool) -> int:
     Raises:
         ProcedureFailed: at least one was not served.
     """
-    if is_internal and not world.probe.get(url).status:
+    if is_internal and not world.probe.get(url, host=host).status:
         return 0
     failures = []
     for number in range(WATCHED_REQUESTS):
-        answer = world.probe.get(url)
+        answer = world.probe.get(url, host=host)
         if not answer.is_good:
             failures.append(answer.says)
         world.reporter.progress(

@@ -101,7 +101,12 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
     return UndoFacts(
         source=source,
         checks=cloud.instance_status((source.id,)),
-        answer=replace(world.probe.get(request.url or url_of(source, request.port, request.path)), body=""),
+        answer=replace(
+            world.probe.get(
+                request.url or url_of(source, request.port, request.path), verify=bool(request.url)
+            ),
+            body="",
+        ),
         twins=twins,
         images=images,
         snapshots=cloud.snapshots(TAG_RUN, run_id),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nospof.adapters.aws.connection import Connection, as_tags, chunks
+from nospof.adapters.aws.connection import as_tags, chunks
+from nospof.adapters.aws.listeners import Listeners
 from nospof.errors import CloudError, NotFound
 from nospof.model.cloud import (
     HealthCheck,
-    Listener,
     LoadBalancer,
     LoadBalancerRequest,
     Tags,
@@ -20,7 +20,7 @@ from nospof.model.cloud import (
 from nospof.model.launching import tag_pairs
 
 if TYPE_CHECKING:
-    from mypy_boto3_elbv2.type_defs import ListenerTypeDef, LoadBalancerTypeDef, TargetGroupTypeDef
+    from mypy_boto3_elbv2.type_defs import LoadBalancerTypeDef, TargetGroupTypeDef
 
 ARNS_PER_CALL = 20
 """DescribeTags takes no more ARNs than this in one request."""
@@ -28,7 +28,7 @@ DELAY = "deregistration_delay.timeout_seconds"
 CROSS_ZONE = "load_balancing.cross_zone.enabled"
 
 
-class Balancing(Connection):
+class Balancing(Listeners):
     """The part of the port that speaks of load balancers.
 
     Lists leave `deregistration_delay_seconds` None: AWS gives it out one group a call, and all of
@@ -78,16 +78,6 @@ class Balancing(Connection):
                 for one in self.elbv2.describe_tags(ResourceArns=chunk)["TagDescriptions"]:
                     tags[one["ResourceArn"]] = as_tags(one.get("Tags"))
         return tags
-
-    def listeners(self, balancer_arn: str) -> tuple[Listener, ...]:
-        """See the port."""
-
-        def ask() -> list[Listener]:
-            with self.reading("elasticloadbalancing:DescribeListeners", balancer_arn):
-                pages = self.elbv2.get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer_arn)
-                return [as_listener(one) for page in pages for one in page["Listeners"]]
-
-        return tuple(sorted(self.patiently((balancer_arn,), ask), key=lambda listener: listener.port))
 
     def target_groups(self) -> tuple[TargetGroup, ...]:
         """See the port."""
@@ -157,15 +147,14 @@ class Balancing(Connection):
     def _create_target_group(self, request: TargetGroupRequest) -> TargetGroupTypeDef:
         check = request.health_check
         tags = tag_pairs(request.tags)
-        parameters: dict[str, Any] = {"Tags": tags} if tags else {}
+        spoken = {"Protocol": request.protocol, "HealthCheckProtocol": request.protocol}
+        parameters: dict[str, Any] = {**spoken, "Tags": tags} if tags else spoken
         with self.writing("elasticloadbalancing:CreateTargetGroup", request.name):
             made = self.elbv2.create_target_group(
                 Name=request.name,
-                Protocol="HTTP",
                 Port=request.port,
                 VpcId=request.vpc_id,
                 TargetType="instance",
-                HealthCheckProtocol="HTTP",
                 HealthCheckPath=check.path,
                 HealthCheckIntervalSeconds=check.interval_seconds,
                 HealthCheckTimeoutSeconds=check.timeout_seconds,
@@ -198,32 +187,6 @@ class Balancing(Connection):
         made = self.patiently(request.security_groups, ask)
         self.made(made["LoadBalancerArn"])
         return as_balancer(made, True, dict(request.tags))
-
-    def create_listener(self, balancer_arn: str, port: int, target_group_arn: str) -> Listener:
-        """See the port."""
-
-        def look() -> Listener | None:
-            return next((one for one in self.listeners(balancer_arn) if one.port == port), None)
-
-        def ask() -> Listener:
-            with self.writing("elasticloadbalancing:CreateListener", balancer_arn):
-                answer = self.elbv2.create_listener(
-                    LoadBalancerArn=balancer_arn,
-                    Protocol="HTTP",
-                    Port=port,
-                    DefaultActions=[{"Type": "forward", "TargetGroupArn": target_group_arn}],
-                )
-            return as_listener(answer["Listeners"][0])
-
-        found = look()
-        if found is not None:
-            return found
-        try:
-            return self.patiently((balancer_arn, target_group_arn), ask)
-        except CloudError as error:
-            if error.code != "DuplicateListener":
-                raise
-            return self.until_found(look, error)
 
     def register(self, target_group_arn: str, instance_id: str, port: int) -> None:
         """See the port."""
@@ -276,24 +239,6 @@ def as_balancer(one: LoadBalancerTypeDef, is_cross_zone: bool, tags: Tags) -> Lo
     )
 
 
-def as_listener(one: ListenerTypeDef) -> Listener:
-    """Return boto3's listener as ours: what its default action forwards to."""
-    forwards: list[tuple[str, int]] = []
-    for action in one.get("DefaultActions", []):
-        groups = action.get("ForwardConfig", {}).get("TargetGroups", [])
-        if groups:
-            forwards += [(group["TargetGroupArn"], group.get("Weight", 1)) for group in groups]
-        elif "TargetGroupArn" in action:
-            forwards.append((action["TargetGroupArn"], 1))
-    return Listener(
-        arn=one["ListenerArn"],
-        balancer_arn=one["LoadBalancerArn"],
-        port=one.get("Port", 0),
-        protocol=one.get("Protocol", ""),
-        forwards_to=tuple(forwards),
-    )
-
-
 def as_group(one: TargetGroupTypeDef, tags: Tags) -> TargetGroup:
     """Return boto3's target group as ours; a TCP check has no path and no matcher."""
     port = one.get("HealthCheckPort", "")
@@ -336,7 +281,7 @@ def _difference(found: TargetGroupTypeDef, request: TargetGroupRequest) -> str:
     group = as_group(found, {})
     pairs = {
         "port": (group.port, request.port),
-        "protocol": (found.get("Protocol"), "HTTP"),
+        "protocol": (group.protocol, request.protocol),
         "network": (found.get("VpcId"), request.vpc_id),
         "target type": (group.target_type, "instance"),
         "health check": (group.health_check, request.health_check),

@@ -66,6 +66,7 @@ class Network(Connection):
                 is_public=one.get("MapPublicIpOnLaunch", False)
                 or routed.get(one["SubnetId"], routed.get("", False)),
                 is_default=one.get("DefaultForAz", False),
+                cidr=one.get("CidrBlock", ""),
             )
             for one in found
         ]

@@ -7,11 +7,12 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Required, TypedDict
 from urllib.parse import SplitResult, urlsplit
 
-from nospof.model.answers import Answer
+from nospof.model.answers import BETRAYING, NOT_TRUSTED, Answer
 
 MAX_BODY_BYTES = 64 * 1024
 
@@ -22,19 +23,30 @@ class HttpProbe:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
 
-    def get(self, url: str, *, host: str = "", timeout_seconds: float = 5.0) -> Answer:
+    def get(
+        self,
+        url: str,
+        *,
+        host: str = "",
+        headers: Mapping[str, str] | None = None,
+        verify: bool = True,
+        timeout_seconds: float = 5.0,
+    ) -> Answer:
         """Ask for a page, without following redirects. Never raises.
 
         Args:
             url: the page.
             host: sent as Host, and as the TLS server name, instead of the URL's own.
+            headers: sent as well.
+            verify: whether the certificate must be trusted.
             timeout_seconds: bounds the whole exchange, name lookup and body included.
 
         Returns:
             The answer; with status 0 and `error` in words when no whole answer came.
         """
         begin = time.monotonic()
-        exchange = _Exchange(url, host, timeout_seconds, self._tls)
+        tls = (self._tls if verify else _unverifying()) if url.startswith("https:") else None
+        exchange = _Exchange(url, host, timeout_seconds, tls, headers or {})
         # Socket timeouts bound one read and a name lookup has none at all: only somebody who
         # waits beside the exchange can bound the whole of it.
         thread = threading.Thread(target=exchange.run, name="nospof-probe", daemon=True)
@@ -49,11 +61,19 @@ class HttpProbe:
 class _Exchange:
     """One question and its answer, in a thread of its own."""
 
-    def __init__(self, url: str, host: str, timeout_seconds: float, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        host: str,
+        timeout_seconds: float,
+        tls: ssl.SSLContext | None,
+        headers: Mapping[str, str],
+    ) -> None:
         self._url = url
         self._host = host
         self._timeout_seconds = timeout_seconds
         self._tls = tls
+        self._headers = {"Accept": "*/*", **headers, "Connection": "close"}
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._is_abandoned = False
@@ -82,7 +102,7 @@ class _Exchange:
         try:
             connection.sock = self._connect(parts)
             headers = {"Host": self._host or parts.netloc.rpartition("@")[2], "User-Agent": "nospof-probe"}
-            connection.request("GET", path, headers={**headers, "Accept": "*/*", "Connection": "close"})
+            connection.request("GET", path, headers={**headers, **self._headers})
             with connection.getresponse() as response:
                 body = response.read(MAX_BODY_BYTES)
                 if len(body) < MAX_BODY_BYTES and response.length:
@@ -91,6 +111,14 @@ class _Exchange:
                     "status": response.status,
                     "body": body.decode("utf-8", errors="replace"),
                     "location": response.getheader("Location", ""),
+                    "headers": {
+                        name: ", ".join(values)
+                        for name in BETRAYING
+                        if (values := response.headers.get_all(name))
+                    },
+                    "cookies": "; ".join(
+                        cookie.partition(";")[0] for cookie in response.headers.get_all("Set-Cookie", [])
+                    ),
                 }
         finally:
             connection.close()
@@ -123,7 +151,17 @@ class _Outcome(TypedDict, total=False):
     status: Required[int]
     body: str
     location: str
+    headers: dict[str, str]
+    cookies: str
     error: str
+
+
+def _unverifying() -> ssl.SSLContext:
+    """Return what takes any certificate, for those who are asked by their address."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def in_words(error: Exception, timeout_seconds: float) -> str:
@@ -134,7 +172,7 @@ def in_words(error: Exception, timeout_seconds: float) -> str:
     if isinstance(error, TimeoutError):
         return _timed_out(timeout_seconds)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not trusted: {error.verify_message}"
+        return f"{NOT_TRUSTED}: {error.verify_message}"
     if isinstance(error, http.client.HTTPException):
         return f"not an HTTP answer: {str(error)[:80] or type(error).__name__}"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

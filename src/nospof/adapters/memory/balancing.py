@@ -50,13 +50,6 @@ class Balancing(Images):
         """See the port."""
         return next((balancer for balancer in self._balancers.values() if balancer.name == name), None)
 
-    @serves("elasticloadbalancing:DescribeListeners")
-    def listeners(self, balancer_arn: str) -> tuple[Listener, ...]:
-        """See the port."""
-        self._balancer(balancer_arn, "elasticloadbalancing:DescribeListeners")
-        found = [listener for listener in self._listeners.values() if listener.balancer_arn == balancer_arn]
-        return tuple(sorted(found, key=lambda listener: listener.port))
-
     @serves("elasticloadbalancing:DescribeTargetGroups")
     def target_groups(self) -> tuple[TargetGroup, ...]:
         """See the port."""
@@ -132,7 +125,8 @@ class Balancing(Images):
         _check_name(request.name, operation)
         found = self._group_named(request.name)
         if found is not None:
-            is_same = (found.port, found.health_check) == (request.port, request.health_check)
+            wanted = (request.port, request.health_check, request.protocol)
+            is_same = (found.port, found.health_check, found.protocol) == wanted
             if not is_same or found.vpc_id != request.vpc_id:
                 says = f"a target group named {request.name} exists and differs"
                 raise refused(operation, "DuplicateTargetGroupName", says)
@@ -145,6 +139,7 @@ class Balancing(Images):
                 target_type="instance",
                 health_check=request.health_check,
                 deregistration_delay_seconds=request.deregistration_delay_seconds,
+                protocol=request.protocol,
                 tags=dict(request.tags),
                 vpc_id=request.vpc_id,
             )
@@ -182,25 +177,6 @@ class Balancing(Images):
     def _active(self, arn: str) -> None:
         if arn in self._balancers:
             self._balancers[arn] = replace(self._balancers[arn], state="active")
-
-    @serves("elasticloadbalancing:CreateListener", writes=True)
-    def create_listener(self, balancer_arn: str, port: int, target_group_arn: str) -> Listener:
-        """See the port."""
-        operation = "elasticloadbalancing:CreateListener"
-        balancer = self._balancer(balancer_arn, operation)
-        group = self._group(target_group_arn, operation)
-        for listener in self._listeners.values():
-            if (listener.balancer_arn, listener.port) == (balancer_arn, port):
-                return listener
-        if group.balancer_arns not in ((), (balancer_arn,)):
-            says = f"{group.name} already belongs to another load balancer"
-            raise refused(operation, "TargetGroupAssociationLimit", says)
-        arn = self._arn("listener/app", balancer.name)
-        made = Listener(arn, balancer_arn, port, "HTTP", ((target_group_arn, 1),))
-        self._listeners[arn] = made
-        self._target_groups[group.arn] = replace(group, balancer_arns=(balancer_arn,))
-        self._joined_at.setdefault(group.arn, self.now())
-        return made
 
     @serves("elasticloadbalancing:RegisterTargets", writes=True)
     def register(self, target_group_arn: str, instance_id: str, port: int) -> None:

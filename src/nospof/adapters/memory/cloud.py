@@ -7,6 +7,7 @@ from typing import Self
 from nospof.adapters.memory.account import OPERATIONS, MemoryClock, Timings, refused, serves
 from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.launching import Launching
+from nospof.adapters.memory.listeners import Listeners
 from nospof.adapters.memory.machines import GONE, Disk, Machine, closed
 from nospof.adapters.memory.scaling import Scaling
 from nospof.adapters.memory.site import MemoryService
@@ -18,7 +19,7 @@ from nospof.model.surroundings import Surroundings
 REBOOTS = ("instance-reboot", "system-reboot", "system-maintenance")
 
 
-class MemoryCloud(Scaling, Launching, Around):
+class MemoryCloud(Scaling, Listeners, Launching, Around):
     """The reference implementation of `ports.cloud.Cloud`: exact, small, deterministic.
 
     Time passes only by `clock.sleep`. Faults are data: `fail`, `deny`, `late_ids`, `fail_image`.
@@ -184,16 +185,3 @@ class MemoryCloud(Scaling, Launching, Around):
     def service_of(self, instance_id: str) -> MemoryService | None:
         """Return the service that answers on an instance, or None while none does."""
         return self._machines[instance_id].service if self.answers_now(instance_id) else None
-
-    def groups_behind(self, dns_name: str, port: int) -> list[str] | None:
-        """Return the groups a balancer's port forwards to; None when the name does not resolve."""
-        for balancer in self._balancers.values():
-            if balancer.dns_name == dns_name and balancer.state == "active":
-                return [
-                    group
-                    for listener in self._listeners.values()
-                    if (listener.balancer_arn, listener.port) == (balancer.arn, port)
-                    for group, weight in listener.forwards_to
-                    if weight
-                ]
-        return None

@@ -18,7 +18,9 @@ class Network(Account):
             for number, letter in enumerate("abcdef"[:zone_count], start=1)
         )
         self._subnets = {
-            f"subnet-{number:017x}": Subnet(f"subnet-{number:017x}", VPC_ID, zone.name, 4091, True, True)
+            f"subnet-{number:017x}": Subnet(
+                f"subnet-{number:017x}", VPC_ID, zone.name, 4091, True, True, f"172.31.{number * 16}.0/20"
+            )
             for number, zone in enumerate(self._zones, start=1)
         }
         self._groups: dict[str, SecurityGroupRequest] = {}

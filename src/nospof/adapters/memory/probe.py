@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
 
 from nospof.adapters.memory.cloud import MemoryCloud
 from nospof.model.answers import Answer
@@ -23,40 +24,60 @@ class MemoryProbe:
         self,
         url: str,
         *,
-        host: str = "",  # noqa: ARG002 - part of the port; these services have one name
+        host: str = "",
+        headers: Mapping[str, str] | None = None,
+        verify: bool = True,  # noqa: ARG002 - part of the port; every certificate here is trusted
         timeout_seconds: float = 5.0,
     ) -> Answer:
-        """See the port; `host` and the timeout change nothing here."""
+        """See the port; the timeout changes nothing here."""
         parts = urlsplit(url)
-        name, path = parts.hostname or "", parts.path or "/"
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        sent = {**(headers or {}), "Host": host or parts.hostname or ""}
         with self._cloud.lock:
             self._cloud.settle()
-            instance_id = self._cloud.instance_at(name)
+            instance_id = self._cloud.instance_at(parts.hostname or "")
             if instance_id:
-                return self._ask(url, instance_id, port, path, timeout_seconds)
-            return self._ask_balancer(url, name, port, path, timeout_seconds)
+                return self._ask(parts, instance_id, port_of(parts), sent, timeout_seconds)
+            return self._ask_balancer(parts, sent, timeout_seconds)
 
-    def _ask(self, url: str, instance_id: str, port: int, path: str, timeout_seconds: float) -> Answer:
+    def _ask(
+        self, parts: SplitResult, instance_id: str, port: int, sent: Mapping[str, str], timeout_seconds: float
+    ) -> Answer:
+        url, path = parts.geturl(), parts.path or "/"
         if self._cloud.is_silent(instance_id):
             return Answer(url, 0, timeout_seconds, error="timed out")
         service = self._cloud.service_of(instance_id)
-        if service is None or service.port != port:
+        if service is None or port not in (service.port, service.tls_port):
             return Answer(url, 0, 0.001, error="connection refused")
-        return Answer(url, service.status_of(path), 0.001, f"served by {instance_id}", service.location)
+        is_tls = port == service.tls_port
+        if not is_tls and service.sends_to_https(path, sent):
+            return Answer(url, 301, 0.001, "", f"https://{sent['Host']}{path}", headers=service.headers)
+        status, body = service.status_of(path), f"served by {instance_id}"
+        return Answer(url, status, 0.001, body, service.location, headers=service.headers)
 
-    def _ask_balancer(self, url: str, name: str, port: int, path: str, timeout_seconds: float) -> Answer:
-        groups = self._cloud.groups_behind(name, port)
-        if groups is None:
+    def _ask_balancer(self, parts: SplitResult, sent: dict[str, str], timeout_seconds: float) -> Answer:
+        url = parts.geturl()
+        try:
+            listener = self._cloud.listener_at(parts.hostname or "", port_of(parts))
+        except LookupError:
             return Answer(url, 0, 0.001, error="name or service not known")
-        if not groups:
+        if listener is None or listener.protocol.lower() != parts.scheme:
             return Answer(url, 0, 0.001, error="connection refused")
-        receivers = [one for group in groups for one in self._cloud.receivers(group)]
+        if listener.redirects_to:
+            port = listener.redirects_to.removeprefix("https:")
+            place = sent["Host"] if port == "443" else f"{sent['Host']}:{port}"
+            return Answer(url, 301, 0.001, "", f"https://{place}{parts.path or '/'}")
+        receivers = [one for group, _ in listener.forwards_to for one in self._cloud.receivers(group)]
         if not receivers:
             return Answer(url, 503, 0.001)
         self._turn += 1
         instance_id, target_port = receivers[self._turn % len(receivers)]
-        answer = self._ask(url, instance_id, target_port, path, timeout_seconds)
+        sent["X-Forwarded-Proto"] = parts.scheme
+        answer = self._ask(parts, instance_id, target_port, sent, timeout_seconds)
         if answer.status:
             return answer
         return Answer(url, 504 if answer.error == "timed out" else 502, answer.seconds)
+
+
+def port_of(parts: SplitResult) -> int:
+    """Return the port a URL means."""
+    return parts.port or (443 if parts.scheme == "https" else 80)
