@@ -10,6 +10,7 @@ from pathlib import Path
 from nospof.cli.render.documents import written
 from nospof.model.grants import Grant
 from nospof.model.permissions import GRANTS, audit_tells, policy
+from nospof.planning.dead_man import ROLE, TRUST
 
 PAGE = Path(__file__).with_name("permissions.md")
 HEAD = """\
@@ -63,6 +64,16 @@ connections with its keys, passwords that wait to be changed, commands of contai
 only hosts and ARNs are kept, and nothing of those that are called a password, secret, token, credential or
 key.
 """
+MAKE_THE_ROLE = f"""\
+It is made once for the account, and lets EventBridge Scheduler take it:
+
+```sh
+aws iam create-role --role-name {ROLE} \\
+  --assume-role-policy-document '{TRUST}'
+aws iam put-role-policy --role-name {ROLE} --policy-name start \\
+  --policy-document "$(nospof permissions dead-man-role --format json)"
+```
+"""
 TITLES = {
     "clone": "Clone an instance",
     "pair": "Put a pair behind a balancer",
@@ -71,6 +82,8 @@ TITLES = {
     "undo": "Take apart what a run made",
     "repair": "Mend what dead runs left (`runs repair`)",
     "keep": "Keep what dead runs promised (`runs keep`)",
+    "dead-man": "Have AWS itself start it (`--dead-man`): what this adds to clone, pair and take",
+    "dead-man-role": "The role as which AWS starts it",
 }
 
 
@@ -90,6 +103,7 @@ def render() -> str:
     parts = [HEAD]
     for procedure, title in TITLES.items():
         parts.append(f"## {title}\n\n{table(GRANTS[procedure])}\n\n{fenced(procedure)}\n")
+    parts.append(MAKE_THE_ROLE)
     rows = [f"| `{action}` | {tells} |" for action, tells in audit_tells().items()]
     tells = "\n".join(["| Permission | Tells |", "| --- | --- |", *rows])
     return "\n".join([*parts, AUDIT, fenced("audit"), "", tells, "", FOOT])

@@ -21,9 +21,12 @@ import pytest
 from nospof.adapters.aws import AwsCloud
 from nospof.adapters.memory import MemoryCloud, MemoryService
 from nospof.model.cloud import HealthCheck, Instance, LaunchRequest, TargetGroupRequest
+from nospof.model.starts import SCHEDULER
+from nospof.planning.dead_man import TRUST
 from nospof.ports.cloud import Cloud
 from support.certificates import import_certificate, memory_certificate
 from support.cloud_gaps import GAPS
+from support.dead_man import make_role
 from support.local_cloud import running_cloud
 from support.moto_server import running_moto
 
@@ -87,6 +90,14 @@ class Stage:
     def certificate(self, *names: str) -> str:
         """Have a certificate for these names, good for a year; return its ARN."""
         raise NotImplementedError
+
+    def make_role(self, name: str, trusts: str) -> str:
+        """Make a role that may start instances and that a service may take; return its ARN."""
+        raise NotImplementedError
+
+    def now(self) -> float:
+        """Return the cloud's time."""
+        return time.time()
 
     def vpc_id(self) -> str:
         """Return the default VPC's id."""
@@ -193,6 +204,12 @@ class MemoryStage(Stage):
         made = memory_certificate(self.cloud, *names)
         return made.arn
 
+    def make_role(self, name: str, trusts: str) -> str:
+        return self.cloud.add_role(name, (trusts,)).arn
+
+    def now(self) -> float:
+        return self.cloud.clock.now()
+
     def vpc_id(self) -> str:
         subnets = self.cloud.subnets("vpc-00000000000000001")
         return subnets[0].vpc_id
@@ -276,6 +293,9 @@ class AwsStage(Stage):
     def certificate(self, *names: str) -> str:
         acm = self.cloud.client("acm", self.cloud.region)
         return import_certificate(acm, *names, days=365)[0]
+
+    def make_role(self, name: str, trusts: str) -> str:
+        return make_role(self.cloud.iam, name, TRUST.replace(SCHEDULER, trusts))
 
     def vpc_id(self) -> str:
         default = [{"Name": "is-default", "Values": ["true"]}]

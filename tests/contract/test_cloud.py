@@ -12,6 +12,7 @@ from nospof.model.auto_scaling import GroupMember
 from nospof.model.cloud import IngressRule, LoadBalancerRequest, SecurityGroupRequest
 from nospof.model.names import Alias, RecordSet
 from nospof.model.plans import PlannedCall
+from nospof.model.starts import SCHEDULER, Role, ScheduledStart
 from nospof.model.traits import DiskTraits, Traits
 from support.cloud_gaps import GAPS
 
@@ -938,6 +939,47 @@ class TestTakingAway:
         for _ in range(2):
             cloud.delete_target_group(group.arn)
         assert cloud.target_group_named(request.name) is None
+
+
+class TestStarts:
+    def start(self, stage, instance_id, role, seconds, name=""):
+        return ScheduledStart(name or stage.name("start"), instance_id, stage.now() + seconds, role)
+
+    def test_a_role_tells_which_services_may_take_it(self, stage, cloud):
+        name = stage.name("role")
+        arn = stage.make_role(name, SCHEDULER)
+        assert cloud.role(name) == Role(arn, (SCHEDULER,))
+
+    def test_an_unknown_role_is_not_found(self, cloud):
+        with pytest.raises(NotFound) as caught:
+            cloud.role("nobody")
+        assert caught.value.code == "NoSuchEntity"
+
+    def test_a_start_happens_at_its_time_and_one_that_was_moved_at_its_new_one(self, stage, cloud):
+        role = stage.make_role(stage.name("role"), SCHEDULER)
+        one, moved = stage.stopped(), stage.stopped()
+        later = self.start(stage, moved, role, 3600)
+        cloud.schedule_start(later)
+        cloud.schedule_start(self.start(stage, one, role, 1))
+        cloud.schedule_start(self.start(stage, moved, role, 2, name=later.name))
+        stage.wait(lambda: {cloud.instance(each).state for each in (one, moved)} == {"running"})
+        cloud.cancel_start(later.name)  # it is forgotten by now, and that is no error
+
+    def test_a_start_that_is_taken_back_does_not_happen(self, stage, cloud):
+        role = stage.make_role(stage.name("role"), SCHEDULER)
+        spared, started = stage.stopped(), stage.stopped()
+        start = self.start(stage, spared, role, 1)
+        cloud.schedule_start(start)
+        for _ in range(2):
+            cloud.cancel_start(start.name)
+        cloud.schedule_start(self.start(stage, started, role, 2))
+        stage.wait(lambda: cloud.instance(started).state == "running")
+        assert cloud.instance(spared).state == "stopped"
+
+    def test_a_start_as_a_role_that_the_scheduler_may_not_take_is_refused(self, stage, cloud):
+        role = stage.make_role(stage.name("role"), "ec2.amazonaws.com")
+        start = self.start(stage, stage.running(), role, 3600)
+        assert code_of(cloud.schedule_start, start) == "ValidationException"
 
 
 def test_every_known_gap_is_a_promise_tested_here():

@@ -72,6 +72,12 @@ NAMES = [
     "moto.moto_server.werkzeug_app:DomainDispatcherApplication",
     "moto.moto_server.werkzeug_app:MotoRequestHandler",
     "moto.moto_server.werkzeug_app:create_backend_app",
+    "moto.scheduler.models:EventBridgeSchedulerBackend.get_schedule_group",
+    "moto.scheduler.models:ScheduleGroup.delete_schedule",
+    "moto.scheduler.models:scheduler_backends",
+    "moto.scheduler.responses:EventBridgeSchedulerResponse.create_schedule",
+    "moto.scheduler.responses:EventBridgeSchedulerResponse.update_schedule",
+    "moto.scheduler.urls:url_paths",
     "moto.ssm.models:ParameterDict",
     "moto.ssm.responses:SimpleSystemManagerResponse",
     "moto.ssm.urls:url_paths",
@@ -112,6 +118,10 @@ def test_the_model_is_made_from_the_global_that_is_replaced(function: str, insta
         ),
         ("moto.ec2.models.amis:Ami", ["ebs_snapshot", "state", "root_device_name", "name", "owner_id"]),
         ("moto.ec2.models.elastic_block_store:Snapshot", ["status", "volume", "id"]),
+        (
+            "moto.scheduler.models:Schedule",
+            ["schedule_expression", "schedule_expression_timezone", "state", "target", "name"],
+        ),
         ("moto.ec2.models.subnets:Subnet", ["_subnet_ips", "cidr_block"]),
     ],
 )

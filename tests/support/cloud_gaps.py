@@ -9,6 +9,7 @@ NO_DEPENDENCY = "moto deletes security groups that are needed"
 NOT_IDEMPOTENT = "moto ignores ClientToken"
 NO_SETTING = "moto's RunInstances drops this"
 NO_BATCHES = "moto's change batches are no transactions, and DELETE looks at history, not at what is there"
+NEVER_FIRES = "moto keeps schedules and carries none out"
 NO_HEALTH = "moto's targets are always healthy"
 NO_REFUSAL = "moto answers 500 for a group or a member that is not there"
 MOTO = {
@@ -56,6 +57,9 @@ MOTO = {
     "test_a_member_that_is_off_is_ended_unless_the_processes_are_suspended": "moto's groups look at nobody",
     "test_a_group_that_is_gone_acts_no_more_and_cannot_be_suspended": NO_REFUSAL,
     "test_what_is_in_no_group_is_healthy_for_all_it_matters": NO_REFUSAL,
+    "test_a_start_happens_at_its_time_and_one_that_was_moved_at_its_new_one": NEVER_FIRES,
+    "test_a_start_that_is_taken_back_does_not_happen": NEVER_FIRES,
+    "test_a_start_as_a_role_that_the_scheduler_may_not_take_is_refused": "moto looks at no role",
     "test_whoever_may_do_all_is_told_so_of_a_call_without_a_rehearsal_and_nothing_happens": (
         "moto has no simulation of policies"
     ),

@@ -58,6 +58,12 @@ def clone_case() -> Case:
     return Case("clone", cloud, CloneRequest(cloud.the_instance.id), (1, 0))
 
 
+def dead_man_case() -> Case:
+    case = clone_case()
+    case.cloud.add_role()
+    return replace(case, request=replace(case.request, dead_man_seconds=900))
+
+
 def same_zone_case() -> Case:
     cloud = one_instance(zone_count=1)
     return Case("clone", cloud, CloneRequest(cloud.the_instance.id, same_zone=True), (1, 0))
@@ -153,6 +159,7 @@ def undo_of_a_join_case() -> Case:
 
 CASES: dict[str, Callable[[], Case]] = {
     "clone": clone_case,
+    "clone with a dead man": dead_man_case,
     "clone in the same zone": same_zone_case,
     "clone of one that is off": off_case,
     "clone of one that is off, where a zone is full": full_zone_case,
@@ -217,6 +224,7 @@ class Invariants:
         if cloud.is_stop_protected(source.id) != self.case.is_protected:
             wrong.append("stop protection is not as it was")
         wrong += self.of_the_group()
+        wrong += [f"{name} is still scheduled" for name in cloud.starts]
         return wrong + (["nobody served for a moment"] if self.outages else [])
 
     def of_the_group(self) -> list[str]:
@@ -232,7 +240,7 @@ class Invariants:
 
     def unchanged(self) -> list[str]:
         """Return what has changed, where a run said that nothing was."""
-        now = dict(tagged_things(self.case.cloud))
+        now = {**dict(tagged_things(self.case.cloud)), **self.case.cloud.starts}
         return [f"{one} changed" for one in {*now, *self.there} if now.get(one) != self.there.get(one)]
 
     def ended(self) -> list[str]:

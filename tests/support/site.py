@@ -72,11 +72,11 @@ class Site:
     cloud: RunningCloud
     home: Path
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Begin a command; the test reads what it says."""
         return subprocess.Popen(
             [sys.executable, "-m", "nospof", *arguments],
-            env=environment_of(self.home, **self.cloud.environment),
+            env=environment_of(self.home, **{**self.cloud.environment, **environment}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

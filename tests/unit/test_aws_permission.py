@@ -123,3 +123,21 @@ def test_whoever_may_not_ask_hears_so():
 def test_a_sessions_policies_are_those_of_its_role(arn, source):
     assert policy_source(arn) == source
     assert asked(MAKE, answer(), arn)[0]["PolicySourceArn"] == source
+
+
+def test_of_a_call_that_a_role_makes_it_is_that_role_that_is_asked_about():
+    role = "arn:aws:iam::123456789012:role/nospof-dead-man"
+    start = PlannedCall("ec2", "StartInstances", {}, "start it", on=("instance/i-1",), by=role)
+    question, told = asked(start, answer(("ec2:StartInstances", "implicitDeny")))
+    assert question["PolicySourceArn"] == role
+    assert question["ResourceArns.member.1"] == "arn:aws:ec2:eu-central-1:123456789012:instance/i-1"
+    assert told == {"ec2:StartInstances": False}
+
+
+def test_whoever_passes_a_role_is_asked_about_that_role_and_who_gets_it():
+    role = "arn:aws:iam::123456789012:role/nospof-dead-man"
+    given = {"RoleArn": role, "PassedToService": "scheduler.amazonaws.com"}
+    question, told = asked(PlannedCall("iam", "PassRole", given, "x"), answer(("iam:PassRole", "allowed")))
+    assert question["ResourceArns.member.1"] == role
+    assert context(question)["iam:PassedToService"] == ["scheduler.amazonaws.com"]
+    assert told == {"iam:PassRole": True}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 
@@ -54,6 +55,39 @@ def consent_options(function: F) -> F:
     for option, says in reversed(CONSENTS.items()):
         function = click.option(option, is_flag=True, help=says)(function)
     return function
+
+
+class Duration(click.ParamType[int]):
+    """A time as people write it: 90s, 15m, 1h."""
+
+    name = "time"
+    _units: ClassVar = {"s": 1, "m": 60, "h": 3600}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the seconds."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d{1,6})([smh])", value)
+        if found is None:
+            self.fail(f"{value!r} is no time; write it as 90s, 15m or 1h", param, ctx)
+        return int(found[1]) * self._units[found[2]]
+
+
+def dead_man_options(function: F) -> F:
+    """Add --dead-man and --dead-man-role."""
+    function = click.option(
+        "--dead-man-role",
+        default="",
+        metavar="ROLE",
+        help="As which role AWS starts it, by name or ARN; else nospof-dead-man.",
+    )(function)
+    return click.option(
+        "--dead-man",
+        "dead_man_seconds",
+        type=Duration(),
+        default=0,
+        help="Have AWS itself start INSTANCE after so long (15m), should this machine be lost.",
+    )(function)
 
 
 def twin_options(function: F) -> F:

@@ -13,6 +13,7 @@ from nospof.cli.options import (
     CONSENTS,
     cloud_options,
     consent_options,
+    dead_man_options,
     format_option,
     plan_options,
     to_json,
@@ -35,6 +36,7 @@ from nospof.services import procedures as service
 @click.option("--path", default="/", show_default=True, help="The page to ask for.")
 @twin_options
 @click.option("--live", is_flag=True, help="Leave it running: no time off, and a copy as of a power cut.")
+@dead_man_options
 @consent_options
 @plan_options
 @format_option
@@ -81,6 +83,7 @@ def clone(instance_id: str, **options: Any) -> None:
 @click.option("--same-zone", is_flag=True, help="Accept both members in one zone.")
 @twin_options
 @click.option("--live", is_flag=True, help="Leave it running: no time off, and a copy as of a power cut.")
+@dead_man_options
 @consent_options
 @plan_options
 @format_option
@@ -107,6 +110,7 @@ def maintain() -> None:
 @click.option(
     "--path", default="", help="The page to ask the member for; else the one its balancer asks for."
 )
+@dead_man_options
 @click.option("--local-disks-are-scratch", is_flag=True, help=CONSENTS["--local-disks-are-scratch"])
 @click.option("--it-boots-again", is_flag=True, help=CONSENTS["--it-boots-again"])
 @click.option("--yes", is_flag=True, help="Do not ask before the first change.")

@@ -1,8 +1,8 @@
 """The local cloud's own API under /_nospof/: what AWS does to you, on demand.
 
-Announce an event, kill or freeze a machine, inject errors into calls, make snapshots slow, look at
-what is there. Everything is JSON; a request that is not understood is refused with a sentence and
-changes nothing.
+Announce an event, kill or freeze a machine, inject errors into calls, make snapshots slow, put the
+clock of schedules ahead, look at what is there. Everything is JSON; a request that is not understood is
+refused with a sentence and changes nothing.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Admin:
             ("DELETE", "inject"): lambda _: self._clear(),
             ("POST", "limits"): self._limits,
             ("POST", "snapshots"): self._snapshots,
+            ("POST", "scheduler"): self._scheduler,
         }
         what = path.removeprefix(PREFIX).rstrip("/")
         try:
@@ -163,6 +164,14 @@ class Admin:
             raise Refused(400, f"'seconds' must be between 0 and {MAX_SNAPSHOT_SECONDS:.0f}.")
         self.cloud.snapshot_seconds = float(document["seconds"])
         return {"seconds": self.cloud.snapshot_seconds}
+
+    def _scheduler(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Put the clock of schedules ahead, so that nobody waits a quarter of an hour for one."""
+        _check(document, {"ahead_seconds": (int, float)})
+        if not 0 <= document["ahead_seconds"] <= MAX_EVENT_SECONDS:
+            raise Refused(400, f"'ahead_seconds' must be between 0 and {MAX_EVENT_SECONDS:.0f}.")
+        self.cloud.scheduler_ahead_seconds = float(document["ahead_seconds"])
+        return {"ahead_seconds": self.cloud.scheduler_ahead_seconds}
 
     def _clear(self) -> dict[str, Any]:
         self.faults.clear()

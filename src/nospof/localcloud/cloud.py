@@ -28,7 +28,8 @@ class Cloud:
         directory: everything of this cloud lives below it.
         hypervisor: where its machines run.
 
-    Snapshots begun while `snapshot_seconds` is more than 0 take that long.
+    Snapshots begun while `snapshot_seconds` is more than 0 take that long. The clock of schedules is
+    `scheduler_ahead_seconds` ahead of the computer's.
     """
 
     def __init__(self, directory: Path, hypervisor: Hypervisor) -> None:
@@ -37,6 +38,7 @@ class Cloud:
         self.images.mkdir(exist_ok=True)
         self.hypervisor = hypervisor
         self.snapshot_seconds = 0.0
+        self.scheduler_ahead_seconds = 0.0
         self.lock = threading.RLock()
         self.dirty = threading.Event()
         self._work = ThreadPoolExecutor(max_workers=6, thread_name_prefix="work")

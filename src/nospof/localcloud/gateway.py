@@ -28,7 +28,7 @@ from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
-from nospof.localcloud import elbv2, iam, route53, scaling, ssm
+from nospof.localcloud import elbv2, iam, route53, scaling, scheduler, ssm
 from nospof.localcloud.addresses import release_blocks
 from nospof.localcloud.admin import Admin
 from nospof.localcloud.balancer import MachineView
@@ -102,6 +102,7 @@ class Gateway:
         iam.install()
         route53.install()
         scaling.install()
+        scheduler.install()
         elbv2.install()
         self._balancing = elbv2.Balancing(directory / "balancers", self._view, self.allocate_balancer_address)
         elbv2.set_current(self._balancing)
@@ -164,6 +165,9 @@ class Gateway:
             reconcile_region(self._cloud, backend)
         self._balancing.reconcile(moto_backends.get_backend("elbv2"))
         self._groups.reconcile(self._backends("autoscaling"))
+        if scheduler.carry_out():
+            with self._cloud.lock:
+                self._save({"scheduler", "ec2"})
         if self._cloud.dirty.is_set():
             with self._cloud.lock:
                 self._save({"ec2", "autoscaling"})

@@ -88,7 +88,8 @@ def check(response: Any, service: str, action: str) -> None:
         },
     )
     for asked in request.needs():
-        refuse_unless_allowed(asked, who, iam_backends[account][partition], is_json=speaks_json(headers))
+        backend = iam_backends[account][partition]
+        refuse_unless_allowed(asked, who, backend, is_json=speaks_json(headers), service=service)
 
 
 def speaks_json(headers: Mapping[str, str]) -> bool:
@@ -124,7 +125,9 @@ def documents_of(policies: list[Any]) -> list[Mapping[str, Any]]:
     return [IAMPolicy(policy)._policy_json for policy in policies]
 
 
-def refuse_unless_allowed(asked: Asked, who: str, backend: Any, *, is_json: bool = False) -> None:
+def refuse_unless_allowed(
+    asked: Asked, who: str, backend: Any, *, is_json: bool = False, service: str = ""
+) -> None:
     """Raise AWS's refusal unless the policies of whoever asks allow it."""
     if asked.action == ALWAYS_ALLOWED:
         return
@@ -137,6 +140,8 @@ def refuse_unless_allowed(asked: Asked, who: str, backend: Any, *, is_json: bool
         else f"because no identity-based policy allows the {asked.action} action"
     )
     said = f"User: {who} is not authorized to perform: {asked.action} on resource: {asked.resource} {why}"
+    if service == "scheduler":
+        raise AwsError(JSON_SERVICES_SAY, said, FORBIDDEN)
     if asked.action.startswith(("ec2:", "iam:PassRole")):
         said = f"{NOT_AUTHORIZED} {said}. Encoded authorization failure message: none"
         raise AwsError("UnauthorizedOperation", said, FORBIDDEN)
@@ -150,8 +155,8 @@ def given_to(response: Any) -> Mapping[str, Any]:
     try:
         body = json.loads(response.body or "{}")
     except (TypeError, ValueError):
-        return {}
-    return body if isinstance(body, dict) else {}
+        body = {}
+    return {**(body if isinstance(body, dict) else {}), **(getattr(response, "uri_match", None) or {})}
 
 
 def policies_of(arn: str, backend: Any) -> list[Mapping[str, Any]]:

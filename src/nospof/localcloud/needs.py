@@ -108,8 +108,9 @@ class Request:
             if tags:
                 made_by = {f"{self.prefix}:CreateAction": (self.operation,)}
                 yield Asked(tags_action, arn, {**self.known, **made_by, **self._request_tags(tags)})
+        receiver = "scheduler.amazonaws.com" if self.prefix == "scheduler" else "ec2.amazonaws.com"
         for role in self._roles():
-            yield Asked("iam:PassRole", role, {**self.known, "iam:PassedToService": ("ec2.amazonaws.com",)})
+            yield Asked("iam:PassRole", role, {**self.known, "iam:PassedToService": (receiver,)})
 
     def _makes(self) -> Iterator[tuple[str, list[dict[str, str]]]]:
         """Yield the ARNs of what the call makes, as far as they can be known, with the tags it gets."""
@@ -153,10 +154,19 @@ class Request:
             return self._commanded()
         if self.prefix == "route53":
             return self._named()
+        return self._called_by_name() or sorted({text for text in _texts(given) if text.startswith("arn:")})
+
+    def _called_by_name(self) -> list[str]:
+        """Return the ARN of what a call names by its name alone."""
+        given = self.parameters
         if self.prefix == "autoscaling":
             name = given.get("AutoScalingGroupName") or "*"
             return [self._arn(f"autoScalingGroup:*:autoScalingGroupName/{name}")]
-        return sorted({text for text in _texts(given) if text.startswith("arn:")})
+        if self.prefix == "scheduler" and given.get("Name"):
+            return [self._arn(f"schedule/{given.get('GroupName') or 'default'}/{given['Name']}")]
+        if self.action == "iam:GetRole" and given.get("RoleName"):
+            return [f"arn:{self.place[0]}:iam::{self.place[2]}:role/{given['RoleName']}"]
+        return []
 
     def _named(self) -> list[str]:
         """Return the ARN of the hosted zone or change a call is about, which has no region or account."""
@@ -193,6 +203,9 @@ class Request:
         ]
 
     def _roles(self) -> list[str]:
+        if self.prefix == "scheduler":
+            role = (self.parameters.get("Target") or {}).get("RoleArn")
+            return [role] if role else []
         profile = self.parameters.get("IamInstanceProfile")
         return self.roles_of(profile) if profile and self.action == "ec2:RunInstances" else []
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from nospof.model.auto_scaling_grants import HOLD_GROUPS, LET_GROUPS_ACT, SEES_GROUPS
 from nospof.model.cloud import TAG_RUN
+from nospof.model.dead_man_grants import DEAD_MAN, START_ONLY, TAKE_START_BACK
 from nospof.model.entry_grants import (
     ANY_GROUP,
     BALANCERS,
@@ -119,6 +120,7 @@ KEEP = (
     LIFT,
     LET_GROUPS_ACT,
     replace(PROMISE, actions=("ec2:DeleteTags",), sid="TakeThePromiseOff"),
+    TAKE_START_BACK,
 )
 
 # Clone -----------------------------------------------------------------------------------------------
@@ -336,8 +338,13 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         ),
     ),
     "keep": (look(*KEEPS, *SEES_GROUPS, "ec2:DescribeInstanceAttribute"), *KEEP),
+    "dead-man": DEAD_MAN,
+    "dead-man-role": (START_ONLY, START_ENCRYPTED),
 }
-"""By procedure, as the command line names them; `keep` is what `runs keep` and every run begin with."""
+"""By procedure, as the command line names them; `keep` is what `runs keep` and every run begin with.
+
+`dead-man` is what `--dead-man` adds to a procedure, `dead-man-role` what the role needs as which AWS starts.
+"""
 
 
 def policy(procedure: str) -> dict[str, Any]:

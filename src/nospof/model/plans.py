@@ -19,7 +19,8 @@ class PlannedCall:
     are named in `placeholders`, so that nobody takes the stand-in for the real value.
 
     `on` is what a call is about that is not there yet: ends of ARNs, "targetgroup/nospof-shop/0". `tags`
-    are those that what it is about will carry. A policy can depend on both.
+    are those that what it is about will carry. A policy can depend on both. `by` is the role that makes it,
+    where that is not whoever runs nospof.
     """
 
     service: str
@@ -29,6 +30,7 @@ class PlannedCall:
     placeholders: tuple[str, ...] = ()
     on: tuple[str, ...] = ()
     tags: Tags = field(default_factory=dict)
+    by: str = ""
 
     @property
     def prefix(self) -> str:
@@ -53,8 +55,8 @@ class PlannedCall:
 
     @property
     def can_rehearse(self) -> bool:
-        """Most EC2 writes answer DryRun; Elastic Load Balancing has no such thing."""
-        return self.service == "ec2" and self.operation not in WITHOUT_DRY_RUN
+        """Most EC2 writes answer DryRun, to whoever makes them; Elastic Load Balancing has no such thing."""
+        return self.service == "ec2" and self.operation not in WITHOUT_DRY_RUN and not self.by
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class CloneRequest:
         suspend_auto_scaling: consent to keep its Auto Scaling group from acting for the moment.
         it_boots_again: the owner's word, whatever its fstab says.
         jobs_may_run_twice: the owner's word that cron jobs and workers do no harm on two machines.
+        dead_man_seconds: after which AWS itself starts the instance, whatever became of nospof; 0 for never.
+        dead_man_role: the name or the ARN of the role as which it does; empty for the usual one.
     """
 
     instance_id: str
@@ -43,6 +45,8 @@ class CloneRequest:
     suspend_auto_scaling: bool = False
     it_boots_again: bool = False
     jobs_may_run_twice: bool = False
+    dead_man_seconds: int = 0
+    dead_man_role: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class PairRequest:
         https_port: the port the balancer ends TLS on.
         no_redirect: let the plain listener forward too, instead of sending clients to HTTPS.
         http_only: the owner's word that clients may lose the HTTPS that the instance serves today.
-        zone, same_zone, or_types, copy_user_data, live and the consents: as in `CloneRequest`.
+        zone, same_zone, or_types, copy_user_data, live, the consents and the dead man: as in `CloneRequest`.
     """
 
     instance_id: str
@@ -97,6 +101,8 @@ class PairRequest:
     suspend_auto_scaling: bool = False
     it_boots_again: bool = False
     jobs_may_run_twice: bool = False
+    dead_man_seconds: int = 0
+    dead_man_role: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,13 +112,15 @@ class TakeRequest:
     Args:
         instance_id: the member.
         path: the page to ask it for; empty takes the page its balancer asks for.
-        local_disks_are_scratch, it_boots_again: as in `CloneRequest`.
+        local_disks_are_scratch, it_boots_again, dead_man_seconds, dead_man_role: as in `CloneRequest`.
     """
 
     instance_id: str
     path: str = ""
     local_disks_are_scratch: bool = False
     it_boots_again: bool = False
+    dead_man_seconds: int = 0
+    dead_man_role: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,14 @@ from nospof.model.cloud import (
 from nospof.model.launching import tag_pairs
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import CloneRequest
+from nospof.model.starts import DeadMan
 from nospof.planning.auto_scaling import to_suspend, with_auto_scaling
+from nospof.planning.dead_man import (
+    dead_man_looks,
+    dead_man_of,
+    refuse_a_time_that_makes_no_sense,
+    with_dead_man,
+)
 from nospof.planning.preflight import LIVE_RULES, RULES, heed
 from nospof.planning.twin import CloneFacts, Place, launch_calls, places_for
 
@@ -47,13 +54,15 @@ TORN = (
 class ClonePlan:
     """Where the twin goes, what it is, and the calls that make it.
 
-    `places` are where it is launched, best first: the next one where there is no room.
+    `places` are where it is launched, best first: the next one where there is no room. `dead_man` is what the
+    cloud is asked to do where nobody comes back to start the source.
     """
 
     image_name: str
     places: tuple[Place, ...]
     placement_group: str
     plan: Plan
+    dead_man: DeadMan | None = None
 
     @property
     def twin(self) -> LaunchRequest:
@@ -91,15 +100,18 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     first = places[0]
     image_name = image_name_of(token)
     goes_off = source.state == "running" and not is_live
+    dead_man = dead_man_of(facts, request.dead_man_seconds)
     calls = clone_calls(
         source, image_name, places, token, goes_off=goes_off, lifts_protection=facts.is_stop_protected
     )
+    calls = with_dead_man(calls, dead_man, source.id, token)
     if goes_off and facts.scaling and (processes := to_suspend(facts.scaling, source.id)):
         calls = with_auto_scaling(calls, facts.scaling, source.id, processes)
     return ClonePlan(
         image_name=image_name,
         places=places,
         placement_group=first.twin.placement_group,
+        dead_man=dead_man,
         plan=Plan(
             procedure="clone",
             says=f"clone {source.name} ({source.id}, {source.zone}) into {first.zone}",
@@ -109,7 +121,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
             calls=calls,
             warnings=(*warnings_of(facts, first.zone), *((TORN,) if is_live else ()), *heard),
             expected_seconds_off=SECONDS_OFF_EXPECTED if goes_off else None,
-            looks=CLONE_LOOKS + ((GROUP_LOOK,) if first.twin.placement_group else ()),
+            looks=looks_of(first.twin, dead_man, source.id),
             details={
                 "source": source.id,
                 "twin zone": first.zone,
@@ -122,12 +134,23 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     )
 
 
+def looks_of(twin: LaunchRequest, dead_man: DeadMan | None, source_id: str) -> tuple[PlannedCall, ...]:
+    """Return what is looked at after the first write, and what the dead man must be allowed."""
+    group = (GROUP_LOOK,) if twin.placement_group else ()
+    return (*CLONE_LOOKS, *group, *dead_man_looks(dead_man, source_id))
+
+
 def refuse_what_makes_no_sense(request: CloneRequest) -> None:
     """Refuse a request that cannot be understood, whatever the world looks like."""
     if not 1 <= request.port <= 65535:
         raise UsageError(f"--port {request.port} is no port; use one from 1 to 65535")
     if not request.path.startswith("/"):
         raise UsageError(f"--path {request.path!r} must begin with /")
+    refuse_a_time_that_makes_no_sense(request.dead_man_seconds)
+    if request.live and request.dead_man_seconds:
+        raise UsageError(
+            "--live and --dead-man exclude each other: an instance that runs on is not started again"
+        )
     if request.live and request.same_zone:
         raise UsageError(
             "--live and --same-zone exclude each other: an instance that runs cannot be moved to hardware "
@@ -256,6 +279,8 @@ def warnings_of(facts: CloneFacts, zone: str) -> tuple[str, ...]:
             f"the twin shares the zone {zone} with the source: other hardware, but one zone's "
             "failure takes both"
         )
+    if facts.starter and source.state != "running":
+        warnings.append(f"--dead-man does nothing: {source.id} is {source.state}, and is not started")
     if len(facts.around.traits.disks) > 1:
         warnings.append(
             "not checked: ec2:RunInstances on the snapshots of further disks, which do not exist yet"

@@ -8,6 +8,7 @@ from typing import Literal
 
 from nospof.model.auto_scaling import AutoScalingGroup
 from nospof.model.cloud import Instance, Target
+from nospof.model.starts import Starter
 from nospof.model.surroundings import Inside, Surroundings, Whereabouts
 
 Level = Literal["refused", "consent", "warning", "not checked"]
@@ -31,7 +32,8 @@ class SourceFacts:
 
     `nospof` is where nospof itself lives; `worked_on` are those beside the source that a run works on now.
     `scaling` is its Auto Scaling group, read where it may be kept from acting, and `seats` how the balancers
-    that this group asks find the source.
+    that this group asks find the source. `starter` is the role as which the cloud would start it, where that
+    was asked for.
     """
 
     source: Instance
@@ -45,6 +47,7 @@ class SourceFacts:
     copies_user_data: bool = False
     scaling: AutoScalingGroup | None = None
     seats: tuple[Target, ...] = ()
+    starter: Starter | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from nospof.model.cloud import TAG_GUARANTEE, Tags
 from nospof.model.plans import Plan, PlannedCall
+from nospof.model.starts import DeadMan
+from nospof.planning.dead_man import dead_man_looks, with_dead_man
 
 AFTERWARDS = (PlannedCall("ec2", "DescribeInstanceStatus", {}, "see whether the status checks pass"),)
 COMES_BACK = "the member runs and serves again when this ends"
@@ -28,13 +30,14 @@ def power_calls(instance_id: str, token: str) -> tuple[PlannedCall, ...]:
     )
 
 
-def plan_take(instance_id: str, groups: dict[str, Tags], token: str) -> Plan:
+def plan_take(instance_id: str, groups: dict[str, Tags], token: str, dead_man: DeadMan | None = None) -> Plan:
     """Return what a member's maintenance will write.
 
     Args:
         instance_id: the member.
         groups: the ARNs of the target groups it serves in, with their tags.
         token: the run's id.
+        dead_man: what the cloud is asked to do where nobody comes back; None for nothing.
     """
     promise, stop, start, release = power_calls(instance_id, token)
 
@@ -52,7 +55,9 @@ def plan_take(instance_id: str, groups: dict[str, Tags], token: str) -> Plan:
         *member("RegisterTargets", f"put {instance_id} back into"),
         release,
     )
-    return Plan("take", f"take the maintenance of {instance_id}", COMES_BACK, calls, looks=AFTERWARDS)
+    calls = with_dead_man(calls, dead_man, instance_id, token)
+    looks = (*AFTERWARDS, *dead_man_looks(dead_man, instance_id))
+    return Plan("take", f"take the maintenance of {instance_id}", COMES_BACK, calls, looks=looks)
 
 
 def plan_drill(instance_id: str, token: str) -> Plan:

@@ -15,6 +15,7 @@ from nospof.model.auto_scaling import AutoScalingGroup
 from nospof.model.cloud import Instance, Target
 from nospof.planning.auto_scaling import auto_scaling
 from nospof.planning.concerns import CONSENTS, Concern, Rule, SourceFacts, some
+from nospof.planning.dead_man import starter
 from nospof.planning.twin_rules import (
     hibernation,
     identity,
@@ -254,6 +255,7 @@ RULES: tuple[Rule, ...] = (
     node_ids,
     capacity,
     owner,
+    starter,
 )
 STOP_RULES: tuple[Rule, ...] = (state, company, auto_scaling, spot, root_kind, stop_protection)
 """What is looked at once more right before a stop: it may have changed since the plan was made."""
@@ -268,11 +270,12 @@ OFF_RULES = (
     address,
     key_grants,
     capacity,
+    starter,
 )
 """What is of no matter where the instance is never off."""
 LIVE_RULES: tuple[Rule, ...] = tuple(rule for rule in RULES if rule not in OFF_RULES)
 """What is looked at before a copy is made of an instance that is left running."""
-TAKE_RULES: tuple[Rule, ...] = (*STOP_RULES, own_machine, keys, local_disks, boot, key_grants)
+TAKE_RULES: tuple[Rule, ...] = (*STOP_RULES, own_machine, keys, local_disks, boot, key_grants, starter)
 """What is looked at before a member is turned off and on again where it is."""
 
 

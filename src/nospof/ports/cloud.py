@@ -42,6 +42,7 @@ from nospof.model.cloud import (
 )
 from nospof.model.names import HostedZone, Records
 from nospof.model.plans import PlannedCall
+from nospof.model.starts import Role, ScheduledStart
 from nospof.model.surroundings import Surroundings
 
 
@@ -169,6 +170,9 @@ class Cloud(Protocol):
         otherwise once per port is not attempted: ranges that do not cover all ports are left out.
         """
 
+    def role(self, name: str) -> Role:
+        """Return a role of IAM by its name, without a path. Raises NotFound."""
+
     # Asking whether a write would be allowed ---------------------------------------------------
 
     def rehearse(self, call: PlannedCall) -> None:
@@ -180,6 +184,7 @@ class Cloud(Protocol):
     def simulate(self, call: PlannedCall) -> dict[str, bool | None]:
         """Ask IAM whether this caller's policies allow a call that has no rehearsal; changes nothing.
 
+        Where the call names who makes it, it is that role's policies that are asked about.
         Returns for each action of the call whether it is allowed, None where that rests on what is not
         known. Raises CloudError where nobody answers that.
         """
@@ -283,7 +288,16 @@ class Cloud(Protocol):
         changes nothing, when one of `gone` is not there exactly so, or one of `made` is there already.
         """
 
+    def schedule_start(self, start: ScheduledStart) -> None:
+        """Have the cloud itself start an instance, once, at a time; it forgets that afterwards.
+
+        The name is its identity: a repeat moves it. Raises CloudError where the role must not be used so.
+        """
+
     # Taking away: what is gone already is no error ---------------------------------------------
+
+    def cancel_start(self, name: str) -> None:
+        """Take back a start that was scheduled."""
 
     def terminate_instance(self, instance_id: str) -> None:
         """Ask for an instance's end, which takes the volumes that are deleted with it.

@@ -21,6 +21,7 @@ from nospof.planning.https_rules import protocol_of
 from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
+from nospof.procedures.dead_man import starter_asked_for
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.identities import compare
 from nospof.procedures.launching import launch_where_there_is_room
@@ -50,9 +51,14 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     if plan.placement_group:
         steps.do("create the spread placement group", create_group, world, plan.placement_group, steps.token)
     if must_run:
-        suspends = request.suspend_auto_scaling
         steps.do(
-            "promise that the source comes back", promise, world, source.id, steps.token, suspends=suspends
+            "promise that the source comes back",
+            promise,
+            world,
+            source.id,
+            steps.token,
+            suspends=request.suspend_auto_scaling,
+            dead_man=plan.dead_man,
         )
     if is_live:
         off = steps.do(
@@ -70,6 +76,7 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
             must_run=must_run,
             placement_group=plan.placement_group,
             request=request,
+            dead_man=plan.dead_man,
         )
     time_off = off.time_off
     if must_run and facts.answer.is_good:
@@ -91,7 +98,11 @@ def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
     source = cloud.instance(request.instance_id)
     twins = cloud.instances(tag=TAG_TWIN_OF, value=source.id)
     other_types = dict.fromkeys(kind.strip() for kind in request.or_types.split(",") if kind.strip())
-    about = replace(source_facts(world, source), copies_user_data=request.copy_user_data)
+    about = replace(
+        source_facts(world, source),
+        copies_user_data=request.copy_user_data,
+        starter=starter_asked_for(world, request.dead_man_seconds, request.dead_man_role),
+    )
     return CloneFacts(
         **vars(about),
         subnets=cloud.subnets(source.vpc_id),

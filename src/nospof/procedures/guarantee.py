@@ -12,14 +12,18 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from nospof.errors import NospofError
+from nospof.errors import CloudError, NospofError
 from nospof.model.cloud import TAG_GUARANTEE, TAG_SUSPENDED, Instance
+from nospof.model.starts import DeadMan
 from nospof.planning.clone import image_name_of, refuse_what_another_run_holds
+from nospof.planning.dead_man import start_name
 from nospof.ports.world import World
 from nospof.procedures.auto_scaling import let_it_act, processes_to_suspend
+from nospof.procedures.dead_man import schedule_start
 from nospof.procedures.power import GONE, bring_back, stop
 from nospof.procedures.snapshots import moment_where_unseen, wait_for_listing, wait_for_snapshots
 
+SCHEDULED = "scheduled"
 DEADLINE_SECONDS = 900.0
 """After this, a keeper on another machine, which cannot see whether the run lives, acts as well."""
 
@@ -42,6 +46,7 @@ class Guarantee:
     started then. A source that only seems impaired is never stopped by its keeper. `protects` is for one
     whose stop protection was lifted for the moment: it is set again when the guarantee is released.
     `resumes` are the processes of its Auto Scaling group that must not act before it is well again.
+    `is_scheduled`: the cloud starts it by itself, later, until the guarantee is released.
     """
 
     run_id: str
@@ -49,11 +54,13 @@ class Guarantee:
     must_work: bool = False
     protects: bool = False
     resumes: tuple[str, ...] = ()
+    is_scheduled: bool = False
 
     def __str__(self) -> str:
         by = datetime.fromtimestamp(self.deadline, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         then = " then=protected" if self.protects else ""
         then += f" resumes={'+'.join(self.resumes)}" if self.resumes else ""
+        then += f" start={SCHEDULED}" if self.is_scheduled else ""
         return f"{'working' if self.must_work else 'running'} run={self.run_id} by={by}{then}"
 
 
@@ -72,34 +79,55 @@ def parse_guarantee(text: str) -> Guarantee:
         text.startswith("working "),
         words.get("then") == "protected",
         tuple(words["resumes"].split("+")) if words.get("resumes") else (),
+        words.get("start") == SCHEDULED,
     )
 
 
 def promise(
-    world: World, instance_id: str, run_id: str, *, must_work: bool = False, suspends: bool = False
+    world: World,
+    instance_id: str,
+    run_id: str,
+    *,
+    must_work: bool = False,
+    suspends: bool = False,
+    dead_man: DeadMan | None = None,
 ) -> str:
     """Write the guarantee on the instance. Safe to repeat; a repeat moves the deadline.
 
     That it is to be protected again is kept from an earlier writing, and told by the instance itself
-    before its protection is lifted. So are the processes that its Auto Scaling group is to run again.
+    before its protection is lifted. So are the processes that its Auto Scaling group is to run again. A dead
+    man has the cloud start it too: that stands on the instance first, so that whoever releases the guarantee
+    knows of it.
 
     Args:
         suspends: whether that group may be kept from acting meanwhile.
+        dead_man: what the cloud is asked to do where nobody of ours is left; None for nothing.
 
     Raises:
         PreconditionFailed: it carries the guarantee of another run, which began meanwhile.
+        CloudError: the cloud was not to be had as a dead man; the guarantee is off again.
     """
     instance = world.cloud.instance(instance_id)
     refuse_what_another_run_holds(instance, run_id)
     earlier = parse_guarantee(instance.tags.get(TAG_GUARANTEE, ""))
-    protects = (earlier.run_id == run_id and earlier.protects) or world.cloud.is_stop_protected(instance_id)
+    is_ours = earlier.run_id == run_id
+    protects = (is_ours and earlier.protects) or world.cloud.is_stop_protected(instance_id)
     group, resumes = instance.tags.get(TAG_SUSPENDED, ""), earlier.resumes
-    if earlier.run_id != run_id or not resumes:
+    if not is_ours or not resumes:
         group, resumes = processes_to_suspend(world, instance_id) if suspends else ("", ())
-    guarantee = Guarantee(run_id, world.clock.now() + DEADLINE_SECONDS, must_work, protects, resumes)
+    is_scheduled = (is_ours and earlier.is_scheduled) or dead_man is not None
+    deadline = world.clock.now() + DEADLINE_SECONDS
+    guarantee = Guarantee(run_id, deadline, must_work, protects, resumes, is_scheduled)
     # The group's name stands apart: it may have spaces in it, and as many letters as a tag has room for.
     named = {TAG_SUSPENDED: group} if resumes else {}
     world.cloud.tag(instance_id, {TAG_GUARANTEE: str(guarantee), **named})
+    if dead_man is not None:
+        try:
+            schedule_start(world, instance_id, run_id, dead_man)
+        except CloudError:
+            with suppress(CloudError):
+                release(world, instance_id, run_id)
+            raise
     return str(guarantee)
 
 
@@ -138,6 +166,8 @@ def release(world: World, instance_id: str, run_id: str) -> None:
         return
     if guarantee.protects and not world.cloud.is_stop_protected(instance_id):
         world.cloud.protect_from_stop(instance_id, on=True)
+    if guarantee.is_scheduled:
+        world.cloud.cancel_start(start_name(run_id))
     if guarantee.resumes:
         let_it_act(world, instance_id, tags.get(TAG_SUSPENDED, ""), guarantee.resumes)
     world.cloud.untag(

@@ -20,14 +20,17 @@ from nospof.model.cloud import (
 )
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
+from nospof.model.starts import DeadMan
 from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.concerns import SourceFacts
+from nospof.planning.dead_man import dead_man_of, refuse_a_time_that_makes_no_sense
 from nospof.planning.members import plan_take
 from nospof.planning.pair_rules import TAG_LENGTH
 from nospof.planning.preflight import TAKE_RULES, heed
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of, wait_until_ok
+from nospof.procedures.dead_man import kept_ahead, starter_asked_for
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.looking import source_facts, worked_on_beside
 from nospof.procedures.membership import register, wait_healthy
@@ -71,18 +74,23 @@ class MemberFacts:
 
 def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     """Take a member's announced events early. Guarantee: it is running and serves again at the end."""
+    refuse_a_time_that_makes_no_sense(request.dead_man_seconds)
     facts = steps.read("look at the member and those beside it", member_facts, world, request)
     refuse_what_another_run_holds(facts.instance, steps.token)
     refuse_to_leave_the_service_alone(facts)
     warnings = heed(facts.about, request, TAKE_RULES)
     instance = facts.instance
-    plan = plan_take(instance.id, {one.group_arn: one.group_tags for one in facts.memberships}, steps.token)
+    dead_man = dead_man_of(facts.about, request.dead_man_seconds)
+    groups = {one.group_arn: one.group_tags for one in facts.memberships}
+    plan = plan_take(instance.id, groups, steps.token, dead_man)
     unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan)
     for warning in (*warnings, *unchecked):
         world.reporter.warn(warning)
-    began = steps.do("promise that the member comes back", promise_at, world, instance.id, steps.token)
+    began = steps.do(
+        "promise that the member comes back", promise_at, world, instance.id, steps.token, dead_man
+    )
     steps.do("drain it from every group it serves in", leave, world, instance.id, facts.memberships)
-    steps.do("stop it and start it on other hardware", move, world, facts, steps.token)
+    steps.do("stop it and start it on other hardware", move, world, facts, steps.token, dead_man)
     steps.do("wait until it passes its status checks", wait_until_ok, world, instance.id)
     for group in facts.memberships:
         page = (group.port, urlsplit(group.answer.url).path)
@@ -134,8 +142,9 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
             for target in targets
             if target.instance_id == target_id
         ]
+    starter = starter_asked_for(world, request.dead_man_seconds, request.dead_man_role)
     return MemberFacts(
-        source_facts(world, instance),
+        replace(source_facts(world, instance), starter=starter),
         live_events(world, instance.id),
         tuple(memberships),
     )
@@ -179,7 +188,7 @@ def refuse_to_leave_the_service_alone(facts: MemberFacts) -> None:
             )
 
 
-def promise_at(world: World, instance_id: str, run_id: str) -> float:
+def promise_at(world: World, instance_id: str, run_id: str, dead_man: DeadMan | None = None) -> float:
     """Write the guarantee; return when.
 
     Whoever works on a member marks it first and looks for the mark of others then, so that of two runs at
@@ -188,7 +197,7 @@ def promise_at(world: World, instance_id: str, run_id: str) -> float:
     Raises:
         ProcedureFailed: another run works on another member by now; the guarantee is off again.
     """
-    promise(world, instance_id, run_id, must_work=True)
+    promise(world, instance_id, run_id, must_work=True, dead_man=dead_man)
     others = worked_on_beside(world, world.cloud.instance(instance_id))
     if others:
         release(world, instance_id, run_id)
@@ -267,14 +276,15 @@ def wait_drained(world: World, seat: Seat) -> None:
     )
 
 
-def move(world: World, facts: MemberFacts, run_id: str) -> Instance:
+def move(world: World, facts: MemberFacts, run_id: str, dead_man: DeadMan | None = None) -> Instance:
     """Stop and start: on AWS this is what moves an instance off its host (C44).
 
     The guarantee is written again: a keeper may have kept and released it before this run was resumed.
     Where the stop is refused or does not end, the member is put back as it was.
     """
     instance_id = facts.instance.id
-    promise(world, instance_id, run_id, must_work=True)
+    promise(world, instance_id, run_id, must_work=True, dead_man=dead_man)
+    world = kept_ahead(world, instance_id, run_id, dead_man)
     try:
         try:
             stop(world, instance_id)

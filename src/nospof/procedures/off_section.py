@@ -13,10 +13,12 @@ from nospof.errors import CloudError, NospofError, ProcedureFailed, UnknownOutco
 from nospof.model.cloud import Image, Instance, Snapshot, Tags
 from nospof.model.requests import CloneRequest
 from nospof.model.results import OffSection, TimeOff
+from nospof.model.starts import DeadMan
 from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.preflight import refuse_what_must_not_stop
 from nospof.ports.world import World
 from nospof.procedures.auto_scaling import group_of, seats_of
+from nospof.procedures.dead_man import kept_ahead
 from nospof.procedures.guarantee import hold_auto_scaling, lift_protection, promise, replace_what_is_gone
 from nospof.procedures.looking import worked_on_beside
 from nospof.procedures.power import STOP_SECONDS, bring_back, state_of, stop
@@ -39,6 +41,7 @@ def image_while_off(
     must_run: bool,
     placement_group: str = "",
     request: CloneRequest | None = None,
+    dead_man: DeadMan | None = None,
 ) -> OffSection:
     """Take the image of a stopped source and have the source running again.
 
@@ -54,6 +57,7 @@ def image_while_off(
         must_run: whether the source is to be running afterwards; False for one that was off before.
         placement_group: a group to move the source into while it is off, or empty.
         request: what was consented to; None for nothing.
+        dead_man: has the cloud start the source where nobody else does; None for nobody.
 
     Raises:
         TimedOut, CloudError, ProcedureFailed: after the source was brought back, or with the reason
@@ -62,7 +66,6 @@ def image_while_off(
     if not must_run:
         image = adopt_image(world, source_id, image_name)
         return OffSection(image or take_image(world, source_id, image_name, tags, placement_group), None)
-    may_suspend = request is not None and request.suspend_auto_scaling
     clock = world.clock
     began = stopped = imaged = 0.0
     try:
@@ -72,10 +75,7 @@ def image_while_off(
                 wait_for_listing(world, image_name)
             adopted = adopt_image(world, source_id, image_name)
         if not adopted:
-            refuse_what_changed(world, source_id, run_id, request)
-            promised = promise(world, source_id, run_id, suspends=may_suspend)
-            lift_protection(world, source_id)
-            hold_auto_scaling(world, source_id, promised)
+            world = make_ready(world, source_id, run_id, request, dead_man)
             began = clock.now()
             stop(world, source_id)
             stopped = clock.now()
@@ -87,6 +87,22 @@ def image_while_off(
     running_since = clock.now()
     split = None if adopted else TimeOff(stopped - began, imaged - stopped, running_since - imaged)
     return OffSection(image, split, running_since)
+
+
+def make_ready(
+    world: World, source_id: str, run_id: str, request: CloneRequest | None, dead_man: DeadMan | None
+) -> World:
+    """Promise that the source comes back, and clear what stands before its stop.
+
+    Returns:
+        the world to wait in: there the start that the cloud itself would make is kept ahead.
+    """
+    refuse_what_changed(world, source_id, run_id, request)
+    may_suspend = request is not None and request.suspend_auto_scaling
+    promised = promise(world, source_id, run_id, suspends=may_suspend, dead_man=dead_man)
+    lift_protection(world, source_id)
+    hold_auto_scaling(world, source_id, promised)
+    return kept_ahead(world, source_id, run_id, dead_man)
 
 
 def image_live(world: World, source_id: str, image_name: str, tags: Tags) -> OffSection:

@@ -149,6 +149,8 @@ def clone_request(request: PairRequest, zones: tuple[str, ...] = ()) -> CloneReq
         live=request.live,
         port=request.port,
         path=request.health_path,
+        dead_man_seconds=request.dead_man_seconds,
+        dead_man_role=request.dead_man_role,
         **{consent: getattr(request, consent) for consent in CONSENTS},
     )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from nospof.adapters.aws.balancing import Balancing
 from nospof.adapters.aws.images import Images
 from nospof.adapters.aws.launching import Launching
-from nospof.adapters.aws.permission import Permission
 from nospof.adapters.aws.placement import Placement
 from nospof.adapters.aws.scaling import Scaling
+from nospof.adapters.aws.starting import Starting
 from nospof.adapters.aws.surroundings import Around
 
 
-class AwsCloud(Images, Launching, Placement, Permission, Balancing, Scaling, Around):
+class AwsCloud(Images, Launching, Placement, Starting, Balancing, Scaling, Around):
     """`ports.cloud.Cloud` over boto3, for AWS and for endpoints that speak as AWS does."""

@@ -42,7 +42,9 @@ THROTTLED_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
-UNKNOWN_CODES = frozenset({"InvalidPlacementGroup.Unknown", "NoSuchChange", "NoSuchHostedZone"})
+UNKNOWN_CODES = frozenset(
+    {"InvalidPlacementGroup.Unknown", "NoSuchChange", "NoSuchEntity", "NoSuchHostedZone"}
+)
 EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 WRONG_KEY_CODES = frozenset(
     {

@@ -22,7 +22,7 @@ class Permission(Network):
 
     def simulate(self, call: PlannedCall) -> dict[str, bool | None]:
         """See the port. What rests on a condition or a resource IAM was not told is not known."""
-        source = policy_source(self.identity().arn)
+        source = call.by or policy_source(self.identity().arn)
         arns = self._arns(call)
         is_about_something = bool(arns) or call.operation.startswith("Describe")
         with self.reading("iam:SimulatePrincipalPolicy", source):
@@ -54,6 +54,8 @@ class Permission(Network):
         """Return what is known of the call, for policies that rest on it."""
         asked = {one["Key"]: one["Value"] for one in call.parameters.get("Tags", ())}
         known = {"aws:RequestedRegion": [self.region]}
+        if "PassedToService" in call.parameters:
+            known["iam:PassedToService"] = [call.parameters["PassedToService"]]
         known |= {f"aws:ResourceTag/{key}": [value] for key, value in call.tags.items()}
         known |= {f"{call.prefix}:ResourceTag/{key}": [value] for key, value in call.tags.items()}
         known |= {f"aws:RequestTag/{key}": [value] for key, value in asked.items()}

@@ -11,6 +11,7 @@ from nospof.adapters.memory.listeners import Listeners
 from nospof.adapters.memory.machines import GONE, Disk, Machine, closed
 from nospof.adapters.memory.scaling import Scaling
 from nospof.adapters.memory.site import MemoryService
+from nospof.adapters.memory.starting import Starting
 from nospof.adapters.memory.surroundings import Around
 from nospof.model.cloud import Image, Instance, MaintenanceEvent, Tags
 from nospof.model.plans import PlannedCall
@@ -19,12 +20,12 @@ from nospof.model.surroundings import Surroundings
 REBOOTS = ("instance-reboot", "system-reboot", "system-maintenance")
 
 
-class MemoryCloud(Scaling, Listeners, Launching, Around):
+class MemoryCloud(Scaling, Listeners, Launching, Starting, Around):
     """The reference implementation of `ports.cloud.Cloud`: exact, small, deterministic.
 
     Time passes only by `clock.sleep`. Faults are data: `fail`, `deny`, `late_ids`, `fail_image`.
     What no API call does is done by `announce`, `impair`, `terminate`, `surround`,
-    `join_auto_scaling_group`, `serve` and `offer`.
+    `join_auto_scaling_group`, `serve`, `offer` and `add_role`.
     """
 
     @classmethod
@@ -109,11 +110,6 @@ class MemoryCloud(Scaling, Listeners, Launching, Around):
         for instance_id in (known.get("InstanceId"), *known.get("InstanceIds", ())):
             if instance_id:
                 self._get(instance_id, operation)
-
-    @serves("iam:SimulatePrincipalPolicy")
-    def simulate(self, call: PlannedCall) -> dict[str, bool | None]:
-        """See the port."""
-        return {action: action not in self._denied for action in call.permissions}
 
     # What happens to the cloud from outside ------------------------------------------------------
 
