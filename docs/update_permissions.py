@@ -25,12 +25,16 @@ is refused before anything is changed, the missing action named; those whose lac
 later, are named in the test (`tests/functional/test_permissions_missing.py`). None of them has been tried
 against IAM on AWS.
 
-- `nospof clone INSTANCE --plan`, `nospof pair INSTANCE --plan` and `nospof runs undo RUN --plan` name the
-  permissions of exactly that plan. Before its first write every procedure asks whether each call would be
-  allowed, the reads that come later too: EC2 by DryRun, IAM (`iam:SimulatePrincipalPolicy`) about the calls
-  that have none. Where IAM does not say, these are told as not checked. A session of a role that has a path
-  (those of IAM Identity Center have) cannot be asked about.
+- `nospof clone INSTANCE --plan`, `nospof pair INSTANCE --plan`, `nospof cut-over SERVICE --plan` and
+  `nospof runs undo RUN --plan` name the permissions of exactly that plan. Before its first write every
+  procedure asks whether each call would be allowed, the reads that come later too: EC2 by DryRun, IAM
+  (`iam:SimulatePrincipalPolicy`) about the calls that have none. Where IAM does not say, these are told as
+  not checked. A session of a role that has a path (those of IAM Identity Center have) cannot be asked about.
 - An audit that is denied something names it, and its verdict is then "incomplete".
+- Route 53 has no DryRun: IAM is asked about the zone, the names, the type and the actions of each change. The
+  printed policy holds a cut-over to A records, deleted as they are and created; narrow `LeadNames` to your
+  zone (`arn:aws:route53:::hostedzone/Z...`) and to your names
+  (`route53:ChangeResourceRecordSetsNormalizedRecordNames`).
 - `iam:PassRole` is needed only for a source with an instance profile; name its role as the resource.
 - What nospof makes is made under the tag `nospof:run` and, for balancers, with a name that begins with
   `nospof-`; the policies hold it to that. So do those that take it away again: what does not carry that tag
@@ -77,6 +81,8 @@ aws iam put-role-policy --role-name {ROLE} --policy-name start \\
 TITLES = {
     "clone": "Clone an instance",
     "pair": "Put a pair behind a balancer",
+    "cut-over": "Lead names to a pair",
+    "rollback": "Lead names back (`runs undo` of a cut-over)",
     "take": "Take announced maintenance (`maintain take`)",
     "drill": "Break a member on purpose",
     "undo": "Take apart what a run made",

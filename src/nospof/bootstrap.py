@@ -165,6 +165,13 @@ def spread() -> Spread:
     return forked_map
 
 
+def read_back(plain: Any, kind: Any) -> Any:
+    """Return the value that the journal has in plain JSON."""
+    from nospof.runtime.codec import from_plain
+
+    return from_plain(plain, kind)
+
+
 def read_settings(path: Path | None) -> Settings:
     """Return the settings: of the file that is named, else of ./nospof.yaml, else none.
 

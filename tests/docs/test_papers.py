@@ -162,7 +162,7 @@ def test_every_rule_of_the_audit_is_documented_under_its_name():
 def calls_of_the_adapter() -> set[str]:
     """Return the IAM actions behind every call the AWS adapter makes."""
     session = botocore.session.get_session()
-    same = ("acm", "autoscaling", "ec2", "iam", "scheduler", "sts")
+    same = ("acm", "autoscaling", "ec2", "iam", "route53", "scheduler", "sts")
     clients = {**{name: name for name in same}, "elbv2": "elasticloadbalancing"}
     actions = set()
     for client, prefix in clients.items():
@@ -194,8 +194,6 @@ ASKED_FOR_BY_AWS = {
 """Permissions without a call of their own: for tags at a creation, a twin's instance profile, its keys."""
 ASKED_OF_OTHERS = {
     "kms:DescribeKey",
-    "route53:ListHostedZones",
-    "route53:ListResourceRecordSets",
     "servicequotas:GetServiceQuota",
     "ssm:DescribeInstanceInformation",
     "ssm:GetCommandInvocation",

@@ -14,6 +14,7 @@ import pytest
 
 from nospof.adapters.clock import SystemClock
 from nospof.model.cloud import TAG_GUARANTEE
+from nospof.model.names import RecordSet
 from nospof.model.permissions import (
     AROUND,
     COPY_ENCRYPTED,
@@ -23,14 +24,26 @@ from nospof.model.permissions import (
     actions_of,
     policy,
 )
-from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest, UndoRequest
+from nospof.model.requests import (
+    CloneRequest,
+    CutOverRequest,
+    DrillRequest,
+    PairRequest,
+    RollbackRequest,
+    TakeRequest,
+    UndoRequest,
+)
+from nospof.planning.moving import plan_cut_over
 from nospof.planning.pair import plan_pair
+from nospof.ports.world import World
+from nospof.procedures.cut_over import cut_over_facts
 from nospof.procedures.pair import pair, pair_facts
 from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import MemorySteps
 from nospof.services import procedures as service
 from support.certificates import import_certificate
 from support.ec2_words import launch, running, states_until, tagged
+from support.hosted_zones import zone_of
 from support.least_privilege import Somebody, failure, is_clean, somebody, whole, without
 from support.local_cloud import RunningCloud
 from support.scaling import group_of_one
@@ -54,7 +67,6 @@ NOT_SEEN_HERE = {
     "ec2:DescribeSpotInstanceRequests": "the source is no Spot instance",
     "kms:DescribeKey": "no disk here is encrypted",
     "servicequotas:GetServiceQuota": "the local cloud has no quotas of vCPUs",
-    "route53:ListResourceRecordSets": "there is no hosted zone",
 }
 """What this scene gives no reason to ask for."""
 
@@ -125,6 +137,8 @@ def scene(local_cloud: RunningCloud) -> Scene:
             "pair": shop_pair,
             "join": PairRequest(behind, stateless=True, **CONSENTS),
             "take": TakeRequest(www),
+            "cut-over": CutOverRequest("www", path="/health"),
+            "rollback": rolled_back(world, local_cloud, www),
             "drill": DrillRequest("www", instance_id=www, fault="stop", path="/health"),
             "undo": UndoRequest(
                 run_id="run-1",
@@ -141,6 +155,19 @@ def scene(local_cloud: RunningCloud) -> Scene:
     )
 
 
+def rolled_back(world: World, cloud: RunningCloud, www: str) -> RollbackRequest:
+    """Have a name that leads to the service and another that was led to its balancer; return the way back."""
+    address = world.cloud.instance(www).public_ip
+    route53 = cloud.client("route53")
+    zone_id = zone_of(route53, "example.org")
+    simple = tuple(RecordSet(f"{name}.example.org", "A", 60, (address,)) for name in ("www", "moved"))
+    world.cloud.replace_records(zone_id, (), simple)
+    moved = CutOverRequest("www", names=("moved.example.org",), path="/health")
+    (move,) = plan_cut_over(cut_over_facts(world, moved), moved, "cut-over-1").moves
+    world.cloud.replace_records(zone_id, move.before, move.states[-1])
+    return RollbackRequest("cut-over-1", "www", (move,))
+
+
 @pytest.fixture(scope="module")
 def users(scene: Scene) -> Callable[[str], Somebody]:
     made: dict[str, Somebody] = {}
@@ -153,8 +180,13 @@ def users(scene: Scene) -> Callable[[str], Somebody]:
     return user
 
 
-ONLY_ITS_KEEPER = {("undo", "ec2:StartInstances"), ("undo", "ec2:StopInstances")}
-"""An undo turns nothing off: only a keeper that finds the source off, for another reason, turns it on."""
+ONLY_ITS_KEEPER = {
+    ("undo", "ec2:StartInstances"),
+    ("undo", "ec2:StopInstances"),
+    ("rollback", "ec2:DescribeInstances"),
+}
+"""An undo turns nothing off: only a keeper that finds the source off, for another reason, turns it on. What
+moves names back asks for no instance; the keeper's look that every run begins with does."""
 
 NO_GROUP = {
     ("undo", "ec2:DeletePlacementGroup"),

@@ -18,6 +18,7 @@ from nospof.runtime.memory import MemorySteps
 from support.boundaries import STALE_SECONDS
 from support.certificates import memory_certificate
 from support.memory_world import memory_world, one_instance
+from support.names import cut_over_request, moved, paired_with_names, record_of
 from support.standing import put_behind
 from support.undoing import things, told
 
@@ -35,6 +36,7 @@ class Case:
         suspended: of its Auto Scaling group's processes, before and afterwards.
         state: of the source, before and afterwards.
         is_at_rest: whether the image is to be one of a disk that nobody writes to.
+        names: how each name of the zone Z1 stands at the end: "before" or "moved"; it is answered throughout.
     """
 
     procedure: str
@@ -47,6 +49,7 @@ class Case:
     state: str = "running"
     is_at_rest: bool = True
     leaves: dict[str, Any] | None = None
+    names: str = ""
 
     @property
     def story(self) -> Callable[..., Any]:
@@ -157,6 +160,16 @@ def undo_of_a_join_case() -> Case:
     return Case("undo", cloud, told(cloud, "pair", "run-0"), (-1, 0), always_serves=True, leaves=leaves)
 
 
+def cut_over_case() -> Case:
+    cloud = paired_with_names()
+    return Case("cut-over", cloud, cut_over_request(), (0, 0), always_serves=True, names="moved")
+
+
+def rollback_case() -> Case:
+    cloud, request = moved()
+    return Case("rollback", cloud, request, (0, 0), always_serves=True, names="before")
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "clone": clone_case,
     "clone with a dead man": dead_man_case,
@@ -174,6 +187,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "take": take_case,
     "undo": undo_case,
     "undo of a pair that joined": undo_of_a_join_case,
+    "cut-over": cut_over_case,
+    "rollback": rollback_case,
 }
 
 
@@ -211,7 +226,8 @@ class Invariants:
 
     def look(self) -> None:
         """Notice a moment at which nobody serves."""
-        if self.case.always_serves and not is_served(self.case.cloud):
+        is_answered = not self.case.names or bool(self.case.cloud._record_sets["Z1"])
+        if self.case.always_serves and not (is_answered and is_served(self.case.cloud)):
             self.outages.append(self.case.cloud.clock.now())
 
     def kept(self) -> list[str]:
@@ -255,6 +271,11 @@ class Invariants:
                 wrong.append(f"{thing} does not carry the run's tag")
         if self.case.leaves is not None and things(cloud) != self.case.leaves:
             wrong.append("something is left")
+        if self.case.names:
+            stands = tuple(cloud._record_sets["Z1"].values())
+            is_before = stands == (record_of(cloud),)
+            is_moved = [bool(one.alias) and not one.identifier for one in stands] == [True]
+            wrong += [] if (is_before, is_moved)[self.case.names == "moved"] else [f"names stand as {stands}"]
         if self.case.is_at_rest and set(cloud.source_states_of(image_name_of(TOKEN))) - {"stopped"}:
             wrong.append("the image is of a disk that was not at rest")
         for group in cloud.target_groups():

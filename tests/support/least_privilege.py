@@ -93,7 +93,7 @@ def adapter_of(cloud: RunningCloud, key: dict[str, str]) -> AwsCloud:
 def whole(cloud: RunningCloud) -> dict[str, Any]:
     """Return all that a procedure could have changed."""
     ec2, elb = cloud.client("ec2"), cloud.client("elbv2")
-    seen = everything(cloud)
+    route53, seen = cloud.client("route53"), everything(cloud)
     arns = [one["TargetGroupArn"] for one in seen["target groups"]]
     health = {arn: elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"] for arn in arns}
     return {
@@ -101,6 +101,10 @@ def whole(cloud: RunningCloud) -> dict[str, Any]:
         "rules": [one["IpPermissions"] for one in ec2.describe_security_groups()["SecurityGroups"]],
         "snapshots": [one["SnapshotId"] for one in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]],
         "placement groups": ec2.describe_placement_groups()["PlacementGroups"],
+        "names": [
+            route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+            for zone in route53.list_hosted_zones()["HostedZones"]
+        ],
         "members": {
             arn: [(one["Target"], one["TargetHealth"]["State"]) for one in health[arn]] for arn in arns
         },

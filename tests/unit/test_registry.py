@@ -11,7 +11,15 @@ import pytest
 
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.plans import Plan
-from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest, UndoRequest
+from nospof.model.requests import (
+    CloneRequest,
+    CutOverRequest,
+    DrillRequest,
+    PairRequest,
+    RollbackRequest,
+    TakeRequest,
+    UndoRequest,
+)
 from nospof.model.runs import Run
 from nospof.procedures.guarantee import promise
 from nospof.procedures.pair import pair
@@ -19,6 +27,7 @@ from nospof.procedures.registry import PLANNED_RUN, PROCEDURES, SCHEMA
 from nospof.runtime.memory import MemorySteps
 from nospof.services import procedures as service
 from support.memory_world import memory_world, one_instance
+from support.names import moved, paired_with_names
 from support.undoing import told
 
 CLONE = [
@@ -108,6 +117,27 @@ HISTORY["2"] = HISTORY["1"] | {
     "undo of a clone in the same zone": [*UNDO[:3], *UNDO[9:13], UNDO[14]],
     "undo of a pair": [*UNDO[:12], *UNDO[13:]],
 }
+HISTORY["3"] = HISTORY["2"] | {
+    "cut-over": [
+        "look at the pair and the names that lead to it",
+        ASKED,
+        "measure how the names are served now",
+        "note the record of each name, and what it becomes",
+        "let www.example.org be remembered for 60 s",
+        "wait until that is answered everywhere",
+        "wait until nobody remembers it longer",
+        "lead 100 % of www.example.org to the balancer",
+        "wait until 100 % is answered everywhere",
+        "watch the pair serve 100 %",
+    ],
+    "rollback": [
+        "look where the names lead and how the old address serves",
+        ASKED,
+        "put www.example.org back",
+        "wait until the old address is answered everywhere",
+        "wait until nobody remembers the balancer",
+    ],
+}
 
 
 class Unloaded(MemorySteps):
@@ -165,6 +195,8 @@ SITUATIONS = {
     "undo of a clone": (made("clone"), UndoRequest, {"run_id": "run-0"}),
     "undo of a clone in the same zone": (made("clone", same_zone=True), UndoRequest, {"run_id": "run-0"}),
     "undo of a pair": (made("pair"), UndoRequest, OF_PAIR),
+    "cut-over": (paired_with_names, CutOverRequest, {"service": "www", "steps": (100,)}),
+    "rollback": (lambda: moved()[0], RollbackRequest, {"run_id": "cut-over-1", "moves": moved()[1].moves}),
     "drill": (paired, DrillRequest, {"service": "www", "fault": "stop"}),
 }
 
@@ -176,7 +208,8 @@ def test_the_steps_of_a_story_are_those_of_its_schema(situation):
     member = cloud.the_instance.id
     steps = Unloaded("run-1")
     story = PROCEDURES[situation.split()[0]].story
-    steps.tell(story, memory_world(cloud), request_type(instance_id=member, **asked))
+    subject = {} if "instance_id" not in request_type.__dataclass_fields__ else {"instance_id": member}
+    steps.tell(story, memory_world(cloud), request_type(**subject, **asked))
     assert [name.replace(member, "MEMBER") for name in steps.names] == HISTORY[SCHEMA][situation]
 
 
@@ -194,9 +227,10 @@ def test_every_procedure_is_known_by_its_own_name_and_says_what_it_promises(name
 
 
 @pytest.mark.parametrize("name", PROCEDURES)
-def test_every_request_is_frozen_and_names_the_instance(name):
+def test_every_request_is_frozen_and_names_the_instance_or_for_names_the_service(name):
     kind = PROCEDURES[name].request_type
-    assert "instance_id" in {field.name for field in dataclasses.fields(kind)}
+    subject = "service" if name in ("cut-over", "rollback") else "instance_id"
+    assert subject in {field.name for field in dataclasses.fields(kind)}
     with pytest.raises(dataclasses.FrozenInstanceError):
         kind("i-1").instance_id = "i-2"
 

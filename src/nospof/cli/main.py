@@ -20,6 +20,10 @@ COMMANDS = {
     "explain": ("nospof.cli.explain:explain", "What a rule of the audit means and what mends it."),
     "clone": ("nospof.cli.procedures:clone", "Copy an instance into another zone: off, image, on again."),
     "pair": ("nospof.cli.procedures:pair", "Put an instance and its twin behind a load balancer."),
+    "cut-over": (
+        "nospof.cli.cut_over:cut_over",
+        "Lead names to the pair, watched, and back if it serves worse.",
+    ),
     "maintain": ("nospof.cli.procedures:maintain", "Take announced maintenance, one member at a time."),
     "drill": ("nospof.cli.drill:drill", "Break one member under load and count what the clients saw."),
     "runs": ("nospof.cli.runs:runs", "List, show, resume, stop, undo and repair runs."),

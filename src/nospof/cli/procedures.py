@@ -130,8 +130,8 @@ def chosen(request_type: type[Any], options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key in request_type.__dataclass_fields__}
 
 
-def perform(procedure: str, request: Any, warning: str, options: dict[str, Any]) -> None:
-    """Show the plan or ask with it, then run and report a procedure."""
+def perform(procedure: str, request: Any, warning: str, options: dict[str, Any]) -> service.Outcome | None:
+    """Show the plan or ask with it, then run and report a procedure; return what came of it, if it ran."""
     is_json = options["output_format"] == "json"
     with Watch(quiet=is_json) as watch:
         world = bootstrap.open_world(watch, options["region"], options["profile"])
@@ -140,11 +140,12 @@ def perform(procedure: str, request: Any, warning: str, options: dict[str, Any])
         if options.get("plan_only"):
             plan = service.plan(world, procedure, request)
             click.echo(to_json(plan) if is_json else plan_text(plan))
-            return
+            return None
         if not options["yes"]:
             ask_first(world, procedure, request, warning)
         outcome = run_with_signals(world, procedure, request, watch)
     click.echo(to_json(outcome) if is_json else describe_result(outcome))
+    return outcome
 
 
 def ask_first(world: World, procedure: str, request: Any, warning: str) -> None:

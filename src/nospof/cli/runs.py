@@ -73,7 +73,7 @@ def show(run_id: str, output_format: str) -> None:
 
 def say_how_to_undo(run: Run) -> None:
     """Say how a run is undone, where it made anything."""
-    if run.procedure in ("clone", "pair") and run.state in ("interrupted", "failed", "done"):
+    if run.procedure in ("clone", "cut-over", "pair") and run.state in ("interrupted", "failed", "done"):
         click.echo(f"or take apart what it made: nospof runs undo {run.id} --plan")
 
 
@@ -137,14 +137,24 @@ def undo(run_id: str, *, clients_are_back: bool, **options: Any) -> None:
     """Take apart what a clone or a pair made, back to the one instance that served before.
 
     The instance serves throughout. Only what carries the run's tag is taken away; what does not is named
-    and left alone. See all of it first with --plan.
+    and left alone. Of a cut-over, the names get back the records they had. See all of it first with --plan.
     """
     from nospof.cli.procedures import perform
-    from nospof.services.undoing import undo_request
+    from nospof.services.undoing import mover_of, rollback_request, service_of_pair, undo_request
 
-    run = bootstrap.open_journal().run(run_id)
-    request = undo_request(run, clients_are_back=clients_are_back)
+    journal = bootstrap.open_journal()
+    run = journal.run(run_id)
     options["about"] = run
+    if run.procedure == "cut-over":
+        perform(
+            "rollback",
+            rollback_request(run, bootstrap.read_back),
+            f"This leads names back as before {run_id}.",
+            options,
+        )
+        return
+    moved_by = mover_of(service_of_pair(run), journal.runs()) if run.procedure == "pair" else ""
+    request = undo_request(run, clients_are_back=clients_are_back, moved_by=moved_by)
     perform("undo", request, f"This takes apart what {run_id} made.", options)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from nospof.model.cutting_over import CutOverResult, Ending, RollbackResult
 from nospof.model.drill import Phase, Verdict
+from nospof.model.names import says_of
 from nospof.model.plans import Plan
 from nospof.model.results import CloneResult, DrillResult, PairResult, TakeResult, TimeOff, UndoResult
 from nospof.services.procedures import Outcome
@@ -59,6 +61,11 @@ def describe_result(outcome: Outcome) -> str:
         )
     if isinstance(result, UndoResult):
         return undo_text(result)
+    if isinstance(result, CutOverResult):
+        return cut_over_text(outcome.run_id, result)
+    if isinstance(result, RollbackResult):
+        names = ", ".join(result.names)
+        return f"{names}: back as before {result.run_id}, and nobody remembers the balancer any more"
     return str(result)
 
 
@@ -103,6 +110,23 @@ def pair_text(result: PairResult) -> str:
     lines += result.clone.identities if result.clone else ()
     lines += [f"next: {step}" for step in result.next_steps]
     lines.append(f"then: nospof audit --service {result.service}, and nospof drill {result.service}")
+    return "\n".join(lines)
+
+
+def cut_over_text(run_id: str, result: CutOverResult) -> str:
+    """Return where the names lead, what was measured, and the way back."""
+    lines = [f"{name.name} is {says_of(name.after)}" for name in result.names]
+    if result.outcome is Ending.RETURNED:
+        lines.insert(0, f"returned: the pair of {result.service} served worse, and every name is as before")
+    lines.append(f"  before: {result.baseline.says}")
+    lines += [
+        f"  {one.share} %: {one.measured.says}{' - worse' if one.is_worse else ''}" for one in result.watched
+    ]
+    lines += [f"stays: {one}" for one in result.left]
+    if result.outcome is Ending.RETURNED:
+        lines.append(f"find out why, then try again: nospof cut-over {result.service}")
+    else:
+        lines.append(f"the way back, while the old address is yours: nospof runs undo {run_id}")
     return "\n".join(lines)
 
 

@@ -47,3 +47,8 @@ def look(*actions: str) -> Grant:
 def ec2(*kinds: str) -> tuple[str, ...]:
     """Return all resources of some kinds of EC2; images and snapshots belong to no account."""
     return tuple(f"{EC2}{kind}/*" for kind in kinds)
+
+
+FORESEE = Grant(
+    "AskWhetherAllowed", "ask IAM about calls that have no DryRun", ("iam:SimulatePrincipalPolicy",)
+)

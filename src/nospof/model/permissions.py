@@ -26,9 +26,10 @@ from nospof.model.entry_grants import (
     JOIN,
     OF_A_RUN,
 )
-from nospof.model.grants import EC2, Grant, ec2, look
+from nospof.model.grants import EC2, FORESEE, Grant, ec2, look
 from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
+from nospof.model.name_grants import CUT_OVER, ROLLBACK
 
 LONGEST_POLICY = 6144
 """Characters of a managed policy, white space not counted (IAM, "IAM and AWS STS quotas")."""
@@ -69,9 +70,6 @@ PROMISE = Grant(
     ("ec2:CreateTags", "ec2:DeleteTags"),
     ec2("instance"),
     OWN_KEYS,
-)
-FORESEE = Grant(
-    "AskWhetherAllowed", "ask IAM about calls that have no DryRun", ("iam:SimulatePrincipalPolicy",)
 )
 MAY_STOP = (
     "autoscaling:DescribeAutoScalingGroups",
@@ -304,6 +302,8 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
             (ANY_GROUP,),
         ),
     ),
+    "cut-over": CUT_OVER,
+    "rollback": ROLLBACK,
     "drill": (
         look(
             *MAY_STOP,

@@ -18,7 +18,7 @@ class PlannedCall:
     Parameters that are known only later (the id of an image not yet taken) hold a stand-in and
     are named in `placeholders`, so that nobody takes the stand-in for the real value.
 
-    `on` is what a call is about that is not there yet: ends of ARNs, "targetgroup/nospof-shop/0". `tags`
+    `on` is what a call is about and names by no ARN: ends of ARNs, "targetgroup/nospof-shop/0". `tags`
     are those that what it is about will carry. A policy can depend on both. `by` is the role that makes it,
     where that is not whoever runs nospof.
     """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nospof.model.cutting_over import Move
+
 
 @dataclass(frozen=True)
 class CloneRequest:
@@ -140,6 +142,7 @@ class UndoRequest:
         service_before, state_before: the source's marks before the run.
         clients_are_back: the owner's word that no client comes in through the balancer any more.
         joined: the ARNs of the target groups of others that a pair put its twin into.
+        moved_by: the newest run that led names to the balancer, as the journal has it; empty for none.
     """
 
     run_id: str
@@ -155,6 +158,7 @@ class UndoRequest:
     state_before: str = ""
     clients_are_back: bool = False
     joined: tuple[str, ...] = ()
+    moved_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,3 +180,37 @@ class DrillRequest:
     rate_per_second: int = 200
     seconds: int = 20
     path: str = "/"
+
+
+@dataclass(frozen=True)
+class CutOverRequest:
+    """Lead a service's names from its first instance to its balancer, bit by bit.
+
+    Args:
+        service: the service's name.
+        names: those to move; empty takes all of Route 53 that lead to a member's public address.
+        steps: the balancer's share after each step, in percent; the last is 100.
+        watch_seconds: how long each share is watched once no client remembers an earlier one.
+        path: the page to ask for.
+    """
+
+    service: str
+    names: tuple[str, ...] = ()
+    steps: tuple[int, ...] = (10, 50, 100)
+    watch_seconds: int = 60
+    path: str = "/"
+
+
+@dataclass(frozen=True)
+class RollbackRequest:
+    """Lead names back to where they led before a cut-over.
+
+    Args:
+        run_id: the cut-over.
+        service: whose names they are.
+        moves: what it did or would have done.
+    """
+
+    run_id: str
+    service: str = ""
+    moves: tuple[Move, ...] = ()

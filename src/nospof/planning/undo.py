@@ -90,9 +90,10 @@ def plan_undo(facts: UndoFacts, request: UndoRequest, token: str) -> UndoPlan:
 def refuse_without_consent(plan: UndoPlan, facts: UndoFacts, request: UndoRequest) -> None:
     """Refuse to take away a way in that clients may still use, whatever anybody says of it."""
     if facts.names:
+        how = f" (nospof runs undo {request.moved_by})" if request.moved_by else ""
         raise PreconditionFailed(
             f"{', '.join(facts.names)} in Route 53 lead to the load balancer, which goes. Point them back at "
-            f"{facts.source.id} first, and wait until the old answers have expired. Nothing was changed."
+            f"{facts.source.id} first{how}, and wait until the old answers have expired. Nothing was changed."
         )
     if plan.needs_consent and not request.clients_are_back:
         ways = ", ".join(dict.fromkeys(balancer.dns_name for balancer in facts.balancers))

@@ -81,7 +81,7 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         watched_requests=watched,
         watched_failures=0,
         clone=cloned,
-        next_steps=cut_over(source, facts.around, balancer, url),
+        next_steps=cut_over(source, facts.around, balancer, url, plan.service),
     )
 
 

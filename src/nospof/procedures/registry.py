@@ -7,16 +7,27 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nospof.model.plans import Plan
-from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest, UndoRequest
+from nospof.model.requests import (
+    CloneRequest,
+    CutOverRequest,
+    DrillRequest,
+    PairRequest,
+    RollbackRequest,
+    TakeRequest,
+    UndoRequest,
+)
 from nospof.planning.clone import plan_clone
+from nospof.planning.moving import plan_cut_over, plan_rollback
 from nospof.planning.pair import plan_way_in
 from nospof.planning.undo import plan_undo
 from nospof.ports.world import World
 from nospof.procedures.clone import clone, clone_facts
+from nospof.procedures.cut_over import cut_over, cut_over_facts
 from nospof.procedures.drill import drill
 from nospof.procedures.maintain import take
 from nospof.procedures.pair import clone_for, pair, pair_facts
 from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rollback import rollback, rollback_facts
 from nospof.procedures.undo import undo, undo_facts
 
 PLANNED_RUN = "RUN"
@@ -75,6 +86,18 @@ def undo_plan(world: World, request: UndoRequest) -> Plan:
     return with_unchecked(plan, rehearse(world, plan))
 
 
+def cut_over_plan(world: World, request: CutOverRequest) -> Plan:
+    """Return what a cut-over would do now, rehearsed."""
+    plan = plan_cut_over(cut_over_facts(world, request), request, PLANNED_RUN).plan
+    return with_unchecked(plan, rehearse(world, plan))
+
+
+def rollback_plan(world: World, request: RollbackRequest) -> Plan:
+    """Return what leading names back would do now, rehearsed."""
+    plan = plan_rollback(rollback_facts(world, request), request).plan
+    return with_unchecked(plan, rehearse(world, plan))
+
+
 def with_unchecked(plan: Plan, unchecked: tuple[str, ...]) -> Plan:
     """Return the plan with what could not be rehearsed among its warnings."""
     return replace(plan, warnings=plan.warnings + unchecked)
@@ -85,6 +108,12 @@ PROCEDURES: dict[str, Procedure] = {
     for procedure in (
         Procedure("clone", CloneRequest, clone, "the source is as it was when this ends", clone_plan),
         Procedure("pair", PairRequest, pair, "the source serves throughout", pair_plan),
+        Procedure(
+            "cut-over", CutOverRequest, cut_over, "names lead to what serves when this ends", cut_over_plan
+        ),
+        Procedure(
+            "rollback", RollbackRequest, rollback, "names lead to what serves when this ends", rollback_plan
+        ),
         Procedure("drill", DrillRequest, drill, "the member runs and serves again when this ends"),
         Procedure("undo", UndoRequest, undo, "the source serves throughout", undo_plan),
         Procedure("take", TakeRequest, take, "the member runs and serves again when this ends"),

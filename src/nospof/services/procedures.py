@@ -12,13 +12,16 @@ from typing import Any, Protocol
 from nospof.errors import NospofError, PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.plans import Plan
-from nospof.model.requests import UndoRequest
+from nospof.model.requests import RollbackRequest, UndoRequest
 from nospof.model.results import Trouble
 from nospof.model.runs import Run, RunState
 from nospof.ports.world import World
 from nospof.procedures.guarantee import Claim, keep_guarantees, parse_guarantee
 from nospof.procedures.registry import PROCEDURES
 from nospof.procedures.repair import find_troubles
+
+UNDOING = ("undo", "rollback")
+"""The procedures that take another run back."""
 
 
 class Runtime(Protocol):
@@ -81,24 +84,25 @@ def run(world: World, runtime: Runtime, claim: Claim, procedure: str, request: A
     """
     kept = keep_guarantees(world, claim)
     run_id = new_run_id(procedure, world.clock.now())
-    with undone_by(request, claim):
+    undone = request.run_id if isinstance(request, UndoRequest | RollbackRequest) else ""
+    with undone_by(undone, claim):
         return Outcome(run_id, runtime.run(procedure, request, run_id, place_of(world)), kept)
 
 
 @contextmanager
-def undone_by(request: Any, claim: Claim) -> Iterator[None]:
-    """While this lasts, nobody resumes the run that a request undoes.
+def undone_by(run_id: str, claim: Claim) -> Iterator[None]:
+    """While this lasts, nobody resumes the run that is undone, where one is.
 
     Raises:
         PreconditionFailed: somebody works on it.
     """
-    if not isinstance(request, UndoRequest):
+    if not run_id:
         yield
         return
-    with claim(request.run_id) as is_ours:
+    with claim(run_id) as is_ours:
         if is_ours is False:
             raise PreconditionFailed(
-                f"another process works on {request.run_id} now. Wait for it; see: nospof runs list. "
+                f"another process works on {run_id} now. Wait for it; see: nospof runs list. "
                 "Nothing was changed."
             )
         yield
@@ -123,14 +127,13 @@ def resume(
             f"runs show {undone.id}. Nothing was changed."
         )
     kept = keep_guarantees(world, claim)
-    request = UndoRequest(**run.request) if run.procedure == "undo" else None
-    with undone_by(request, claim):
+    with undone_by(run.request["run_id"] if run.procedure in UNDOING else "", claim):
         return Outcome(run_id, runtime.resume(run_id, take_over=take_over), kept)
 
 
 def undoes(run: Run, run_id: str) -> bool:
     """Whether a run has begun to take another one apart."""
-    return run.procedure == "undo" and run.request["run_id"] == run_id and run.state != "refused"
+    return run.procedure in UNDOING and run.request["run_id"] == run_id and run.state != "refused"
 
 
 def refuse_elsewhere(world: World, run: Run) -> None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_SERVICE, TAG_STATE
-from nospof.model.requests import UndoRequest
+from nospof.model.cutting_over import Move
+from nospof.model.requests import RollbackRequest, UndoRequest
 from nospof.model.runs import Run
 from nospof.planning.joining import is_named
+from nospof.procedures.cut_over import NOTE
 from nospof.procedures.launching import LAUNCH
 
 UNDONE = ("clone", "pair")
 
 
-def undo_request(run: Run, *, clients_are_back: bool = False) -> UndoRequest:
-    """Return the request that undoes a run.
+def undo_request(run: Run, *, clients_are_back: bool = False, moved_by: str = "") -> UndoRequest:
+    """Return the request that undoes a clone or a pair.
 
     Args:
         run: with its steps.
         clients_are_back: the owner's word.
+        moved_by: the run that led names to its balancer, or nothing.
 
     Raises:
         UsageError: it is of a kind that makes nothing.
@@ -29,14 +33,7 @@ def undo_request(run: Run, *, clients_are_back: bool = False) -> UndoRequest:
         raise UsageError(
             f"{run.id} is a {run.procedure}: it makes nothing that stays, so there is nothing to undo"
         )
-    reasons = {
-        "running": f"it is running; stop it first: nospof runs stop {run.id}",
-        "refused": "it was refused before its first change, so there is nothing to undo",
-        "elsewhere": "it was begun on another machine, and from here nobody can see whether it still works "
-        f"there. When you know that it does not: nospof runs resume {run.id} --take-over",
-    }
-    if run.state in reasons:
-        raise PreconditionFailed(f"{run.id} is not undone: {reasons[run.state]}. Nothing was changed.")
+    refuse_now(run)
     seen: dict[str, Any] = run.steps[0].result or {} if run.steps else {}
     tags: dict[str, str] = (seen.get("source") or {}).get("tags", {})
     found: dict[str, Any] = seen.get("twin") or {}
@@ -55,9 +52,7 @@ def undo_request(run: Run, *, clients_are_back: bool = False) -> UndoRequest:
         instance_id=instance_id,
         twin_id=_launched(run) or found.get("id", ""),
         image_id=(off.get("image") or {}).get("id", ""),
-        service=(asked["service"] or tags.get(TAG_SERVICE) or tags.get("Name") or instance_id)
-        if is_pair
-        else "",
+        service=service_of_pair(run) if is_pair else "",
         url=asked.get("url", ""),
         port=port,
         path=page,
@@ -66,7 +61,61 @@ def undo_request(run: Run, *, clients_are_back: bool = False) -> UndoRequest:
         state_before=tags.get(TAG_STATE, ""),
         clients_are_back=clients_are_back,
         joined=tuple(one["group"]["arn"] for one in joined),
+        moved_by=moved_by,
     )
+
+
+def rollback_request(run: Run, read_back: Callable[[Any, Any], Any]) -> RollbackRequest:
+    """Return the request that leads names back to where they led before a cut-over.
+
+    Args:
+        run: with its steps.
+        read_back: makes of what the journal has the value of a type that was recorded.
+
+    Raises:
+        PreconditionFailed: it lives, may live elsewhere, or changed nothing.
+    """
+    refuse_now(run)
+    noted = next((one.result for one in run.steps if one.name == NOTE), None)
+    if not noted:
+        raise PreconditionFailed(
+            f"{run.id} is not undone: it ended before its first change, so there is nothing to undo. Nothing "
+            "was changed."
+        )
+    moves = read_back(noted, tuple[Move, ...])
+    return RollbackRequest(run.id, str(run.request["service"]), moves)
+
+
+def refuse_now(run: Run) -> None:
+    """Refuse to undo a run that lives, may live elsewhere, or changed nothing."""
+    reasons = {
+        "running": f"it is running; stop it first: nospof runs stop {run.id}",
+        "refused": "it was refused before its first change, so there is nothing to undo",
+        "elsewhere": "it was begun on another machine, and from here nobody can see whether it still works "
+        f"there. When you know that it does not: nospof runs resume {run.id} --take-over",
+    }
+    if run.state in reasons:
+        raise PreconditionFailed(f"{run.id} is not undone: {reasons[run.state]}. Nothing was changed.")
+
+
+def service_of_pair(run: Run) -> str:
+    """Return the name of the service that a pair made."""
+    seen: dict[str, Any] = run.steps[0].result or {} if run.steps else {}
+    tags: dict[str, str] = (seen.get("source") or {}).get("tags", {})
+    named = run.request["service"] or tags.get(TAG_SERVICE) or tags.get("Name")
+    return str(named or run.request["instance_id"])
+
+
+def mover_of(service: str, runs: Iterable[Run]) -> str:
+    """Return the newest run that led a service's names to its balancer and was not taken back, or nothing."""
+    known = tuple(runs)
+    back = {one.request["run_id"] for one in known if one.procedure == "rollback" and one.state == "done"}
+    moved = [
+        one
+        for one in known
+        if one.procedure == "cut-over" and one.request["service"] == service and one.state != "refused"
+    ]
+    return next((one.id for one in reversed(moved) if one.id not in back), "")
 
 
 def _recorded(run: Run, step: str) -> dict[str, Any]:

@@ -50,13 +50,19 @@ class Names(Connection):
             answer = self.route53.change_resource_record_sets(
                 HostedZoneId=zone_id, ChangeBatch={"Changes": changes}
             )
-        return str(answer["ChangeInfo"]["Id"].rpartition("/")[2])
+        change_id = str(answer["ChangeInfo"]["Id"].rpartition("/")[2])
+        self.made(change_id)
+        return change_id
 
     def is_in_sync(self, change_id: str) -> bool:
         """See the port."""
-        with self.reading("route53:GetChange", change_id):
-            answer = self.route53.get_change(Id=change_id)
-        return bool(answer["ChangeInfo"]["Status"] == IN_SYNC)
+
+        def ask() -> bool:
+            with self.reading("route53:GetChange", change_id):
+                answer = self.route53.get_change(Id=change_id)
+            return bool(answer["ChangeInfo"]["Status"] == IN_SYNC)
+
+        return self.patiently((change_id,), ask)
 
     def names_of(self, dns_name: str) -> tuple[str, ...]:
         """See the port."""

@@ -15,6 +15,8 @@ SESSION = re.compile(r"arn:([a-z-]+):sts::(\d+):assumed-role/([^/]+)/.+")
 QUICK = Config(retries={"mode": "standard", "total_max_attempts": 2})
 """Nobody is kept waiting for an answer that may be missing: a network can reach EC2 and not IAM."""
 ALLOWED = "allowed"
+CHANGED = "route53:ChangeResourceRecordSets"
+LISTS = ("aws:TagKeys", f"{CHANGED}NormalizedRecordNames", f"{CHANGED}RecordTypes", f"{CHANGED}Actions")
 
 
 class Permission(Network):
@@ -47,7 +49,8 @@ class Permission(Network):
 
     def _arns(self, call: PlannedCall) -> list[str]:
         partition, account = self.identity().arn.split(":")[1], self.identity().account
-        made = [f"arn:{partition}:{call.prefix}:{self.region}:{account}:{one}" for one in call.on]
+        place = ":" if call.prefix == "route53" else f"{self.region}:{account}"  # one for all regions
+        made = [f"arn:{partition}:{call.prefix}:{place}:{one}" for one in call.on]
         return made or [one for one in call.parameters.values() if str(one).startswith("arn:")]
 
     def _context(self, call: PlannedCall) -> Any:
@@ -58,6 +61,7 @@ class Permission(Network):
             known["iam:PassedToService"] = [call.parameters["PassedToService"]]
         known |= {f"aws:ResourceTag/{key}": [value] for key, value in call.tags.items()}
         known |= {f"{call.prefix}:ResourceTag/{key}": [value] for key, value in call.tags.items()}
+        known |= changed_names(call)
         known |= {f"aws:RequestTag/{key}": [value] for key, value in asked.items()}
         if asked:
             known |= {"aws:TagKeys": list(asked), f"{call.prefix}:CreateAction": [call.operation]}
@@ -65,10 +69,22 @@ class Permission(Network):
             {
                 "ContextKeyName": key,
                 "ContextKeyValues": values,
-                "ContextKeyType": "stringList" if key == "aws:TagKeys" else "string",
+                "ContextKeyType": "stringList" if key in LISTS else "string",
             }
             for key, values in known.items()
         ]
+
+
+def changed_names(call: PlannedCall) -> dict[str, list[str]]:
+    """Return what a change of names tells of itself, as condition keys."""
+    changes = call.parameters.get("ChangeBatch", {}).get("Changes", ())
+    sets = [one["ResourceRecordSet"] for one in changes]
+    told = {
+        "NormalizedRecordNames": [one["Name"] for one in sets],
+        "RecordTypes": [one["Type"] for one in sets],
+        "Actions": [one["Action"] for one in changes],
+    }
+    return {f"{CHANGED}{key}": list(dict.fromkeys(values)) for key, values in told.items() if values}
 
 
 def worst(decisions: list[bool | None]) -> bool | None:
