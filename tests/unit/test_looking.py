@@ -6,6 +6,7 @@ from typing import Any
 
 from nospof.model.item import item_of
 from nospof.model.machine import Looked
+from nospof.model.surroundings import Listening, WebSetting
 from nospof.procedures.looking import MACHINE, inside_of, look_inside
 from support.memory_world import memory_world, one_instance
 
@@ -49,6 +50,17 @@ def test_c69_c71_what_it_keeps_is_named() -> None:
 def test_a_section_that_was_not_read_is_named_and_not_taken_for_empty() -> None:
     (told,) = inside(jobs={"status": "unreadable", "reason": "not root"}).unread
     assert told == "jobs of i-1: not root"
+
+
+def test_c74_who_listens_and_how_servers_are_set_is_taken_over() -> None:
+    setting = {"server": "nginx", "setting": "keepalive_timeout", "value": "65", "path": "/etc/nginx.conf"}
+    seen = inside(
+        web=found(setting), listening=found({"address": "10.0.0.2", "port": 80, "process": "nginx"})
+    )
+    assert seen.web == (WebSetting(**setting),)
+    assert (seen.listening, seen.web_unread) == ((Listening(80, "nginx"),), "")
+    unread = inside(web={"status": "unreadable", "reason": "not root"})
+    assert (unread.web_unread, unread.unread) == ("web servers of i-1: not root", ())
 
 
 def test_a_machine_nobody_can_look_into_says_so() -> None:

@@ -21,7 +21,7 @@ from nospof.model.cloud import (
     TargetGroup,
 )
 from nospof.model.requests import PairRequest
-from nospof.model.surroundings import Inside
+from nospof.model.surroundings import Inside, WebSetting
 from nospof.planning.pair import is_open, plan_pair, resource_name, service_of
 from nospof.planning.pair_rules import PairFacts
 
@@ -103,6 +103,15 @@ def test_c56_a_trusted_host_rule_is_named_as_the_likely_cause():
 
 def test_c59_maintenance_is_named_as_the_likely_cause():
     assert "maintenance" in refusal(answer=answer(503))
+
+
+def test_c68_c74_how_its_web_server_goes_with_a_balancer_is_told_before_anything_is_made():
+    apache = WebSetting("apache", "KeepAliveTimeout", "5", "/etc/apache2/apache2.conf")
+    fail2ban = WebSetting("fail2ban", "ignoreip", "", "/etc/fail2ban/jail.local")
+    subnets = tuple(replace(one, cidr=f"10.0.{at}.0/24") for at, one in enumerate(SUBNETS))
+    told = "\n".join(plan(inside=Inside(web=(apache, fail2ban)), subnets=subnets).plan.warnings)
+    assert "KeepAliveTimeout 75" in told
+    assert "add 10.0.0.0/24, 10.0.1.0/24 to ignoreip" in told
 
 
 # What is refused ------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nospof.adapters.machine import probe_identity, probe_machine, probe_script
+from nospof.adapters.machine import probe_identity, probe_machine, probe_script, probe_web
 from nospof.adapters.machine.probe_script import look, packed
 from nospof.adapters.machine.ssm import SCHEMA, answer_of, script
 
@@ -188,7 +188,7 @@ def test_the_same_machine_gives_the_same_bytes_that_fit(root: Path) -> None:
 
 
 def test_what_is_sent_is_of_python_3_6_and_answers_alone(root: Path) -> None:
-    for module in (probe_machine, probe_identity, probe_script):
+    for module in (probe_machine, probe_identity, probe_web, probe_script):
         ast.parse(Path(module.__file__).read_text(), feature_version=(3, 6))
         assert "from __future__" not in Path(module.__file__).read_text()  # not in 3.6
     done = subprocess.run(["/bin/sh", "-c", script()], capture_output=True, text=True, timeout=60, check=True)

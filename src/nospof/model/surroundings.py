@@ -88,6 +88,28 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class WebSetting:
+    """A setting of a web server, or of what stands around one.
+
+    `value` is as the server means it, in seconds where it is a time, "set" where only that matters; empty
+    where it is not set. `path` is the file it is in, or belongs in.
+    """
+
+    server: str
+    setting: str
+    value: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A port that is listened on; `process` is empty where that may not be seen."""
+
+    port: int
+    process: str
+
+
+@dataclass(frozen=True)
 class Inside:
     """What a look inside the machine found; `unread` says why it, or a part of it, could not be had.
 
@@ -96,6 +118,9 @@ class Inside:
         jobs: cron entries, timers and workers that a copy would run as well.
         keeps: what it keeps that changes: engines, sessions, files, a sentence each.
         marks: what it is known by.
+        web: how its web servers are set, as far as that matters behind a balancer.
+        web_unread: why that could not be had, empty where it could.
+        listening: who listens where.
     """
 
     boot_traps: tuple[str, ...] = ()
@@ -103,6 +128,9 @@ class Inside:
     keeps: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
+    web: tuple[WebSetting, ...] = ()
+    web_unread: str = ""
+    listening: tuple[Listening, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from nospof.model.cloud import (
 )
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import PairRequest
-from nospof.planning import https_rules
+from nospof.planning import https_rules, web_rules
 from nospof.planning.certificates import SecureListener, secure_listener
 from nospof.planning.concerns import some
 from nospof.planning.joining import JoinPlan, plan_join
@@ -164,6 +164,7 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
             warnings=(
                 *warnings_of(facts, is_internal),
                 *https_rules.warnings_of(secure, facts.on_443, facts.trails, request, cidrs),
+                *web_rules.warnings_of(facts.inside, request.port, cidrs),
             ),
             details=details_of(service, target_group, secure),
         ),

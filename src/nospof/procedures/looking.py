@@ -6,7 +6,7 @@ from nospof.audit.parts.surroundings import boot_traps
 from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE, TAG_TWIN_OF, Instance
 from nospof.model.item import Item, item_of
 from nospof.model.kinds.inside import INSIDE
-from nospof.model.surroundings import Inside, Mark
+from nospof.model.surroundings import Inside, Listening, Mark, WebSetting
 from nospof.planning.concerns import SourceFacts
 from nospof.ports.world import World
 from nospof.procedures.auto_scaling import group_of, seats_of
@@ -81,5 +81,17 @@ def inside_of(look: Item) -> Inside:
         ),
         marks=tuple(
             Mark(one.text("kind"), one.text("name"), one.text("hash")) for one in look.rows("identity.found")
+        ),
+        web=tuple(
+            WebSetting(one.text("server"), one.text("setting"), one.text("value"), one.text("path"))
+            for one in look.rows("web.found")
+        ),
+        web_unread=f"web servers of {look.id}: {look.text('web.reason')}"
+        if look.text("web.status") == "unreadable"
+        else "",
+        listening=tuple(
+            Listening(int(one.text("port")), one.text("process"))
+            for one in look.rows("listening.found")
+            if one.text("port").isdigit()
         ),
     )

@@ -130,6 +130,12 @@ def is_regular(path: str) -> bool:
     return stat.S_ISREG(os.stat(path).st_mode)
 
 
+def refused(error: OSError) -> None:
+    """Say that a directory may not be read; one that is not there, or no longer, is no matter."""
+    if isinstance(error, PermissionError):
+        raise Unreadable("no permission to list " + str(error.filename))
+
+
 def settings(text: str, names: "tuple[str, ...]") -> "dict[str, str]":
     """Return those of the named settings that a configuration has: `name = value` or `name value`."""
     found = {}

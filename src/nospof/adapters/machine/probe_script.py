@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import ssl
 import sys
 import time
 import zlib
@@ -31,11 +30,13 @@ from nospof.adapters.machine.probe_machine import (
     mounts,
     owners,
     read_regular,
+    refused,
     resolvers,
     routing,
     settings,
     swap,
 )
+from nospof.adapters.machine.probe_web import certificates, web
 
 # The sender cuts here: what stands above is in the parts before, but for the imports.
 
@@ -60,7 +61,6 @@ ENGINES = {
 WORKERS = ("celery", "sidekiq", "supervisord", "queue:work", "resque", "rqworker")
 DOCUMENT_ROOTS = ("/var/www", "/srv", "/opt", "/usr/share/nginx")
 MADE_AGAIN = (".git", ".hg", ".svn", ".cache", "__pycache__")
-CERTIFICATES = ("/etc/letsencrypt/live", "/etc/nginx", "/etc/apache2", "/etc/httpd", "/etc/haproxy")
 MYSQL_FILES = ("/etc/mysql", "/etc/mysql/conf.d", "/etc/mysql/mariadb.conf.d", "/etc/my.cnf.d")
 
 
@@ -222,12 +222,6 @@ def written(m: Machine) -> "list[Any]":
     return [{"directory": at, "files": found[at]} for at in sorted(found)]
 
 
-def refused(error: OSError) -> None:
-    """Say that a directory may not be read; one that is not there, or no longer, is no matter."""
-    if isinstance(error, PermissionError):
-        raise Unreadable("no permission to list " + str(error.filename))
-
-
 def since(m: Machine) -> float:
     """Return since when a changed file counts: a month ago, or the making of a younger machine.
 
@@ -299,25 +293,6 @@ def units(m: Machine) -> "list[Any]":
     return found + [{"name": one, "restart": "always"} for one in m.names("/etc/services") if m.mark]
 
 
-def certificates(m: Machine) -> "list[Any]":
-    """Return the certificates of this machine's servers and when they end."""
-    found: list[Any] = []
-    for root in CERTIFICATES:
-        for at, directories, files in os.walk(m.path(root), onerror=refused):
-            directories.sort()
-            for name in sorted(files):
-                path = os.path.join(at, name)
-                if not name.endswith((".crt", ".pem", ".cer")) or len(found) >= SECTION_ROWS or m.is_late():
-                    continue
-                with contextlib.suppress(OSError, ValueError, Unreadable, AttributeError):
-                    if b"-----BEGIN CERTIFICATE-----" not in read_regular(path):
-                        continue
-                    ends = ssl._ssl._test_decode_cert(path)["notAfter"]  # type: ignore[attr-defined]
-                    ends_at = int(ssl.cert_time_to_seconds(ends))
-                    found.append({"path": "/" + os.path.relpath(path, m.root), "ends_at": ends_at})
-    return found
-
-
 # The answer ------------------------------------------------------------------------------------------
 
 SECTIONS = (
@@ -340,6 +315,7 @@ SECTIONS = (
     ("units", units),
     ("certificates", certificates),
     ("identity", identity),
+    ("web", web),
 )
 
 

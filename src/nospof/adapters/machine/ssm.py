@@ -26,7 +26,7 @@ PATIENCE_SECONDS = 120.0
 ANSWER_BYTES = 4 << 20
 ANSWER_DEPTH = 8
 CUT = "# The sender cuts here"
-PARTS = ("probe_machine", "probe_identity", "probe_script")
+PARTS = ("probe_machine", "probe_identity", "probe_web", "probe_script")
 """The script is one program, in files of a size that can be read."""
 NO_PYTHON = "no python3"
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")

@@ -34,6 +34,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "units": ("name", "restart"),
     "certificates": ("path", "ends_at"),
     "identity": ("kind", "name", "hash"),
+    "web": ("server", "setting", "value", "path"),
 }
 
 INSIDE = (
