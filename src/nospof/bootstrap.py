@@ -58,6 +58,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     os.environ.update({variable: value for variable, value in chosen.items() if value})  # the keeper's too
     aws = connect(region=region, profile=profile)
     cloud: Any = MortalCloud(aws) if os.environ.get(VARIABLE) else aws
+    machines = SsmMachines(aws, poll_seconds())
     return World(
         cloud,
         SystemClock(),
@@ -66,8 +67,9 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
         HttpLoadGenerator(),
         open_faults(),
         poll_seconds(),
-        SsmMachines(aws, poll_seconds()),
+        machines,
         whereabouts,
+        machines,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
 from nospof.adapters.memory.machines import Disk
 from nospof.model.auto_scaling import HEALTHY
-from nospof.model.cloud import TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, Tags
+from nospof.model.cloud import TAG_CONSISTENCY, TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, Tags
 from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
 from nospof.planning.clone import image_name_of
 from nospof.procedures.clone import url_of
@@ -109,6 +109,12 @@ def live_case() -> Case:
     return replace(case, request=CloneRequest(case.request.instance_id, live=True), is_at_rest=False)
 
 
+def held_case() -> Case:
+    case = clone_case()
+    case.cloud.manage(case.request.instance_id, "MariaDB")
+    return replace(case, request=replace(case.request, live=True), is_at_rest=False)
+
+
 def pair_case() -> Case:
     cloud = one_instance()
     return Case("pair", cloud, PairRequest(cloud.the_instance.id, service="www", stateless=True), (1, 1))
@@ -179,6 +185,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "clone of a protected one": protected_case,
     "clone of a member of a group": member_case,
     "clone of a protected one, live": live_case,
+    "clone of one whose writes are held": held_case,
     "pair": pair_case,
     "pair with a twin": pair_with_a_twin_case,
     "pair that joins": join_case,
@@ -278,6 +285,10 @@ class Invariants:
             wrong += [] if (is_before, is_moved)[self.case.names == "moved"] else [f"names stand as {stands}"]
         if self.case.is_at_rest and set(cloud.source_states_of(image_name_of(TOKEN))) - {"stopped"}:
             wrong.append("the image is of a disk that was not at rest")
+        image = cloud.image_named(image_name_of(TOKEN))
+        is_marked = image is not None and image.tags[TAG_CONSISTENCY] == "application"
+        if is_marked and not cloud.were_held(image_name_of(TOKEN)):
+            wrong.append("the image is marked as what it is not")
         for group in cloud.target_groups():
             health = [target.is_healthy for target in cloud.targets(group.arn)]
             members = 2 if self.case.leaves is None else 1

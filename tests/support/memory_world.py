@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
 from nospof.adapters.memory.account import MemoryClock
+from nospof.adapters.memory.holds import MemoryHolds
 from nospof.errors import PreconditionFailed
 from nospof.model.drill import LoadSpec
+from nospof.model.machine import Looked
 from nospof.ports.load import LoadRun
 from nospof.ports.world import World
+from nospof.procedures.looking import DECISIVE
 
 
 class Silent:
@@ -36,10 +40,28 @@ class Unbreakable:
         raise PreconditionFailed("there is no plug in memory")
 
 
+class Looks:
+    """Looks inside machines that find these engines, and nothing else."""
+
+    def __init__(self, *engines: str) -> None:
+        self._engines = engines
+
+    def look(self, instance_ids: Sequence[str]) -> Iterator[Looked]:
+        none = {"status": "none", "found": []}
+        rows = {"status": "found", "found": [{"engine": one} for one in self._engines]}
+        for one in instance_ids:
+            yield Looked(one, {**dict.fromkeys(DECISIVE, none), "engines": rows if self._engines else none})
+
+
 def memory_world(cloud: MemoryCloud, through: Any = None) -> World:
     """Return a world on this cloud; `through` stands between the procedures and it."""
     nothing = Unbreakable()
-    return World(through or cloud, cloud.clock, MemoryProbe(cloud), Silent(), nothing, nothing)
+    there = through or cloud
+    machines = Looks() if cloud.has_agents else None
+    seen = MemoryProbe(cloud)
+    return World(
+        there, cloud.clock, seen, Silent(), nothing, nothing, machines=machines, holds=MemoryHolds(there)
+    )
 
 
 def one_instance(**options: Any) -> MemoryCloud:

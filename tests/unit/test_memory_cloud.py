@@ -54,7 +54,7 @@ def serving_group(cloud, *instance_ids, path="/"):
 
 def test_it_has_every_method_of_the_port_and_logs_each():
     methods = {name for name, _ in inspect.getmembers(Cloud, inspect.isfunction) if name[0] != "_"}
-    assert methods == set(OPERATIONS)
+    assert methods | {"hold_writes", "let_writes_go"} == set(OPERATIONS)  # these its machines do
     for name in methods:
         ours, theirs = inspect.signature(getattr(MemoryCloud, name)), inspect.signature(getattr(Cloud, name))
         assert list(ours.parameters) == list(theirs.parameters), name

@@ -105,6 +105,24 @@ def twin_options(function: F) -> F:
     )(function)
 
 
+def live_options(function: F) -> F:
+    """Add the options of a copy that is made of an instance that runs."""
+    function = click.option(
+        "--require-consistent",
+        is_flag=True,
+        help="With --live: rather no copy than one as of a power cut.",
+    )(function)
+    function = click.option(
+        "--hold-seconds",
+        default=20,
+        show_default=True,
+        help="With --live: how long writes may stall while its image begins.",
+    )(function)
+    return click.option(
+        "--live", is_flag=True, help="Leave it running: no time off, its writes held for a moment."
+    )(function)
+
+
 def to_json(value: Any) -> str:
     """Return a result as JSON, the same bytes for the same value."""
     plain = (

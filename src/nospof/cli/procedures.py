@@ -15,6 +15,7 @@ from nospof.cli.options import (
     consent_options,
     dead_man_options,
     format_option,
+    live_options,
     plan_options,
     to_json,
     twin_options,
@@ -35,7 +36,7 @@ from nospof.services import procedures as service
 @click.option("--port", default=80, show_default=True, help="The port the service listens on.")
 @click.option("--path", default="/", show_default=True, help="The page to ask for.")
 @twin_options
-@click.option("--live", is_flag=True, help="Leave it running: no time off, and a copy as of a power cut.")
+@live_options
 @dead_man_options
 @consent_options
 @plan_options
@@ -82,7 +83,7 @@ def clone(instance_id: str, **options: Any) -> None:
 @click.option("--zone", default="", help="The zone for the twin, where one is cloned.")
 @click.option("--same-zone", is_flag=True, help="Accept both members in one zone.")
 @twin_options
-@click.option("--live", is_flag=True, help="Leave it running: no time off, and a copy as of a power cut.")
+@live_options
 @dead_man_options
 @consent_options
 @plan_options

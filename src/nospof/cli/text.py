@@ -79,7 +79,7 @@ def clone_text(result: CloneResult) -> str:
     if result.time_off:
         lines.append(time_off_text(result.time_off))
     elif result.is_live:
-        lines.append(f"{result.source.id} was never off; check the copy's data before it serves")
+        lines.append(live_text(result))
     elif result.source.state == "running":
         lines.append("time off not known: an earlier attempt was interrupted while the source was off")
     if result.source.state == "running" and (result.time_off and result.time_off.first_good_answer is None):
@@ -97,6 +97,14 @@ def clone_text(result: CloneResult) -> str:
     return "\n".join(lines)
 
 
+def live_text(result: CloneResult) -> str:
+    """Return what a copy of an instance that ran is worth."""
+    never_off, why = f"{result.source.id} was never off", result.consistency_says
+    if result.consistency == "application":
+        return f"{never_off}; its copy is application-consistent" + (f": {why}" if why else "")
+    return f"{never_off}; its copy is only crash-consistent ({why}): check its data before it serves"
+
+
 def pair_text(result: PairResult) -> str:
     """Return what a pair is and what comes next."""
     lines = [
@@ -107,6 +115,8 @@ def pair_text(result: PairResult) -> str:
     ]
     if result.clone and result.clone.time_off:
         lines.append(time_off_text(result.clone.time_off))
+    elif result.clone and result.clone.is_live:
+        lines.append(live_text(result.clone))
     lines += result.clone.identities if result.clone else ()
     lines += [f"next: {step}" for step in result.next_steps]
     lines.append(f"then: nospof audit --service {result.service}, and nospof drill {result.service}")

@@ -1,4 +1,4 @@
-"""What a look inside a machine found."""
+"""What a look inside a machine found, and what was held in it."""
 
 from __future__ import annotations
 
@@ -23,4 +23,19 @@ class Looked:
     instance_id: str
     document: Mapping[str, Any] | None = None
     operation: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is held in a machine while its snapshots begin, or was.
+
+    Args:
+        what: databases and file systems, for people.
+        seconds: how long it had lasted, once it has ended.
+        problem: why nothing is held, or why it had not lasted; empty where all is well.
+    """
+
+    what: tuple[str, ...] = ()
+    seconds: float = 0.0
     problem: str = ""

@@ -100,7 +100,7 @@ INSIDE = Grant(
 )
 RUN_INSIDE = Grant(
     "RunInside",
-    "run the look there, a script that changes nothing",
+    "run the look there, a script that changes nothing; with --live also one that holds writes for a moment",
     ("ssm:SendCommand",),
     (f"{EC2}instance/*", "arn:*:ssm:*:*:document/AWS-RunShellScript"),
 )
@@ -168,6 +168,13 @@ COPY = (
         ("ec2:RunInstances",),
         ec2("instance", "volume"),
         OF_A_RUN,
+    ),
+    Grant(
+        "MarkImages",
+        "mark an image of a running instance with what it is worth (--live)",
+        ("ec2:CreateTags",),
+        ec2("image", "snapshot"),
+        OWN_KEYS,
     ),
     # Not by the tag of a run: this is rehearsed before there is a disk that could carry it.
     Grant("TagDisks", "tag single disks of the twin", ("ec2:CreateTags",), ec2("volume")),

@@ -20,7 +20,8 @@ class PlannedCall:
 
     `on` is what a call is about and names by no ARN: ends of ARNs, "targetgroup/nospof-shop/0". `tags`
     are those that what it is about will carry. A policy can depend on both. `by` is the role that makes it,
-    where that is not whoever runs nospof.
+    where that is not whoever runs nospof. `is_allowed` is for a call that was just made for something else:
+    nobody needs to be asked about it.
     """
 
     service: str
@@ -31,6 +32,7 @@ class PlannedCall:
     on: tuple[str, ...] = ()
     tags: Tags = field(default_factory=dict)
     by: str = ""
+    is_allowed: bool = False
 
     @property
     def prefix(self) -> str:

@@ -21,7 +21,9 @@ class CloneRequest:
         path: the page to ask for.
         or_types: types that would do where there is no room for the instance's own, best first, with commas.
         copy_user_data: launch the twin with the source's own user data, which then runs a second time.
-        live: take the image while it runs; what is being written then may be torn in the copy.
+        live: take the image while it runs, its writes held for the moment where they can be.
+        hold_seconds: how long they may be held at most.
+        require_consistent: do without an image rather than with one as of a power cut.
         local_disks_are_scratch: the owner's word that nothing on instance-store disks is needed.
         allow_address_change: consent to another public address after the stop.
         override_stop_protection: consent to lift disableApiStop for the moment.
@@ -41,6 +43,8 @@ class CloneRequest:
     or_types: str = ""
     copy_user_data: bool = False
     live: bool = False
+    hold_seconds: int = 20
+    require_consistent: bool = False
     local_disks_are_scratch: bool = False
     allow_address_change: bool = False
     override_stop_protection: bool = False
@@ -73,7 +77,8 @@ class PairRequest:
         https_port: the port the balancer ends TLS on.
         no_redirect: let the plain listener forward too, instead of sending clients to HTTPS.
         http_only: the owner's word that clients may lose the HTTPS that the instance serves today.
-        zone, same_zone, or_types, copy_user_data, live, the consents and the dead man: as in `CloneRequest`.
+        zone, same_zone, or_types, copy_user_data, live, hold_seconds, require_consistent, the consents and
+            the dead man: as in `CloneRequest`.
     """
 
     instance_id: str
@@ -97,6 +102,8 @@ class PairRequest:
     or_types: str = ""
     copy_user_data: bool = False
     live: bool = False
+    hold_seconds: int = 20
+    require_consistent: bool = False
     local_disks_are_scratch: bool = False
     allow_address_change: bool = False
     override_stop_protection: bool = False

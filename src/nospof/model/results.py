@@ -33,11 +33,14 @@ class OffSection:
 
     `time_off` is None when the image had been taken by an earlier attempt that did not live to
     tell how long it took. `running_since` is seconds since the epoch, 0 for a source left off.
+    `consistency` is as the image is marked, empty for a source that was off; `says` is why, or what was held.
     """
 
     image: Image
     time_off: TimeOff | None
     running_since: float = 0.0
+    consistency: str = ""
+    says: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class CloneResult:
     """A source that is on, and its twin.
 
     `is_live`: the source was left running throughout; `identities` is what should be known of what the
-    two are known by, a sentence each.
+    two are known by, a sentence each. `consistency` is what the image is worth ("stopped", "application",
+    "crash"), and `consistency_says` why, or what was held.
     """
 
     source: Instance
@@ -64,6 +68,8 @@ class CloneResult:
     path: str = "/"
     is_live: bool = False
     identities: tuple[str, ...] = ()
+    consistency: str = "stopped"
+    consistency_says: str = ""
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,7 @@ class Inside:
         web: how its web servers are set, as far as that matters behind a balancer.
         web_unread: why that could not be had, empty where it could.
         listening: who listens where.
+        no_hold: why nobody can have it write nothing for a moment; empty where that can be tried.
     """
 
     boot_traps: tuple[str, ...] = ()
@@ -131,6 +132,7 @@ class Inside:
     web: tuple[WebSetting, ...] = ()
     web_unread: str = ""
     listening: tuple[Listening, ...] = ()
+    no_hold: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from nospof.planning.dead_man import (
     refuse_a_time_that_makes_no_sense,
     with_dead_man,
 )
+from nospof.planning.live import live_calls, live_warning, refuse_bad_hold
 from nospof.planning.preflight import LIVE_RULES, RULES, heed
 from nospof.planning.twin import CloneFacts, Place, launch_calls, places_for
 
@@ -42,12 +43,6 @@ CLONE_LOOKS = tuple(
     )
 )
 GROUP_LOOK = PlannedCall("ec2", "DescribePlacementGroups", {}, "see whether the placement group is there")
-
-
-TORN = (
-    "the image is taken while it runs: the copy is what a power cut would have left, files written at that "
-    "moment may be torn, and disks of several volumes are not of one moment. Check its data before it serves"
-)
 
 
 @dataclass(frozen=True)
@@ -93,6 +88,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     """
     source = facts.source
     refuse_what_makes_no_sense(request)
+    refuse_bad_hold(request)
     refuse_what_another_run_holds(source, token)
     is_live = request.live and source.state == "running"
     heard = heed(facts, request, LIVE_RULES if is_live else RULES)
@@ -107,6 +103,9 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     calls = with_dead_man(calls, dead_man, source.id, token)
     if goes_off and facts.scaling and (processes := to_suspend(facts.scaling, source.id)):
         calls = with_auto_scaling(calls, facts.scaling, source.id, processes)
+    if is_live:
+        calls = (*live_calls(facts, request, calls[0]), *calls[1:])
+    live = (live_warning(facts, request),) if is_live else ()
     return ClonePlan(
         image_name=image_name,
         places=places,
@@ -119,7 +118,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
             if is_live
             else f"{source.id} is {source.state} when this ends, whatever happens to nospof",
             calls=calls,
-            warnings=(*warnings_of(facts, first.zone), *((TORN,) if is_live else ()), *heard),
+            warnings=(*warnings_of(facts, first.zone), *live, *heard),
             expected_seconds_off=SECONDS_OFF_EXPECTED if goes_off else None,
             looks=looks_of(first.twin, dead_man, source.id),
             details={

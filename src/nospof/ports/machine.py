@@ -1,11 +1,11 @@
-"""Looking inside machines."""
+"""Looking inside machines, and holding what they write."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from nospof.model.machine import Looked
+from nospof.model.machine import Held, Looked
 
 
 class Machines(Protocol):
@@ -16,3 +16,22 @@ class Machines(Protocol):
 
         No machine's fault is another's, and a refused call is an answer here, not an error.
         """
+
+
+class Holds(Protocol):
+    """Has a machine write nothing for a moment: databases locked and flushed, data file systems frozen.
+
+    Nothing raises: a refused call, a machine nobody reaches, a lock that was not got are answers.
+    """
+
+    def hold(self, instance_id: str, hold_id: str, seconds: int) -> Held:
+        """Hold writes; return once they are held, or with the reason why nothing is.
+
+        The machine itself ends it after so many seconds, whatever becomes of whoever asked.
+
+        Args:
+            hold_id: hexadecimal, and nobody else's.
+        """
+
+    def release(self, instance_id: str, hold_id: str) -> Held:
+        """End a hold; return whether all of it had lasted until now. A repeat says that there is none."""

@@ -11,7 +11,7 @@ from nospof.model.surroundings import Whereabouts
 from nospof.ports.cloud import Cloud
 from nospof.ports.faults import Faults
 from nospof.ports.load import LoadGenerator
-from nospof.ports.machine import Machines
+from nospof.ports.machine import Holds, Machines
 
 
 class Clock(Protocol):
@@ -61,7 +61,8 @@ class Reporter(Protocol):
 class World:
     """Everything a procedure may reach.
 
-    `machines` looks inside instances, None where nobody can; `whereabouts` tells where nospof itself lives.
+    `machines` looks inside instances and `holds` has them write nothing for a moment, None where nobody can;
+    `whereabouts` tells where nospof itself lives.
     """
 
     cloud: Cloud
@@ -73,3 +74,4 @@ class World:
     poll_seconds: float = 1.0
     machines: Machines | None = None
     whereabouts: Callable[[], Whereabouts] = Whereabouts
+    holds: Holds | None = None

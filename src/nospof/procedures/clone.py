@@ -16,7 +16,7 @@ from nospof.model.cloud import (
 )
 from nospof.model.requests import CloneRequest
 from nospof.model.results import CloneResult, OffSection, TimeOff
-from nospof.planning.clone import plan_clone
+from nospof.planning.clone import ClonePlan, plan_clone
 from nospof.planning.https_rules import protocol_of
 from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
@@ -25,8 +25,9 @@ from nospof.procedures.dead_man import starter_asked_for
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.identities import compare
 from nospof.procedures.launching import launch_where_there_is_room
+from nospof.procedures.live import image_live
 from nospof.procedures.looking import source_facts
-from nospof.procedures.off_section import image_live, image_while_off
+from nospof.procedures.off_section import image_while_off
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import wait_for
 
@@ -46,8 +47,6 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     source = facts.source
     is_live = request.live and source.state == "running"
     must_run = source.state == "running" and not is_live
-    consistency = "crash" if is_live else "stopped"
-    tags = {TAG_RUN: steps.token, TAG_TWIN_OF: source.id, TAG_CONSISTENCY: consistency}
     if plan.placement_group:
         steps.do("create the spread placement group", create_group, world, plan.placement_group, steps.token)
     if must_run:
@@ -60,24 +59,7 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
             suspends=request.suspend_auto_scaling,
             dead_man=plan.dead_man,
         )
-    if is_live:
-        off = steps.do(
-            "take the image while the source runs", image_live, world, source.id, plan.image_name, tags
-        )
-    else:
-        off = steps.do(
-            "take the image with the source off",
-            image_while_off,
-            world,
-            source.id,
-            plan.image_name,
-            tags,
-            steps.token,
-            must_run=must_run,
-            placement_group=plan.placement_group,
-            request=request,
-            dead_man=plan.dead_man,
-        )
+    off = take_image(steps, world, request, facts, plan)
     time_off = off.time_off
     if must_run and facts.answer.is_good:
         time_off = steps.do("wait until the source answers again", wait_for_answer, world, request, off)
@@ -89,7 +71,50 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     told: tuple[str, ...] = ()
     if facts.inside.marks:
         told = steps.do("compare what the two are known by", compare, world, facts, twin)
-    return CloneResult(source, image.id, twin, time_off, request.port, request.path, is_live, told)
+    return CloneResult(
+        source=source,
+        image_id=image.id,
+        twin=twin,
+        time_off=time_off,
+        port=request.port,
+        path=request.path,
+        is_live=is_live,
+        identities=told,
+        consistency=off.consistency or ("crash" if is_live else "stopped"),
+        consistency_says=off.says,
+    )
+
+
+def take_image(
+    steps: Steps, world: World, request: CloneRequest, facts: CloneFacts, plan: ClonePlan
+) -> OffSection:
+    """Take the image, of a source that is off or, where that was asked for, of one that runs."""
+    source = facts.source
+    tags = {TAG_RUN: steps.token, TAG_TWIN_OF: source.id, TAG_CONSISTENCY: "stopped"}
+    if request.live and source.state == "running":
+        return steps.do(
+            "take the image while the source runs",
+            image_live,
+            world,
+            source.id,
+            plan.image_name,
+            {**tags, TAG_CONSISTENCY: "crash"},
+            request,
+            facts.inside.no_hold,
+        )
+    return steps.do(
+        "take the image with the source off",
+        image_while_off,
+        world,
+        source.id,
+        plan.image_name,
+        tags,
+        steps.token,
+        must_run=source.state == "running",
+        placement_group=plan.placement_group,
+        request=request,
+        dead_man=plan.dead_man,
+    )
 
 
 def clone_facts(world: World, request: CloneRequest) -> CloneFacts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nospof.audit.parts.surroundings import boot_traps
 from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE, TAG_TWIN_OF, Instance
 from nospof.model.item import Item, item_of
@@ -14,6 +16,8 @@ from nospof.procedures.auto_scaling import group_of, seats_of
 MACHINE = INSIDE[0]
 KEPT = {"engines": "engine", "sessions": "directory", "written": "directory", "files": "path"}
 """The sections of a look that tell of data, and the field that names it."""
+HELD = frozenset({"mariadb", "memcached", "mysql", "postgresql"})
+"""The engines that can be asked to stand still, and one that keeps nothing on a disk."""
 DECISIVE = ("fstab", "mounts", "jobs", *KEPT)
 """The sections that a decision rests on: one that could not be read is named."""
 
@@ -54,19 +58,26 @@ def worked_on_beside(world: World, instance: Instance) -> tuple[Instance, ...]:
 def look_inside(world: World, source: Instance) -> Inside:
     """Look inside a machine that runs, where somebody can."""
     if source.state != "running":
-        return Inside(unread=(f"what is inside {source.id}: it is {source.state}",))
+        return not_inside(source, f"it is {source.state}")
     if world.machines is None:
-        return Inside(unread=(f"what is inside {source.id}: nobody here can look",))
+        return not_inside(source, "nobody here can look")
     (looked,) = tuple(world.machines.look((source.id,)))
     if looked.document is None:
-        asked = f"{looked.operation}, " if looked.operation else ""
-        return Inside(unread=(f"what is inside {source.id}: {asked}{looked.problem}",))
-    return inside_of(item_of(MACHINE, {**looked.document, MACHINE.id: source.id}))
+        return not_inside(source, f"{looked.operation}, {looked.problem}".removeprefix(", "))
+    inside = inside_of(item_of(MACHINE, {**looked.document, MACHINE.id: source.id}))
+    return inside if world.holds else replace(inside, no_hold="nobody here can reach into it")
+
+
+def not_inside(source: Instance, why: str) -> Inside:
+    """Return what is known of a machine that nobody could look into."""
+    return Inside(unread=(f"what is inside {source.id}: {why}",), no_hold=why)
 
 
 def inside_of(look: Item) -> Inside:
     """Return what a look's answer means for turning the machine off and for copying it."""
+    engines = {one.text("engine") for one in look.rows("engines.found")} - HELD
     return Inside(
+        no_hold=f"{' and '.join(sorted(engines))} cannot be held" if engines else "",
         boot_traps=tuple(f"fstab wants {point} without nofail, and {why}" for point, why in boot_traps(look)),
         jobs=tuple(f"{one.text('kind')} {one.text('name')}" for one in look.rows("jobs.found")),
         keeps=tuple(

@@ -105,18 +105,6 @@ def make_ready(
     return kept_ahead(world, source_id, run_id, dead_man)
 
 
-def image_live(world: World, source_id: str, image_name: str, tags: Tags) -> OffSection:
-    """Take the image of a source that is left running. Safe to repeat: an earlier image is adopted.
-
-    The adapter never lets the cloud reboot it (C21).
-    """
-    image = adopt_image(world, source_id, image_name, is_live=True)
-    if image is None:
-        image = ask_for_image(world, source_id, image_name, tags)
-        wait_for_snapshots(world, world.cloud.instance(source_id), image_name)
-    return OffSection(image, None)
-
-
 def _bring_back_with_room(world: World, source_id: str, placement_group: str) -> None:
     """Bring the source back; give its placement group up rather than the source.
 

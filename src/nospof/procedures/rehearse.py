@@ -27,7 +27,7 @@ def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
         PreconditionFailed: calls would be refused; all of them are named at once.
         CloudError: no answer, or none to a rehearsal: an endpoint that carries one out is asked no more.
     """
-    calls = (*plan.calls, *plan.looks)
+    calls = [call for call in (*plan.calls, *plan.looks) if not call.is_allowed]
     passes = THERE_ALREADY | IN_USE
     if any(call.operation == "ModifyInstanceAttribute" for call in plan.calls):
         passes |= {PROTECTED}

@@ -1,4 +1,4 @@
-"""Machines looked into through Systems Manager: one script, fifty machines at a time, nothing left behind."""
+"""Machines looked into, and held, through Systems Manager: fifty at a time, nothing left behind."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from typing import Any
 from nospof.adapters.aws.cloud import AwsCloud
 from nospof.adapters.aws.connection import chunks
 from nospof.errors import CloudError
-from nospof.model.machine import Looked
+from nospof.model.machine import Held, Looked
 
 BATCH = 50
 """SendCommand takes no more instance ids than this (SSM API Reference, SendCommand)."""
 SCHEMA = "nospof.probe/1"
+HOLD_SCHEMA = "nospof.hold/1"
 DOCUMENT = "AWS-RunShellScript"
 DELIVERY_SECONDS = 30
 EXECUTION_SECONDS = 60
@@ -28,33 +29,37 @@ ANSWER_DEPTH = 8
 CUT = "# The sender cuts here"
 PARTS = ("probe_machine", "probe_identity", "probe_web", "probe_script")
 """The script is one program, in files of a size that can be read."""
+HOLD_PARTS = ("probe_machine", "hold_databases", "hold_script")
 NO_PYTHON = "no python3"
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")
 
 
 def part_of(name: str) -> str:
-    """Return a part of the script without what it imports from those before it."""
+    """Return a part of a script without what it imports from those before it."""
     text = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
     head, cut, rest = text.partition(CUT)
     return head.partition("from nospof")[0] + "# " + rest if cut else text
 
 
-def script() -> str:
-    """Return the shell script that is sent: it starts the probe, or says that there is no Python for it."""
-    source = "".join(part_of(name) for name in PARTS)
+def script(parts: tuple[str, ...] = PARTS, schema: str = SCHEMA, *arguments: str) -> str:
+    """Return the shell script that is sent: it starts a script of several parts by what Python there is.
+
+    Where there is none it says so, as the script would answer.
+    """
+    source = "".join(part_of(name) for name in parts)
     packed = base64.b64encode(zlib.compress(source.encode(), 9)).decode()
     run = f'import base64,zlib;exec(zlib.decompress(base64.b64decode("{packed}")))'
     return (
         "for p in python3 /usr/libexec/platform-python /usr/bin/python3; do\n"
-        f"  command -v $p >/dev/null 2>&1 && exec $p -I -S -c '{run}'\n"
-        f"done\necho '{SCHEMA} {NO_PYTHON}'\n"
+        f"  command -v $p >/dev/null 2>&1 && exec $p -I -S -c '{run}' {' '.join(arguments)}\n"
+        f"done\necho '{schema} {NO_PYTHON}'\n"
     )
 
 
-def answer_of(output: str) -> tuple[dict[str, Any] | None, str]:
+def answer_of(output: str, schema: str = SCHEMA) -> tuple[dict[str, Any] | None, str]:
     """Return what a machine answered, or why that is no answer. The machine is not trusted."""
-    line = next((one for one in output.splitlines() if one.startswith(SCHEMA + " ")), "")
-    said = line[len(SCHEMA) + 1 :].strip()
+    line = next((one for one in output.splitlines() if one.startswith(schema + " ")), "")
+    said = line[len(schema) + 1 :].strip()
     if not said:
         return None, "the script gave no answer"
     if said == NO_PYTHON:
@@ -65,7 +70,7 @@ def answer_of(output: str) -> tuple[dict[str, Any] | None, str]:
         document = cleaned(json.loads(text))
     except (ValueError, zlib.error, RecursionError):
         return None, "the answer was cut or is none"
-    if not reader.eof or not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    if not reader.eof or not isinstance(document, dict) or document.get("schema") != schema:
         return None, "the answer is not the probe's"
     return document, ""
 
@@ -88,7 +93,7 @@ def cleaned(value: Any, depth: int = 0) -> Any:
 
 
 class SsmMachines:
-    """Implements `ports.machine.Machines`.
+    """Implements `ports.machine.Machines` and `Holds`.
 
     Args:
         cloud: a connection that has answered already.
@@ -118,7 +123,29 @@ class SsmMachines:
                 elif managed[one]:
                     yield Looked(one, operation="ssm:DescribeInstanceInformation", problem=managed[one])
             if ready := [one for one in some if managed.get(one) == ""]:
-                yield from self._run(ready)
+                yield from self._run(ready, script(), "nospof looks inside; it changes nothing")
+
+    def hold(self, instance_id: str, hold_id: str, seconds: int) -> Held:
+        """See the port."""
+        return self._held(instance_id, "hold", hold_id, str(seconds))
+
+    def release(self, instance_id: str, hold_id: str) -> Held:
+        """See the port."""
+        return self._held(instance_id, "release", hold_id)
+
+    def _held(self, instance_id: str, *arguments: str) -> Held:
+        text = script(HOLD_PARTS, HOLD_SCHEMA, *arguments)
+        comment = f"nospof: {arguments[0]} writes while snapshots begin"
+        (looked,) = self._run([instance_id], text, comment, HOLD_SCHEMA)
+        if looked.document is None:
+            return Held(problem=f"{looked.operation}: {looked.problem}")
+        found = looked.document
+        what, seconds = found.get("what"), found.get("seconds")
+        return Held(
+            what=tuple(map(str, what)) if isinstance(what, list) else (),
+            seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
+            problem=str(found.get("problem", "not told")),
+        )
 
     def _managed(self, some: Sequence[str]) -> dict[str, str]:
         """Return the machines whose agent is known, with what keeps each from being asked."""
@@ -134,15 +161,15 @@ class SsmMachines:
                 found[row["InstanceId"]] = problem
         return found
 
-    def _run(self, ready: list[str]) -> Iterator[Looked]:
+    def _run(self, ready: list[str], text: str, comment: str, schema: str = SCHEMA) -> Iterator[Looked]:
         try:
             with self._cloud.reading("ssm:SendCommand"):
                 sent = self._client.send_command(
                     InstanceIds=ready,
                     DocumentName=DOCUMENT,
-                    Comment="nospof looks inside; it changes nothing",
+                    Comment=comment,
                     TimeoutSeconds=DELIVERY_SECONDS,
-                    Parameters={"commands": [script()], "executionTimeout": [str(EXECUTION_SECONDS)]},
+                    Parameters={"commands": [text], "executionTimeout": [str(EXECUTION_SECONDS)]},
                 )
         except CloudError as error:
             yield from (Looked(one, operation=error.operation, problem=reason(error)) for one in ready)
@@ -152,7 +179,7 @@ class SsmMachines:
         while waiting:
             later = []
             for one in waiting:
-                looked = self._ended(command_id, one)
+                looked = self._ended(command_id, one, schema)
                 if looked is None:
                     later.append(one)
                 else:
@@ -164,7 +191,7 @@ class SsmMachines:
             if waiting:
                 time.sleep(min(self._poll_seconds, 1.0))
 
-    def _ended(self, command_id: str, instance_id: str) -> Looked | None:
+    def _ended(self, command_id: str, instance_id: str, schema: str) -> Looked | None:
         """Return what came of a command on one machine, or None while it is under way."""
         operation = "ssm:GetCommandInvocation"
         try:
@@ -176,7 +203,7 @@ class SsmMachines:
             return Looked(instance_id, operation=operation, problem=reason(error))
         if found["Status"] in OPEN:
             return None
-        document, problem = answer_of(found.get("StandardOutputContent") or "")
+        document, problem = answer_of(found.get("StandardOutputContent") or "", schema)
         if found["Status"] != "Success":
             document, problem = None, f"the command ended as {found.get('StatusDetails') or found['Status']}"
         return Looked(instance_id, document, operation="ssm:SendCommand", problem=problem)

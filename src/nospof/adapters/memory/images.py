@@ -7,6 +7,7 @@ an image is sound only when every answer is "stopped".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from nospof.adapters.memory.account import has_tag, refused, serves
@@ -30,6 +31,16 @@ class Taken:
     snapshot: Snapshot
     name: str
     source_state: str
+    was_held: bool = False
+
+
+@dataclass(frozen=True)
+class HeldWrites:
+    """What is held in a machine, from when to when at the latest."""
+
+    hold_id: str
+    began: float
+    ends: float
 
 
 class Images(Machines):
@@ -41,6 +52,8 @@ class Images(Machines):
         self._contents: dict[str, Contents] = {}
         self._snapshots: dict[str, Taken] = {}
         self._failing: list[str] = []
+        self._managed: dict[str, tuple[str, ...]] = {}
+        self._held: dict[str, HeldWrites] = {}
         self.shelves["ami"] = self._images
 
     # Reading -------------------------------------------------------------------------------------
@@ -120,7 +133,8 @@ class Images(Machines):
             snapshot = Snapshot(
                 self.new_id("snap"), attachment.volume_id, "pending", tags=tags, started_at=self.now()
             )
-            self._snapshots[snapshot.id] = Taken(snapshot, name, source.state)
+            was_held = self._is_held(instance_id)
+            self._snapshots[snapshot.id] = Taken(snapshot, name, source.state, was_held)
 
     def _image_ends(self, image_id: str) -> None:
         image = self._images.get(image_id)
@@ -137,6 +151,17 @@ class Images(Machines):
             image, state=state, state_reason=reason, snapshot_ids=() if reason else tuple(mine)
         )
 
+    def _retag(
+        self, resource_id: str, operation: str, add: Tags | None = None, remove: Iterable[str] = ()
+    ) -> None:
+        taken = self._snapshots.get(resource_id)
+        if taken is None:
+            super()._retag(resource_id, operation, add, remove)
+            return
+        kept = {key: value for key, value in taken.snapshot.tags.items() if key not in set(remove)}
+        changed = replace(taken.snapshot, tags={**kept, **(add or {})})
+        self._snapshots[resource_id] = replace(taken, snapshot=changed)
+
     @serves("ec2:DeregisterImage", writes=True)
     def deregister_image(self, image_id: str) -> None:
         """See the port."""
@@ -151,7 +176,38 @@ class Images(Machines):
             raise refused("ec2:DeleteSnapshot", "InvalidSnapshot.InUse", says)
         self._snapshots.pop(snapshot_id, None)
 
+    # Inside a machine, as its agent would do it --------------------------------------------------
+
+    @serves("ssm:SendCommand", writes=True)
+    def hold_writes(self, instance_id: str, hold_id: str, seconds: float) -> tuple[str, ...]:
+        """Have a machine hold its writes for so many seconds at most; return what is held."""
+        if instance_id not in self._managed:
+            raise refused("ssm:SendCommand", "InvalidInstanceId", f"{instance_id} has no agent")
+        if self._is_held(instance_id):
+            raise refused("ssm:SendCommand", "Busy", "writes are held for somebody else")
+        self._held[instance_id] = HeldWrites(hold_id, self.now(), self.now() + seconds)
+        return self._managed[instance_id]
+
+    @serves("ssm:GetCommandInvocation", writes=True)
+    def let_writes_go(self, instance_id: str, hold_id: str) -> tuple[float, bool]:
+        """End a hold; return how long it was and whether it had lasted until now."""
+        held = self._held.pop(instance_id, HeldWrites("", 0.0, 0.0))
+        return self.now() - held.began, held.hold_id == hold_id and self.now() < held.ends
+
+    def _is_held(self, instance_id: str) -> bool:
+        held = self._held.get(instance_id)
+        return held is not None and self.now() < held.ends
+
     # What a test says ----------------------------------------------------------------------------
+
+    @property
+    def has_agents(self) -> bool:
+        """Whether any instance has an agent."""
+        return bool(self._managed)
+
+    def manage(self, instance_id: str, *what: str) -> None:
+        """Give an instance an agent that can hold what is named."""
+        self._managed[instance_id] = what
 
     def fail_image(self, reason: str = "Client.SnapshotLimitExceeded: the snapshot quota is used up") -> None:
         """Let the next image end as failed, for this reason."""
@@ -160,6 +216,10 @@ class Images(Machines):
     def source_states_of(self, image_name: str) -> tuple[str, ...]:
         """Return the state the source was in when each snapshot of an image began, by device."""
         return tuple(taken.source_state for taken in self._snapshots.values() if taken.name == image_name)
+
+    def were_held(self, image_name: str) -> bool:
+        """Whether writes were held when each snapshot of an image began."""
+        return all(taken.was_held for taken in self._snapshots.values() if taken.name == image_name)
 
     # What the parts use --------------------------------------------------------------------------
 

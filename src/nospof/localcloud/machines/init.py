@@ -35,7 +35,7 @@ RUN = MACHINE / "run"
 DISK = MACHINE / "disk"
 IDENTITY = json.loads((MACHINE / "meta.json").read_text(encoding="utf-8"))
 DEFAULT_SIGNALS = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE]
-# Programs that would reach the init of the computer itself, were they not found here first.
+# Programs that would reach the computer itself, were they not found here first.
 GUEST_COMMANDS = {
     "poweroff": 'exec kill -TERM "$NOSPOF_INIT_PID"',
     "halt": 'exec kill -TERM "$NOSPOF_INIT_PID"',
@@ -43,6 +43,8 @@ GUEST_COMMANDS = {
     "shutdown": 'case " $* " in *" -r "*) exec reboot ;; *) exec poweroff ;; esac',
     "systemctl": 'case "$1" in reboot|poweroff|halt) exec "$1" ;; esac\n'
     'echo "systemctl: this machine is not run by systemd" >&2; exit 1',
+    "fsfreeze": f'exec "$NOSPOF_PYTHON" -I -S {Path(__file__).with_name("fsfreeze.py")} "$@"',
+    "sync": "exit 0",  # what is written is on the disk that an image is a copy of
 }
 
 
@@ -424,6 +426,8 @@ def prepare() -> None:
     os.umask(0o022)
     for directory in (RUN / "commands", RUN / "bin", DISK / "var/log", DISK / "var/lib/cloud"):
         directory.mkdir(parents=True, exist_ok=True)
+    for left in (*RUN.glob("nospof-hold-*/*"), *RUN.glob("frozen/*")):
+        left.unlink(missing_ok=True)
     for name, text in GUEST_COMMANDS.items():
         replace(RUN / "bin" / name, f"#!/bin/sh\n{text}\n")
         (RUN / "bin" / name).chmod(0o755)
