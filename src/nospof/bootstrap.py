@@ -49,6 +49,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     """
     from nospof.adapters.aws import connect
     from nospof.adapters.clock import SystemClock
+    from nospof.adapters.commands import ShellCommands
     from nospof.adapters.http.probe import HttpProbe
     from nospof.adapters.http.process import HttpLoadGenerator
     from nospof.adapters.machine.ssm import SsmMachines
@@ -70,6 +71,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
         machines,
         whereabouts,
         machines,
+        ShellCommands(),
     )
 
 

@@ -70,6 +70,30 @@ def test_c101_the_twin_stands_beside_its_source_and_no_second_way_in_is_made():
     assert "no name changes" in result.next_steps[0]
 
 
+class Commands:
+    """The operator's command, which notes who is a member while it runs."""
+
+    def __init__(self, cloud, group, says=""):
+        self.cloud, self.group, self.says, self.seen = cloud, group, says, []
+
+    def run(self, command, variables, within_seconds):
+        self.seen.append((command, variables["NOSPOF_TWIN_URL"], members(self.cloud, self.group)))
+        return self.says
+
+
+@pytest.mark.parametrize("says", ["", "it ended with 1"])
+def test_c60_the_twin_takes_a_write_at_its_own_address_before_any_client_reaches_it(says):
+    cloud = one_instance()
+    group = put_behind(cloud, port=80)
+    commands = Commands(cloud, group, says)
+    request = PairRequest(cloud.the_instance.id, **ASKED, write_check="try it")
+    with pytest.raises(ProcedureFailed, match="no traffic") if says else nullcontext():
+        MemorySteps("run-1").tell(pair, replace(memory_world(cloud), commands=commands), request)
+    url = f"http://{twin_of(cloud).public_ip}:80"
+    assert commands.seen == [("try it", url, [cloud.the_instance.id])]
+    assert len(members(cloud, group)) == (1 if says else 2)
+
+
 def test_nothing_of_theirs_is_tagged():
     cloud = one_instance()
     group = put_behind(cloud)

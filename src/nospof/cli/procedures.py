@@ -61,7 +61,14 @@ def clone(instance_id: str, **options: Any) -> None:
 @click.option("--port", default=80, show_default=True, help="The port the instances serve on.")
 @click.option("--listener-port", default=80, show_default=True, help="The port the balancer listens on.")
 @click.option("--health-path", default="/", show_default=True, help="The page that says a member works.")
+@click.option("--page", default="", help="The page the twin is asked for first; else the health page.")
 @click.option("--expect", default="", help="A text the twin's page must contain before it gets traffic.")
+@click.option(
+    "--write-check",
+    default="",
+    metavar="COMMAND",
+    help="A command that writes to the twin at $NOSPOF_TWIN_URL and reads it back, before it gets traffic.",
+)
 @click.option(
     "--stateless",
     is_flag=True,
@@ -95,7 +102,7 @@ def pair(instance_id: str, **options: Any) -> None:
     Where INSTANCE is behind a balancer already, the twin joins it there: nothing of that balancer is
     changed but who is registered, and no name changes. Else a balancer is made; INSTANCE serves at its
     own address throughout, and names are not pointed anywhere. The twin gets no traffic before it served
-    a page and the balancer found it healthy.
+    a page, with its style sheets, scripts and images, and the balancer found it healthy.
     """
     request = PairRequest(instance_id, **chosen(PairRequest, options))
     perform("pair", request, f"This makes {instance_id} one of two behind a load balancer.", options)

@@ -66,7 +66,10 @@ class PairRequest:
         port: the port the instances serve on.
         listener_port: the port the balancer listens on.
         health_path: the page the balancer asks for to know whether a member works.
-        expect: a text the twin's page must contain before it may take traffic.
+        page: what the twin is asked for, with the files it is made of, before it may take traffic; empty
+            takes `health_path`.
+        expect: a text that page must contain.
+        write_check: a command that writes to the twin and reads that back, before it may take traffic.
         stateless: the owner's word that the instance keeps nothing that changes.
         drain_seconds: how long a member that leaves may finish its requests; AWS waits all of it.
         balancer: name or ARN of the balancer to join; empty joins each that the instance is behind.
@@ -87,7 +90,9 @@ class PairRequest:
     port: int = 80
     listener_port: int = 80
     health_path: str = "/"
+    page: str = ""
     expect: str = ""
+    write_check: str = ""
     stateless: bool = False
     drain_seconds: int = 30
     balancer: str = ""

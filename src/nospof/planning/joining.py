@@ -16,6 +16,7 @@ from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import PairRequest
 from nospof.model.standing import Standing
 from nospof.planning.concerns import some
+from nospof.planning.pages import proof
 from nospof.planning.pair_rules import (
     PairFacts,
     refuse_two_diverging_copies,
@@ -107,6 +108,7 @@ def plan_join(facts: PairFacts, request: PairRequest, service: str) -> JoinPlan:
                     f"{one.group.name} of {one.balancer.name} ({one.balancer.type}) on port {one.target.port}"
                     for one in standings
                 ),
+                "before the twin joins": proof(request),
             },
         ),
     )

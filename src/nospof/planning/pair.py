@@ -27,6 +27,7 @@ from nospof.planning import https_rules, web_rules
 from nospof.planning.certificates import SecureListener, secure_listener
 from nospof.planning.concerns import some
 from nospof.planning.joining import JoinPlan, plan_join
+from nospof.planning.pages import proof
 from nospof.planning.pair_calls import pair_calls
 from nospof.planning.pair_rules import (
     PairFacts,
@@ -166,16 +167,19 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
                 *https_rules.warnings_of(secure, facts.on_443, facts.trails, request, cidrs),
                 *web_rules.warnings_of(facts.inside, request.port, cidrs),
             ),
-            details=details_of(service, target_group, secure),
+            details=details_of(request, service, target_group, secure),
         ),
     )
 
 
-def details_of(service: str, group: TargetGroupRequest, secure: SecureListener | None) -> dict[str, str]:
+def details_of(
+    request: PairRequest, service: str, group: TargetGroupRequest, secure: SecureListener | None
+) -> dict[str, str]:
     """Return what the plan tells by name."""
     check = f"GET {group.health_check.path} on port {group.port} over {group.protocol} must answer 200"
     tls = {"certificate": secure.certificate_arn, "names": some(secure.names)} if secure else {}
-    return {"service": service, "balancer": group.name, "health check": check, **tls}
+    named = {"service": service, "balancer": group.name, "health check": check}
+    return {**named, "before the source joins": proof(request), **tls}
 
 
 def clients_of(

@@ -68,6 +68,8 @@ def refuse_what_makes_no_sense(request: PairRequest) -> None:
     """Refuse a request that cannot be understood, whatever the world looks like."""
     if not request.health_path.startswith("/"):
         raise UsageError(f"--health-path {request.health_path!r} must begin with /")
+    if request.page and not request.page.startswith("/"):
+        raise UsageError(f"--page {request.page!r} must begin with /")
     ports = {
         "--port": request.port,
         "--listener-port": request.listener_port,

@@ -57,12 +57,23 @@ class Reporter(Protocol):
         """Say something the operator should know, so that it stays to be read."""
 
 
+class Commands(Protocol):
+    """The operator's own commands."""
+
+    def run(self, command: str, variables: Mapping[str, str], within_seconds: float) -> str:
+        """Run a command to its end, with more variables; return what went wrong, or nothing.
+
+        A repeat runs it again: nobody else knows what it does.
+        """
+
+
 @dataclass(frozen=True)
 class World:
     """Everything a procedure may reach.
 
     `machines` looks inside instances and `holds` has them write nothing for a moment, None where nobody can;
-    `whereabouts` tells where nospof itself lives.
+    `whereabouts` tells where nospof itself lives. `commands` runs what the operator gave,
+    None where nobody may.
     """
 
     cloud: Cloud
@@ -75,3 +86,4 @@ class World:
     machines: Machines | None = None
     whereabouts: Callable[[], Whereabouts] = Whereabouts
     holds: Holds | None = None
+    commands: Commands | None = None

@@ -23,7 +23,7 @@ from nospof.planning.joining import JoinPlan
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.membership import mark, register, wait_healthy
-from nospof.procedures.proving import as_a_balancer_asks, watch
+from nospof.procedures.proving import At, as_a_balancer_asks, files_of, watch, write_to
 
 PLAIN = ("HTTP", "TCP", "TCP_UDP")
 """The listeners that can be asked in plain HTTP."""
@@ -35,6 +35,9 @@ def join(
     """Put the twin beside its source behind each balancer; every step can be repeated."""
     standings, both = plan.standings, (source.id, twin.id)
     steps.do("ask the twin at its own address", prove, world, twin, standings, request)
+    if request.write_check:
+        written = (twin.id, asked_in(standings[0]), "", request.write_check)
+        steps.do("write to the twin and read it back", write_to, world, *written)
     watched = steps.do("put the twin into service and watch it serve", bring_in, world, twin, standings)
     marks = {TAG_SERVICE: plan.service, TAG_STATE: "none"}
     steps.do("mark both as members of the service", mark, world, both, marks)
@@ -127,21 +130,35 @@ def prove(world: World, twin: Instance, standings: tuple[Standing, ...], request
                 "accept; it has taken no traffic. Mend it and resume"
             )
         said.append(f"{answer.says} at {answer.url}")
-    page = expected(world, twin, standings[0], request)
-    if page and request.expect not in page:
-        raise ProcedureFailed(
-            f"the twin's page at {request.health_path} does not contain {request.expect!r}; it has taken no "
-            "traffic"
-        )
-    return "; ".join(said)
+    return "; ".join(said) + page_of(world, twin, standings[0], request)
 
 
-def expected(world: World, twin: Instance, standing: Standing, request: PairRequest) -> str:
-    """Return the page that must contain the text, where one is expected and it can be had from here."""
-    if not request.expect:
+def page_of(world: World, twin: Instance, standing: Standing, request: PairRequest) -> str:
+    """Ask the twin for the page with its files, where it answers such questions; return what it said.
+
+    Raises:
+        ProcedureFailed: the page that was named is not good, lacks the text, or a file that the source has.
+    """
+    path, at = request.page or request.health_path, asked_in(standing)
+    page = world.probe.get(at.base(twin) + path, verify=False)
+    if not page.status:
         return ""
-    url = f"http://{twin.public_ip or twin.private_ip}:{standing.target.port}{request.health_path}"
-    return world.probe.get(url).body
+    if request.page and not page.is_good:
+        raise ProcedureFailed(
+            f"the twin {twin.id} answers {page.says} at {page.url}; it has taken no traffic. Mend it and "
+            "resume"
+        )
+    if request.expect and request.expect not in page.body:
+        raise ProcedureFailed(
+            f"the twin's page at {path} does not contain {request.expect!r}; it has taken no traffic"
+        )
+    files = files_of(world, page, request, at) if page.is_good else ""
+    return f"; {page.says} at {page.url}{files}"
+
+
+def asked_in(standing: Standing) -> At:
+    """Return how the balancer speaks to its members in a place."""
+    return At(standing.target.port, "https" if standing.group.protocol == "HTTPS" else "http")
 
 
 def bring_in(world: World, twin: Instance, standings: tuple[Standing, ...]) -> int:

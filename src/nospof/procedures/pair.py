@@ -30,7 +30,7 @@ from nospof.procedures.entry import build_entry
 from nospof.procedures.joining import join, standings
 from nospof.procedures.looking import look_inside
 from nospof.procedures.membership import mark, register, wait_healthy
-from nospof.procedures.proving import as_a_balancer_asks, verify, watch
+from nospof.procedures.proving import At, as_a_balancer_asks, verify, watch, write_to
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.way_in import ask_as_behind_tls, ask_on_443, walk_in
 
@@ -103,6 +103,9 @@ def prove(
         cidrs = tuple(one.cidr for one in facts.subnets if one.id in plan.balancer.subnet_ids)
         tried = (balancer.dns_name, plan.secure, request, cidrs, inside)
         steps.do("walk in by the balancer as clients will", walk_in, world, *tried)
+    if request.write_check:
+        written = (twin_id, At(request.port, host=host), url, request.write_check)
+        steps.do("write to the twin and read it back", write_to, world, *written)
 
 
 def entry_of(balancer: LoadBalancer, plan: PairPlan) -> tuple[str, str]:
