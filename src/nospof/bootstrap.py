@@ -102,10 +102,11 @@ def open_discovery(region: str = "", profile: str = "", *, save: Path | None, re
     """
     from nospof.adapters.aws import connect
     from nospof.adapters.aws.discovery import AwsDiscovery
+    from nospof.adapters.divided import divided
     from nospof.adapters.saved.account import SavingDiscovery
 
     discovery = AwsDiscovery(connect(region=region, profile=profile))
-    return discovery if save is None else SavingDiscovery(discovery, save, read_at)
+    return divided(discovery if save is None else SavingDiscovery(discovery, save, read_at))
 
 
 def probe(estate: Estate, region: str, profile: str, watcher: Reporter, save: Path | None = None) -> Estate:

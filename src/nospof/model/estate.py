@@ -32,6 +32,7 @@ __all__ = [
 
 
 Provenance = Literal["declared", "assumed", "observed", "configured", "permitted", "guessed"]
+NONE: dict[str, Item] = {}
 CERTAIN: tuple[Provenance, ...] = ("declared", "assumed", "observed", "configured")
 """Edges of other provenance count in the pessimistic reading only: they can make a finding possible."""
 
@@ -92,18 +93,13 @@ class Estate:
 
     def find(self, kind: str, key: str) -> Item | None:
         """Return the item of a kind that goes by an id, ARN, name or address."""
-        if kind not in KINDS:
-            raise KeyError(f"no kind is called {kind}")
-        return self._index(kind).get(key) or self._index(kind).get(key.rstrip(".").lower())
-
-    def _index(self, kind: str) -> dict[str, Item]:
         index = self._indexes.get(kind)
         if index is None:
             index = self._indexes[kind] = {}
-            for item in self.items.get(kind, ()):
-                for key in item.keys:
-                    index.setdefault(key, item)
-        return index
+            for item in self.of(kind):
+                for each in item.keys:
+                    index.setdefault(each, item)
+        return index.get(key) or index.get(key.rstrip(".").lower())
 
     def where(self, kind: str, path: str, *values: str) -> tuple[Item, ...]:
         """Return the items in whose field (through lists too) one of the values stands, in order.
@@ -114,9 +110,11 @@ class Estate:
         if index is None:
             index = self._lists[kind, path] = {}
             for item in self.of(kind):
-                for value in dict.fromkeys(_leaves(item.fields, path.split("."))):
-                    index.setdefault(value, []).append(item)
-        found = {item.id: item for value in values for item in index.get(value, ())}
+                for value in _leaves(item.fields, path.split(".")):
+                    index.setdefault(value, {})[item.id] = item
+        if len(values) == 1:
+            return tuple(index.get(values[0], NONE).values())
+        found = {item.id: item for value in values for item in index.get(value, NONE).values()}
         return tuple(found.values())
 
     def untold(self, kind: str, path: str) -> tuple[Item, ...]:
@@ -138,7 +136,7 @@ class Estate:
         return found
 
     @cached_property
-    def _lists(self) -> dict[tuple[str, str], dict[str, list[Item]]]:
+    def _lists(self) -> dict[tuple[str, str], dict[str, dict[str, Item]]]:
         return {}
 
     @cached_property

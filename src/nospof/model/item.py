@@ -39,14 +39,15 @@ class Record:
         self.kind = kind
         self.fields = fields
         self._prefix = prefix
+        self._depth = prefix.count(".")
 
     def at(self, path: str) -> Any:
         """Return the raw value: None when absent, UNKNOWN when it or what it stands in is."""
-        full = self._prefix + path
-        if full not in self.kind.paths:
-            raise KeyError(f"{self.kind.name} does not declare {full}")
+        steps = self.kind.steps.get(self._prefix + path if self._depth else path)
+        if steps is None:
+            raise KeyError(f"{self.kind.name} does not declare {self._prefix}{path}")
         value: Any = self.fields
-        for part in path.split("."):
+        for part in steps[self._depth :] if self._depth else steps:
             if type(value) is dict:  # nearly always; `isinstance` of an abstract class is slow
                 value = value.get(part)
             elif value is UNKNOWN:
@@ -62,6 +63,8 @@ class Record:
     def text(self, path: str, default: str = "") -> str:
         """Return a text; the default when it is absent or unknown."""
         value = self.at(path)
+        if type(value) is str:
+            return value
         return default if value is None or value is UNKNOWN else str(value)
 
     def number(self, path: str, default: float | None = None) -> float | None:
@@ -147,6 +150,7 @@ class Item(Record):
         self.call = call or kind.call
         self.location = location
         self._label = label
+        self._facts: dict[str, Fact] = {}
 
     @cached_property
     def tags(self) -> dict[str, str]:
@@ -159,7 +163,7 @@ class Item(Record):
             if isinstance(one, Mapping) and "Key" in one and one.get("Value") is not UNKNOWN
         }
 
-    @property
+    @cached_property
     def label(self) -> str:
         """What people call it."""
         named = self.text(self.kind.label) if self.kind.label else ""
@@ -182,15 +186,17 @@ class Item(Record):
 
     def fact(self, path: str) -> Fact:
         """Return what was read in a field, as evidence."""
-        value = self.at(path)
-        says = "(unknown)" if value is UNKNOWN else "(absent)" if value is None else says_of(value)
-        return Fact(
-            self.call, self.label if self.label == self.id else f"{self.label} ({self.id})", path, says
-        )
+        found = self._facts.get(path)
+        if found is None:
+            value = self.at(path)
+            says = "(unknown)" if value is UNKNOWN else "(absent)" if value is None else says_of(value)
+            about = self.label if self.label == self.id else f"{self.label} ({self.id})"
+            found = self._facts[path] = Fact(self.call, about, path, says)
+        return found
 
     def facts(self, *paths: str) -> tuple[Fact, ...]:
         """Return what was read in fields, as evidence."""
-        return tuple(self.fact(path) for path in paths)
+        return tuple(map(self.fact, paths))
 
     def with_fields(self, **fields: Any) -> Item:
         """Return the item with top-level fields replaced, for trying out a change."""
@@ -208,6 +214,8 @@ def item_of(kind: Kind, fields: Mapping[str, Any], call: str = "", location: Loc
 
 def says_of(value: Any) -> str:
     """Return a value as evidence shows it, in one line and the same every time."""
+    if type(value) is str:
+        return value
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {says_of(value[key])}" for key in sorted(value)) + "}"
     if isinstance(value, (list, tuple)):

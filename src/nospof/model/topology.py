@@ -186,17 +186,16 @@ class Topology:
 
 def parts_of(requirement: Requirement) -> tuple[Requirement, ...]:
     """Return the direct parts of a requirement, without their weights."""
-    match requirement:
-        case On():
-            return ()
-        case AllOf(parts) | AnyOf(parts):
-            return parts
-        case AtLeast(_, weighted) | Split(weighted):
-            if any(weight < 0 for weight, _ in weighted):
-                raise UsageError("a weight is below zero; more failures would help, which cannot be")
-            return tuple(part for _, part in weighted)
-        case Unknown(pessimistic, optimistic):
-            return pessimistic, optimistic
+    # By type, the commonest first: the audit of a large account asks this a million times.
+    if isinstance(requirement, On):
+        return ()
+    if isinstance(requirement, (AllOf, AnyOf)):
+        return requirement.parts
+    if isinstance(requirement, Unknown):
+        return requirement.pessimistic, requirement.optimistic
+    if any(weight < 0 for weight, _ in requirement.parts):
+        raise UsageError("a weight is below zero; more failures would help, which cannot be")
+    return tuple(part for _, part in requirement.parts)
 
 
 def names_in(*requirements: Requirement) -> Iterator[str]:

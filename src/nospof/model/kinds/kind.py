@@ -75,6 +75,11 @@ class Kind:
             found.update(".".join(parts[: end + 1]) for end in range(len(parts)))
         return frozenset(found)
 
+    @cached_property
+    def steps(self) -> dict[str, tuple[str, ...]]:
+        """The fields that lead to every path that may be read."""
+        return {path: tuple(path.split(".")) for path in self.paths}
+
 
 def rows_of(page: Mapping[str, Any], path: str) -> list[Any]:
     """Return what stands at a path of an answer; lists on the way are flattened."""
