@@ -15,7 +15,7 @@ from nospof.audit.cuts import (
     pair_cuts,
     view_cuts,
 )
-from nospof.audit.graph import Graph, build_graph
+from nospof.audit.graph import Graph, Graphs
 from nospof.model.topology import VIEWS, Topology
 
 
@@ -50,24 +50,27 @@ def failed_nodes(topology: Topology, *, now: bool, pessimistic: bool) -> frozens
     return topology.failed_now | (topology.maybe_failed_now if pessimistic else frozenset())
 
 
-def analyse(topology: Topology, *, pessimistic: bool = True, now: bool = False) -> Analysis:
+def analyse(
+    topology: Topology, *, pessimistic: bool = True, now: bool = False, graphs: Graphs | None = None
+) -> Analysis:
     """Return all answers of order 0 and 1.
 
     Args:
         topology: what there is.
         pessimistic: read what is not known as the worst it can be; otherwise as the best.
         now: count what has failed already; otherwise judge the service as it is configured.
+        graphs: the graphs of the topology, where another reading has made some.
     """
+    graphs = graphs or Graphs(topology)
     failed = failed_nodes(topology, now=now, pessimistic=pessimistic)
-    serving = build_graph(topology, pessimistic=pessimistic)
+    serving = graphs.of("serving", pessimistic=pessimistic)
+    views_there = {"serving", *(name for node in topology.nodes for name, _ in node.views)}
     filed: set[str] = set()
     views: dict[str, Cuts] = {}
     for view in VIEWS:
-        if view != "serving" and not any(name == view for node in topology.nodes for name, _ in node.views):
+        if view not in views_there:
             continue
-        graph = serving
-        if view != "serving":
-            graph = build_graph(topology, view=view, pessimistic=pessimistic)
+        graph = graphs.of(view, pessimistic=pessimistic)
         cuts = _not_filed(view_cuts(graph, gates_of(graph, failed)), filed)
         filed.update(cuts.total, (event for event, _ in cuts.partial))
         views[view] = cuts

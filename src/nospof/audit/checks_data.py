@@ -12,8 +12,8 @@ from nospof.model.findings import Finding, Severity
 def data_checks(estate: Estate, service: Service) -> list[Finding]:
     """Return the findings about the stores of a service."""
     found: list[Finding] = []
-    needed = surely_needed(service.topology)
     stores = {(one.kind.name, one.id): one for one in service.item_of.values() if one.kind.name in BACKUP}
+    needed = surely_needed(service.topology) if stores else set()
     for item in stores.values():
         if item.kind.name == "database" and item.text("DBClusterIdentifier"):
             told = bypassed(estate, service, item)  # The rest its cluster says for all members.

@@ -7,6 +7,7 @@ nodes are fine.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -96,6 +97,36 @@ def build_graph(topology: Topology, *, view: str = "serving", pessimistic: bool 
     return _Builder(topology, view, pessimistic).build()
 
 
+class Graphs:
+    """The graphs of one topology, each made when it is first asked for."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        self._made: dict[tuple[str, bool], Graph] = {}
+
+    def of(self, view: str, *, pessimistic: bool) -> Graph:
+        """Return the gates as one view and one bound sees them; see `build_graph`."""
+        found = self._made.get((view, pessimistic))
+        if found is None:
+            if pessimistic or self._topology.has_open_requirements:
+                found = build_graph(self._topology, view=view, pessimistic=pessimistic)
+            else:
+                # Both bounds need the same: they differ in what may hit it.
+                found = copy(self.of(view, pessimistic=True))
+                found.events = [
+                    events_of(self._topology.by_name[name], pessimistic=False) if name else ()
+                    for name in found.names
+                ]
+            self._made[view, pessimistic] = found
+        return found
+
+
+def events_of(node: Node, *, pessimistic: bool) -> tuple[str, ...]:
+    """Return the events that hit a node, each once."""
+    events = (*node.faults, *node.domains, *(node.possible_domains if pessimistic else ()))
+    return tuple(dict.fromkeys(events)) if len(events) > 1 else events
+
+
 def requirement_in(node: Node, view: str) -> tuple[Requirement, ...]:
     """Return what a node needs to serve, and beyond that in one view."""
     return node.requirement, *(extra for name, extra in node.views if name == view)
@@ -132,13 +163,12 @@ class _Builder:
         if known is not None:
             return known
         node = self.topology.by_name[name]
-        events = (*node.faults, *node.domains, *(node.possible_domains if self.pessimistic else ()))
-        gate = self.new_gate(name, tuple(dict.fromkeys(events)))
+        gate = self.new_gate(name, events_of(node, pessimistic=self.pessimistic))
         self.graph.index[name] = gate
-        needs = requirement_in(node, self.view)
-        if node.blind != UP:
+        if node.blind is not UP and node.blind != UP:
             unseen = self.child(node.blind)
             self.graph.blind[gate] = (unseen,)
+        needs = requirement_in(node, self.view) if node.views else (node.requirement,)
         self.waiting.append((gate, needs[0] if len(needs) == 1 else AllOf(needs)))
         return gate
 
@@ -159,18 +189,17 @@ class _Builder:
         """Give a gate its children."""
         graph = self.graph
         requirement = self.known(requirement)
-        unseen = graph.blind.get(gate, ())
+        unseen = graph.blind.pop(gate, ())
         if unseen and not isinstance(requirement, AllOf):
             requirement = AllOf((requirement,))
         match requirement:
-            case On():
-                graph.children[gate] = (self.child(requirement),)
+            case On(node):
+                graph.children[gate] = (self.node(node),)
             case AllOf(parts):
-                seen = self.conjuncts(parts)
-                graph.blind[gate] = tuple(child for child in unseen if child not in seen)
-                graph.children[gate] = (*seen, *graph.blind[gate])
-                if not graph.blind[gate]:
-                    del graph.blind[gate]
+                seen = self.conjuncts(parts) if parts else ()
+                if unseen := tuple(child for child in unseen if child not in seen):
+                    graph.blind[gate] = unseen
+                graph.children[gate] = (*seen, *unseen)
             case AnyOf(parts):
                 graph.gates[gate] = Gate.ANY
                 graph.children[gate] = tuple(self.child(part) for part in parts)
@@ -194,7 +223,11 @@ class _Builder:
         found: list[int] = []
         waiting = list(reversed(parts))
         while waiting:
-            part = self.known(waiting.pop())
+            part = waiting.pop()
+            if isinstance(part, On):
+                found.append(self.node(part.node))
+                continue
+            part = self.known(part)
             if isinstance(part, AllOf):
                 waiting.extend(reversed(part.parts))
             else:
@@ -225,13 +258,14 @@ def components_of(graph: Graph) -> list[list[int]]:
                 is_open[child] = 1
                 path.append((child, iter(graph.children[child])))
                 break
-            if is_open[child]:
-                low[gate] = min(low[gate], number[child])
+            if is_open[child] and number[child] < low[gate]:
+                low[gate] = number[child]
         else:
             path.pop()
             if path:
                 above = path[-1][0]
-                low[above] = min(low[above], low[gate])
+                if low[gate] < low[above]:
+                    low[above] = low[gate]
             if low[gate] == number[gate]:
                 found.append(_close(gate, opened, is_open))
     return found

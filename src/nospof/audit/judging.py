@@ -17,7 +17,7 @@ from nospof.audit.analysis import Analysis, analyse, failed_nodes
 from nospof.audit.builder import SOMEWHERE, Service
 from nospof.audit.cuts import blast_radius, gates_of
 from nospof.audit.evidence import Evidence
-from nospof.audit.graph import Graph, build_graph
+from nospof.audit.graph import Graph, Graphs
 from nospof.audit.proofs import prove_on
 from nospof.audit.wording import closes_the_door, days_left, down_title, event_title, share_title, state_title
 from nospof.model.findings import Confidence, Finding, ProofStep, Severity
@@ -53,26 +53,29 @@ Time = Literal["configured", "now"]
 
 @dataclass(frozen=True)
 class Readings:
-    """The four readings of one service: two bounds, as configured and now."""
+    """The four readings of one service: two bounds, as configured and now; and their graphs."""
 
     worst: Analysis
     best: Analysis
     worst_now: Analysis
     best_now: Analysis
+    graphs: Graphs
 
 
 def read_both_ways(service: Service) -> Readings:
     """Return the four readings."""
     topology = service.topology
     is_known = not topology.has_unknown
-    worst = analyse(topology)
-    best = worst if is_known else analyse(topology, pessimistic=False)
+    graphs = Graphs(topology)
+    worst = analyse(topology, graphs=graphs)
+    best = worst if is_known else analyse(topology, pessimistic=False, graphs=graphs)
     if not topology.failed_now and not topology.maybe_failed_now:
-        return Readings(worst, best, worst, best)
-    worst_now = analyse(topology, now=True)
+        return Readings(worst, best, worst, best, graphs)
+    worst_now = analyse(topology, now=True, graphs=graphs)
     if is_known and not topology.maybe_failed_now:
-        return Readings(worst, best, worst_now, worst_now)
-    return Readings(worst, best, worst_now, analyse(topology, pessimistic=False, now=True))
+        return Readings(worst, best, worst_now, worst_now, graphs)
+    best_now = analyse(topology, pessimistic=False, now=True, graphs=graphs)
+    return Readings(worst, best, worst_now, best_now, graphs)
 
 
 def judge(
@@ -109,7 +112,6 @@ class _Judge:
         self.readings = readings
         self.name = service.entry.service
         self.evidence = Evidence(service)
-        self.graphs = {("serving", False): readings.worst.graph, ("serving", True): readings.best.graph}
 
     def findings(self) -> list[Finding]:
         r = self.readings
@@ -134,10 +136,7 @@ class _Judge:
         return found + self.lost_data() + self.deadlock()
 
     def graph(self, case: _Case) -> Graph:
-        key = (case.view, case.is_certain)
-        if key not in self.graphs:
-            self.graphs[key] = build_graph(self.topology, view=case.view, pessimistic=not case.is_certain)
-        return self.graphs[key]
+        return self.readings.graphs.of(case.view, pessimistic=not case.is_certain)
 
     def rule(self, view: str, kind: str) -> str:
         """Return the rule that speaks of a kind of event in a view."""

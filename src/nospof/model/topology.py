@@ -7,8 +7,8 @@ failures never help, so the answers of the audit are exact.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from nospof.errors import UsageError
 
@@ -164,10 +164,13 @@ class Topology:
     @property
     def has_unknown(self) -> bool:
         """Whether the pessimistic and the optimistic reading can differ."""
+        return any(node.possible_domains for node in self.nodes) or self.has_open_requirements
+
+    @cached_property
+    def has_open_requirements(self) -> bool:
+        """Whether what something needs can differ between the two readings, not only what hits it."""
         waiting: list[Requirement] = []
         for node in self.nodes:
-            if node.possible_domains:
-                return True
             waiting += [node.requirement, node.blind, *(extra for _, extra in node.views)]
         while waiting:
             requirement = waiting.pop()
@@ -198,12 +201,14 @@ def parts_of(requirement: Requirement) -> tuple[Requirement, ...]:
     return tuple(part for _, part in requirement.parts)
 
 
-def names_in(*requirements: Requirement) -> Iterator[str]:
-    """Yield the nodes that requirements speak of, depth first."""
+def names_in(*requirements: Requirement) -> list[str]:
+    """Return the nodes that requirements speak of, depth first."""
+    found = []
     waiting = list(reversed(requirements))
     while waiting:
         requirement = waiting.pop()
         if isinstance(requirement, On):
-            yield requirement.node
-        else:
-            waiting.extend(reversed(parts_of(requirement)))
+            found.append(requirement.node)
+        elif parts := parts_of(requirement):
+            waiting.extend(reversed(parts))
+    return found

@@ -48,9 +48,13 @@ def old_certificate(b: Builder, name: str, item: Item) -> None:
 
 def doubts(b: Builder) -> None:
     """Ask about every use that the network permits and nothing proves."""
-    shown = {one for node in b.nodes.values() for one in names_in(node.requirement)}
-    for name in list(b.nodes):
-        item = b.service.item_of.get(name)
-        for use in b.estate.uses_of(item.id) if item is not None and name in shown else ():
-            if use.provenance in ("permitted", "guessed"):
-                b.ask(f"does {item.label if item else name} use {use.used_kind} {use.used}? ({use.why})")
+    doubtful = [
+        (name, item, use)
+        for name, item in b.service.item_of.items()
+        for use in b.estate.uses_of(item.id)
+        if use.provenance in ("permitted", "guessed")
+    ]
+    shown = {one for node in b.nodes.values() for one in names_in(node.requirement)} if doubtful else set()
+    for name, item, use in doubtful:
+        if name in shown:
+            b.ask(f"does {item.label} use {use.used_kind} {use.used}? ({use.why})")
