@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
+from functools import cache
 from importlib.resources import files
+from json.encoder import encode_basestring as quoted
 from typing import Any
 
 from nospof.cli.audit_text import accepted_last
@@ -33,9 +35,11 @@ def written(value: Any, line: str = "\n") -> str:
         value: what JSON can hold; every key is a text.
         line: how a line begins where the value stands.
     """
+    if isinstance(value, str):
+        return quoted(value)
     deeper = f"{line}  "
     if isinstance(value, dict) and value:
-        rows = [f"{encoded(key)}: {written(value[key], deeper)}" for key in sorted(value)]
+        rows = [f"{quoted(key)}: {written(value[key], deeper)}" for key in sorted(value)]
         return f"{{{deeper}{f',{deeper}'.join(rows)}{line}}}"
     if isinstance(value, (list, tuple)) and value:
         rows = [written(each, deeper) for each in value]
@@ -80,13 +84,17 @@ def plain(value: Any) -> Any:
     """Return a value as JSON can hold it; a finding also says its slug and fingerprint."""
     if isinstance(value, (str, int, float)):
         return value
-    if is_dataclass(value):
-        found = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    if names := names_of(type(value)):
+        found = {name: plain(getattr(value, name)) for name in names}
         if isinstance(value, Finding):
             found |= {"slug": value.slug, "fingerprint": value.fingerprint}
         return found
-    if isinstance(value, Fraction):
-        return round(float(value), 6)
-    if isinstance(value, tuple):
-        return [plain(each) for each in value]
-    return value
+    return round(float(value), 6) if isinstance(value, Fraction) else value
+
+
+@cache
+def names_of(kind: type) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields; none for what is no dataclass."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
