@@ -86,7 +86,7 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, tuple):
         return [plain(each) for each in value]
-    if names := names_of(type(value)):
+    if names := names_of(value.__class__):
         found = {name: plain(getattr(value, name)) for name in names}
         if isinstance(value, Finding):
             found |= {"slug": value.slug, "fingerprint": value.fingerprint}
