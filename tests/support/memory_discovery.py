@@ -220,10 +220,10 @@ def forward(sent: tuple[tuple[str, int], ...]) -> dict[str, Any]:
 
 
 def groups(cloud: MemoryCloud, _: Mapping[str, object]) -> dict[str, Any]:
-    return {"TargetGroups": [group_row(cloud, one) for one in cloud.target_groups()]}
+    return {"TargetGroups": [group_row(one) for one in cloud.target_groups()]}
 
 
-def group_row(cloud: MemoryCloud, one: TargetGroup) -> dict[str, Any]:
+def group_row(one: TargetGroup) -> dict[str, Any]:
     check = one.health_check
     return {
         "TargetGroupArn": one.arn,
@@ -231,7 +231,7 @@ def group_row(cloud: MemoryCloud, one: TargetGroup) -> dict[str, Any]:
         "TargetType": one.target_type,
         "Protocol": "HTTP",
         "Port": one.port,
-        "VpcId": cloud._group_vpc[one.arn],
+        "VpcId": one.vpc_id,
         "LoadBalancerArns": list(one.balancer_arns),
         "HealthCheckEnabled": True,
         "HealthCheckProtocol": "HTTP",
