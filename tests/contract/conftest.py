@@ -7,9 +7,7 @@ and hands for what no call of the port does: terminate, protect, announce, wait.
 from __future__ import annotations
 
 import itertools
-import json
 import time
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,6 +17,7 @@ import boto3
 import pytest
 
 from nospof.adapters.aws import AwsCloud
+from nospof.adapters.endpoint_faults import EndpointFaults
 from nospof.adapters.memory import MemoryCloud, MemoryService
 from nospof.model.cloud import HealthCheck, Instance, LaunchRequest, TargetGroupRequest
 from nospof.model.starts import SCHEDULER
@@ -247,11 +246,7 @@ class AwsStage(Stage):
         self._ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": True})
 
     def announce(self, instance_id: str, code: str) -> None:
-        event = {"instance": instance_id, "code": code, "seconds": 3600}
-        request = urllib.request.Request(
-            f"{self.endpoint}/_nospof/event", json.dumps(event).encode(), {"Content-Type": "application/json"}
-        )
-        urllib.request.urlopen(request, timeout=10).close()
+        EndpointFaults(self.endpoint).announce(instance_id, code, seconds=3600)
 
     def group_of(self, instance_id: str) -> str:
         name, scaling = self.name("group"), self.cloud.autoscaling

@@ -6,11 +6,11 @@ import json
 import signal
 import subprocess
 import sys
-import urllib.request
 
 import pytest
 
 from nospof.model.cloud import TAG_GUARANTEE
+from support import backends
 from support.ec2_words import get, instance, launch, running, state
 from support.site import PAIR, SITE, environment_of, everything, nospof
 from support.waiting import eventually
@@ -64,8 +64,7 @@ def test_the_whole_story_by_hand(site):
     paired = site.answer("pair", source, *asked, "--health-path", "/health", "--expect", "ok")["result"]
     split = paired["clone"]["time_off"]
     assert all(split[part] >= 0 for part in ("stop", "image_call", "start", "first_good_answer"))
-    with urllib.request.urlopen(f"{paired['url']}/") as page:
-        assert "Harbour Lights" in page.read().decode()
+    assert "Harbour Lights" in backends.get(f"{paired['url']}/")[1]
     assert site.nospof("audit", "--service", "shop").returncode == 0
 
     event = {"instance": source, "code": "system-reboot", "seconds": 3600}

@@ -5,24 +5,16 @@ Its waiters ask every 15 s, so each is run when what it waits for is so: it must
 
 from __future__ import annotations
 
-import urllib.request
 from typing import Any
 
 import pytest
 
+from support.backends import get
 from support.local_cloud import RunningCloud
 from support.programs import Aws
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
-
-
-def read(url: str) -> int:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return int(answer.status)
-    except OSError:
-        return 0
 
 
 def states(ec2: Any, *instance_ids: str) -> list[str]:
@@ -78,7 +70,7 @@ def test_awscli_launches_stops_images_starts_balances_and_deletes(local_cloud: R
 
     eventually(healthy)
     aws(f"elbv2 wait target-in-service --target-group-arn {group}")
-    assert read(f"http://{name}:8080/") == 200
+    assert get(f"http://{name}:8080/")[0] == 200
 
     aws(f"elbv2 delete-load-balancer --load-balancer-arn {balancer}")
     aws(f"elbv2 delete-target-group --target-group-arn {group}")

@@ -68,8 +68,8 @@ class RunningCloud:
         connection = http.client.HTTPConnection(host, int(port), timeout=30)
         try:
             connection.request(method, f"/_nospof/{path}", json.dumps(document) if document else None)
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            with connection.getresponse() as answer:
+                return answer.status, json.loads(answer.read())
         finally:
             connection.close()
 

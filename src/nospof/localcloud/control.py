@@ -318,8 +318,8 @@ def _ask(url: str) -> dict[str, Any]:
     connection = http.client.HTTPConnection(host, int(port), timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/_nospof/status")
-        answer = connection.getresponse()
-        content = json.loads(answer.read())
+        with connection.getresponse() as answer:
+            content = json.loads(answer.read())
     finally:
         connection.close()
     if not isinstance(content, dict) or "dir" not in content:
