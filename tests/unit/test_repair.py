@@ -244,3 +244,27 @@ def test_a_guarantee_of_a_run_of_another_machine_that_is_not_due_is_no_trouble()
     assert troubles(cloud, claim=elsewhere) == ()
     cloud.tag(cloud.the_instance.id, {TAG_GUARANTEE: str(replace(guarantee, deadline=0.0))})
     assert len(troubles(cloud, claim=elsewhere)) == 1
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "after drain everybody else",
+        "after delete the load balancer",
+        "after terminate the twin",
+        "before release the promise",
+    ],
+)
+def test_an_undo_that_was_interrupted_is_named_once_with_how_to_go_on(place):
+    cloud = one_instance()
+    request = told(cloud, "pair", PAIR)
+    with pytest.raises(Killed):
+        MemorySteps("undo-1", die_at=place).tell(undo, memory_world(cloud), request)
+    keep_guarantees(memory_world(cloud), dead)
+    cloud.clock.sleep(600)
+    states = {**KNOWN, "undo-1": "interrupted"}
+    (found,) = find_troubles(memory_world(cloud), states, dead, mends=False, undoing={PAIR: "undo-1"})
+    assert found.says.startswith(f"undo-1 has begun to take {PAIR} apart and is interrupted")
+    assert found.mends == "nospof runs resume undo-1"
+    assert ("instance i-" in found.says) is place.startswith(("after drain", "after delete"))
+    assert ("left: nothing" in found.says) is place.startswith("before")

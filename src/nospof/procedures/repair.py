@@ -40,7 +40,12 @@ TAKES_AWAY = {
 
 
 def find_troubles(
-    world: World, states: Mapping[str, RunState], claim: Claim, *, mends: bool
+    world: World,
+    states: Mapping[str, RunState],
+    claim: Claim,
+    *,
+    mends: bool,
+    undoing: Mapping[str, str] | None = None,
 ) -> tuple[Trouble, ...]:
     """Return what is wrong, and what was done about it.
 
@@ -48,9 +53,13 @@ def find_troubles(
         states: of the runs that a journal knows; runs it does not know may be another machine's.
         claim: tells whether a run lives.
         mends: whether what is safe is mended.
+        undoing: the undo that has begun to take a run apart and has not ended, by that run.
     """
-    members = Members(world)
-    seen = (*disagreements(world, members, states, claim), *leftovers(world.cloud, states, claim))
+    members, half = Members(world), undoing or {}
+    # What is half taken apart does not agree with itself yet, as what is half made.
+    known: dict[str, RunState] = {**states, **dict.fromkeys(half, "interrupted")}
+    disagree = disagreements(world, members, known, claim, half)
+    seen = (*disagree, *leftovers(world.cloud, known, claim, half))
     return (
         *unkept(world, claim, mends=mends),
         *taken_out(world, members, claim, mends=mends),
@@ -144,7 +153,11 @@ def take_back(world: World, instance: Instance, group: TargetGroup, port: int, *
 
 
 def disagreements(
-    world: World, members: Members, states: Mapping[str, RunState], claim: Claim
+    world: World,
+    members: Members,
+    states: Mapping[str, RunState],
+    claim: Claim,
+    undoing: Mapping[str, str],
 ) -> Iterator[Trouble]:
     """Yield where the marks of a service and its target groups name different members (C77).
 
@@ -169,7 +182,8 @@ def disagreements(
     for instance in marked.values():
         service = instance.tags[TAG_SERVICE]
         is_out = service in served and instance.id not in served[service]
-        if is_out and TAG_DRAINED not in instance.tags:
+        is_half = TAG_DRAINED in instance.tags or instance.tags.get(TAG_RUN) in undoing
+        if is_out and not is_half:
             yield Trouble(
                 f"{instance.id} is marked as a member of {service} and serves in none of its target groups",
                 f"aws ec2 delete-tags --resources {instance.id} --tags Key={TAG_SERVICE}",
@@ -198,14 +212,24 @@ def made(cloud: Cloud) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def leftovers(cloud: Cloud, states: Mapping[str, RunState], claim: Claim) -> Iterator[Trouble]:
-    """Yield what runs made and nobody goes on with, run by run (C108)."""
-    for run_id, things in sorted(made(cloud).items()):
-        state = states.get(run_id)
+def leftovers(
+    cloud: Cloud, states: Mapping[str, RunState], claim: Claim, undoing: Mapping[str, str]
+) -> Iterator[Trouble]:
+    """Yield what runs made and nobody goes on with, run by run (C108), and what is half taken apart."""
+    found = made(cloud)
+    for run_id in sorted({*found, *undoing}):
+        things, state = found.get(run_id, {}), states.get(run_id)
         if state == "running" or lives(claim, run_id):
             continue
         listed = "; ".join(f"{kind} {', '.join(ids)}" for kind, ids in things.items())
-        if state in ("failed", "interrupted", "elsewhere"):
+        undo = undoing.get(run_id)
+        if undo:
+            yield Trouble(
+                f"{undo} has begun to take {run_id} apart and is {states[undo]}; of what that made is left: "
+                f"{listed or 'nothing'}",
+                f"nospof runs resume {undo}",
+            )
+        elif state in ("failed", "interrupted", "elsewhere"):
             yield Trouble(
                 f"{run_id} is {state} and has made: {listed}",
                 f"nospof runs resume {run_id}, or nospof runs undo {run_id}",

@@ -14,7 +14,7 @@ from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.plans import Plan
 from nospof.model.requests import RollbackRequest, UndoRequest
 from nospof.model.results import Trouble
-from nospof.model.runs import Run, RunState
+from nospof.model.runs import Run
 from nospof.ports.world import World
 from nospof.procedures.guarantee import Claim, keep_guarantees, parse_guarantee
 from nospof.procedures.registry import PROCEDURES
@@ -162,10 +162,18 @@ def repair(world: World, runs: Runs, claim: Claim, *, mends: bool) -> tuple[Trou
 
     A journal that cannot be read is no journal: every run is then one that this machine does not know.
     """
-    states: dict[str, RunState] = {}
+    known: tuple[Run, ...] = ()
     with suppress(NospofError):
-        states = {run.id: run.state for run in runs.runs()}
-    return find_troubles(world, states, claim, mends=mends)
+        known = runs.runs()
+    undoing = {
+        str(run.request["run_id"]): run.id
+        for run in known
+        if run.procedure == "undo" and run.state in ("failed", "interrupted", "elsewhere")
+    }
+    done = {str(run.request["run_id"]) for run in known if run.procedure == "undo" and run.state == "done"}
+    states = {run.id: run.state for run in known}
+    left = {run_id: undo for run_id, undo in undoing.items() if run_id not in done}
+    return find_troubles(world, states, claim, mends=mends, undoing=left)
 
 
 def is_promised(world: World, run_id: str) -> bool:
