@@ -66,6 +66,10 @@ class Stage:
         """Set disableApiTermination; it is cleared at the end of the test."""
         raise NotImplementedError
 
+    def protect_balancer(self, balancer_arn: str) -> None:
+        """Turn a balancer's deletion protection on."""
+        raise NotImplementedError
+
     def announce(self, instance_id: str, code: str) -> None:
         """Announce a maintenance event in an hour."""
         raise NotImplementedError
@@ -182,6 +186,9 @@ class MemoryStage(Stage):
     def protect_from_termination(self, instance_id: str) -> None:
         self.cloud.protect_from_termination(instance_id)
 
+    def protect_balancer(self, balancer_arn: str) -> None:
+        self.cloud.undeletable.add(balancer_arn)
+
     def announce(self, instance_id: str, code: str) -> None:
         self.cloud.announce(instance_id, code, in_seconds=3600)
 
@@ -244,6 +251,10 @@ class AwsStage(Stage):
 
     def protect_from_termination(self, instance_id: str) -> None:
         self._ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": True})
+
+    def protect_balancer(self, balancer_arn: str) -> None:
+        protected = [{"Key": "deletion_protection.enabled", "Value": "true"}]
+        self.cloud.elbv2.modify_load_balancer_attributes(LoadBalancerArn=balancer_arn, Attributes=protected)
 
     def announce(self, instance_id: str, code: str) -> None:
         EndpointFaults(self.endpoint).announce(instance_id, code, seconds=3600)

@@ -862,6 +862,17 @@ class TestTakingAway:
         assert cloud.is_termination_protected(instance_id)
         assert code_of(cloud.terminate_instance, instance_id) == "OperationNotPermitted"
         assert cloud.instance(instance_id).state == "running"
+        for _ in range(2):
+            cloud.allow_termination(instance_id)
+        assert not cloud.is_termination_protected(instance_id)
+        cloud.terminate_instance(instance_id)
+
+    def test_a_balancer_that_is_protected_is_not_deleted(self, stage, cloud):
+        balancer = cloud.create_load_balancer(balancer_request(stage))
+        assert not cloud.is_deletion_protected(balancer.arn)
+        stage.protect_balancer(balancer.arn)
+        assert cloud.is_deletion_protected(balancer.arn)
+        assert code_of(cloud.delete_load_balancer, balancer.arn) == "OperationNotPermitted"
 
     def test_an_image_goes_and_then_its_snapshots(self, stage, cloud):
         run, instance_id = stage.name("run"), stage.stopped()

@@ -101,7 +101,7 @@ def scene(local_cloud: RunningCloud) -> Scene:
     given = {"IamInstanceProfile": {"Arn": profile}, "DisableApiStop": True}
     shop, www, behind = (
         running(ec2, launch(local_cloud, TagSpecifications=tagged("instance", name), **more))
-        for name, more in (("shop", given), ("www", {}), ("behind", {}))
+        for name, more in (("shop", given), ("www", {"DisableApiTermination": True}), ("behind", {}))
     )
     ports: dict[str, Any] = {"port": 8080, "listener_port": 8080, "health_path": "/health"}
     www_pair = PairRequest(www, service="www", stateless=True, drain_seconds=1, **ports, **CONSENTS)

@@ -57,6 +57,7 @@ MOTO = {
     "test_a_member_that_is_off_is_ended_unless_the_processes_are_suspended": "moto's groups look at nobody",
     "test_a_group_that_is_gone_acts_no_more_and_cannot_be_suspended": NO_REFUSAL,
     "test_what_is_in_no_group_is_healthy_for_all_it_matters": NO_REFUSAL,
+    "test_a_balancer_that_is_protected_is_not_deleted": "moto deletes protected balancers",
     "test_a_start_happens_at_its_time_and_one_that_was_moved_at_its_new_one": NEVER_FIRES,
     "test_a_start_that_is_taken_back_does_not_happen": NEVER_FIRES,
     "test_a_start_as_a_role_that_the_scheduler_may_not_take_is_refused": "moto looks at no role",

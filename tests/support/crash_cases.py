@@ -155,6 +155,7 @@ def take_case() -> Case:
 
 def undo_case() -> Case:
     cloud = one_instance()
+    cloud.protect_from_termination(cloud.the_instance.id)
     leaves = things(cloud)
     return Case("undo", cloud, told(cloud, "pair", "run-0"), (-1, -1), always_serves=True, leaves=leaves)
 

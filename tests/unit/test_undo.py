@@ -219,6 +219,10 @@ def test_the_plan_names_every_call_in_order_and_changes_nothing():
             "another run works on",
         ),
         (lambda cloud, _: cloud.protect_from_termination(twin_of(cloud).id), "--no-disable-api-termination"),
+        (
+            lambda cloud, _: cloud.undeletable.update(one.arn for one in cloud.load_balancers()),
+            "Key=deletion_protection.enabled,Value=false",
+        ),
         (lambda cloud, _: cloud.join_auto_scaling_group(twin_of(cloud).id, "web"), "Auto Scaling group web"),
         (
             lambda cloud, _: cloud.tag(twin_of(cloud).id, {TAG_GUARANTEE: str(Guarantee("take-9", 2e9))}),
@@ -231,6 +235,22 @@ def test_it_is_refused_untouched_where_the_source_would_not_serve_or_others_woul
     cloud, _, request = paired()
     spoil(cloud, cloud.the_instance.id)
     assert says in refused(cloud, request)
+
+
+def test_a_twin_goes_whose_protection_is_its_sources_and_the_source_keeps_its_own():
+    cloud = one_instance()
+    source = cloud.the_instance.id
+    cloud.protect_from_termination(source)
+    before = things(cloud)
+    request = told(cloud, "pair", RUN)
+    twin = twin_of(cloud).id
+    assert cloud.is_termination_protected(twin)
+    plan = undo_plan(memory_world(cloud), request)
+    (lifted,) = [call.says for call in plan.calls if call.operation == "ModifyInstanceAttribute"]
+    assert lifted == f"let {twin} be terminated: it has its protection from {source}, which keeps its own"
+    undone(cloud, request)
+    assert things(cloud) == before
+    assert cloud.is_termination_protected(source)
 
 
 def test_nospof_does_not_terminate_the_instance_it_runs_on():

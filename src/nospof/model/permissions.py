@@ -228,6 +228,13 @@ LEADING_NAMES = Grant(
 )
 TAKE_APART = (
     Grant(
+        "LetTwinGo",
+        "lift the protection against termination that a twin has from its source",
+        ("ec2:ModifyInstanceAttribute",),
+        ec2("instance"),
+        MADE_BY_A_RUN,
+    ),
+    Grant(
         "TakeAwayOwn",
         "take away what carries the tag of a run",
         (

@@ -246,6 +246,14 @@ def copy_calls(
 
     The balancer's security group comes last: the balancer's interfaces outlive it by minutes.
     """
+    let_go = (
+        (
+            "ModifyInstanceAttribute",
+            {"InstanceId": twin_id, "DisableApiTermination": {"Value": False}},
+            f"let {twin_id} be terminated: it has its protection from {facts.source.id}, which keeps its own",
+        )
+        for twin_id in facts.protected
+    )
     terminated = (
         ("TerminateInstances", {"InstanceIds": [twin.id]}, f"terminate {twin.id} with its disks")
         for twin in facts.twins
@@ -265,6 +273,7 @@ def copy_calls(
         for guard in facts.guards
     )
     asked: tuple[tuple[str, dict[str, Any], str], ...] = (
+        *let_go,
         *terminated,
         *deregistered,
         *deleted,

@@ -44,6 +44,7 @@ class UndoFacts:
     `relied_on` says who else relies on a twin, `image_users` who else was launched from an image,
     `strangers` which target groups of others are behind the balancer. `seats` are the twin's in the target
     groups of others that the pair joined, `alone` are those of these in which nobody else is healthy.
+    `protected` are the twins that must not be terminated because their source must not be.
     """
 
     source: Instance
@@ -68,6 +69,7 @@ class UndoFacts:
     names_unread: str = ""
     seats: tuple[Seat, ...] = ()
     alone: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
 
 
 def refuse_where_nothing_is_left(facts: UndoFacts, request: UndoRequest) -> None:

@@ -78,6 +78,9 @@ class Cloud(Protocol):
     def is_termination_protected(self, instance_id: str) -> bool:
         """Return whether TerminateInstances would be refused by the instance's own attribute."""
 
+    def is_deletion_protected(self, balancer_arn: str) -> bool:
+        """Return whether DeleteLoadBalancer would be refused by the balancer's own attribute."""
+
     def names_of(self, dns_name: str) -> tuple[str, ...]:
         """Return the names of the account's Route 53 that lead to a balancer's own name, sorted.
 
@@ -287,6 +290,9 @@ class Cloud(Protocol):
         There is no token: a repeat finds that `gone` is gone. Raises CloudError InvalidChangeBatch, and
         changes nothing, when one of `gone` is not there exactly so, or one of `made` is there already.
         """
+
+    def allow_termination(self, instance_id: str) -> None:
+        """Lift the instance's protection against termination. A repeat changes nothing."""
 
     def schedule_start(self, start: ScheduledStart) -> None:
         """Have the cloud itself start an instance, once, at a time; it forgets that afterwards.

@@ -62,6 +62,8 @@ def undo(steps: Steps, world: World, request: UndoRequest) -> UndoResult:
         removed += steps.do("close the instances to the balancer", close, world, facts.openings, run_id)
     if facts.marked:
         steps.do("give the members the marks they had", unmark, world, facts.marked, request)
+    if facts.protected:
+        steps.do("let the twin be terminated", let_go, world, facts.protected, run_id)
     for name, kind, things in copies(facts, plan):
         removed += steps.do(name, take_away, world, kind, things, run_id)
     steps.do("release the promise", release, world, source, steps.token)
@@ -98,6 +100,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
     names, names_unread = names_leading_to(world, balancers)
     joined = tuple(group for group in groups if group.arn in request.joined)
     seats, alone = seats_of(world, members[1:], joined)
+    inherits = cloud.is_termination_protected(source.id)
     return UndoFacts(
         source=source,
         checks=cloud.instance_status((source.id,)),
@@ -119,7 +122,10 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         openings=openings(world, members, guards),
         marked=tuple(one.id for one in members if one not in twins and is_marked(one, request)),
         others=other_things(world, request),
-        relied_on=relied_on(world, twins, tuple(one for one in groups if one not in (*mine, *joined))),
+        relied_on=(
+            *relied_on(world, twins, tuple(one for one in groups if one not in (*mine, *joined))),
+            *protected_by_somebody(world, twins if not inherits else (), balancers),
+        ),
         image_users=launched_from(world, images, run_id),
         strangers=tuple(
             f"{group.name} is behind the load balancer as well"
@@ -130,6 +136,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         names_unread=names_unread,
         seats=seats,
         alone=alone,
+        protected=tuple(one.id for one in twins if inherits and cloud.is_termination_protected(one.id)),
     )
 
 
@@ -227,7 +234,7 @@ def other_things(world: World, request: UndoRequest) -> tuple[str, ...]:
 
 
 def relied_on(world: World, twins: tuple[Instance, ...], groups: tuple[TargetGroup, ...]) -> tuple[str, ...]:
-    """Return who relies on a twin outside what the run made, or forbids its end."""
+    """Return who relies on a twin outside what the run made."""
     cloud, ids = world.cloud, {twin.id for twin in twins}
     reasons = [
         f"{target.instance_id} serves in {group.name}"
@@ -244,12 +251,28 @@ def relied_on(world: World, twins: tuple[Instance, ...], groups: tuple[TargetGro
             reasons.append(f"{twin.id} belongs to the Auto Scaling group {owner}")
         if TAG_GUARANTEE in twin.tags:
             reasons.append(f"another run works on {twin.id} now ({twin.tags[TAG_GUARANTEE]})")
-        if cloud.is_termination_protected(twin.id):
-            reasons.append(
-                f"{twin.id} is protected against termination (aws ec2 modify-instance-attribute "
-                f"--instance-id {twin.id} --no-disable-api-termination)"
-            )
     return tuple(reasons)
+
+
+def protected_by_somebody(
+    world: World, twins: tuple[Instance, ...], balancers: tuple[LoadBalancer, ...]
+) -> tuple[str, ...]:
+    """Return what somebody has protected against being taken away, with how that is lifted."""
+    return (
+        *(
+            f"{twin.id} is protected against termination (aws ec2 modify-instance-attribute "
+            f"--instance-id {twin.id} --no-disable-api-termination)"
+            for twin in twins
+            if world.cloud.is_termination_protected(twin.id)
+        ),
+        *(
+            f"the load balancer {one.name} is protected against deletion (aws elbv2 "
+            f"modify-load-balancer-attributes --load-balancer-arn {one.arn} --attributes "
+            "Key=deletion_protection.enabled,Value=false)"
+            for one in balancers
+            if world.cloud.is_deletion_protected(one.arn)
+        ),
+    )
 
 
 def launched_from(world: World, images: tuple[Image, ...], run_id: str) -> tuple[str, ...]:
@@ -277,6 +300,14 @@ def drain_others(world: World, leaving: tuple[Seat, ...]) -> tuple[str, ...]:
     for target_id in ids:
         drain(world, [one for one in leaving if one.target_id == target_id])
     return ids
+
+
+def let_go(world: World, twin_ids: tuple[str, ...], run_id: str) -> tuple[str, ...]:
+    """Lift the protection that the run's own twins have from their source."""
+    mine = {one.id for one in world.cloud.instances(TAG_RUN, run_id)} & set(twin_ids)
+    for twin_id in sorted(mine):
+        world.cloud.allow_termination(twin_id)
+    return tuple(sorted(mine))
 
 
 def close(world: World, rules: tuple[Opening, ...], run_id: str) -> tuple[str, ...]:

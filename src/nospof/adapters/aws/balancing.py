@@ -26,6 +26,7 @@ ARNS_PER_CALL = 20
 """DescribeTags takes no more ARNs than this in one request."""
 DELAY = "deregistration_delay.timeout_seconds"
 CROSS_ZONE = "load_balancing.cross_zone.enabled"
+DELETION_PROTECTION = "deletion_protection.enabled"
 
 
 class Balancing(Listeners):
@@ -66,10 +67,16 @@ class Balancing(Listeners):
         """Return whether each node serves targets of all zones; an application balancer's always do."""
         if one["Type"] == "application":
             return True
-        arn = one["LoadBalancerArn"]
+        return self._is_on(one["LoadBalancerArn"], CROSS_ZONE)
+
+    def is_deletion_protected(self, balancer_arn: str) -> bool:
+        """See the port."""
+        return self._is_on(balancer_arn, DELETION_PROTECTION)
+
+    def _is_on(self, arn: str, attribute: str) -> bool:
         with self.reading("elasticloadbalancing:DescribeLoadBalancerAttributes", arn):
             attributes = self.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
-        return any(pair["Key"] == CROSS_ZONE and pair["Value"] == "true" for pair in attributes)
+        return any(pair["Key"] == attribute and pair["Value"] == "true" for pair in attributes)
 
     def _tags_of(self, arns: list[str]) -> dict[str, Tags]:
         tags: dict[str, Tags] = {}

@@ -60,6 +60,11 @@ class Around(Names):
 
         return self.patiently((instance_id,), ask)
 
+    def allow_termination(self, instance_id: str) -> None:
+        """See the port."""
+        with self.writing("ec2:ModifyInstanceAttribute", instance_id):
+            self.ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": False})
+
     def protect_from_stop(self, instance_id: str, *, on: bool) -> None:
         """See the port."""
 

@@ -31,6 +31,7 @@ class Balancing(Images):
 
     def _set_up(self, zone_count: int) -> None:
         super()._set_up(zone_count)
+        self.undeletable: set[str] = set()
         self._balancers: dict[str, LoadBalancer] = {}
         self._guards: dict[str, tuple[str, ...]] = {}
         self._listeners: dict[str, Listener] = {}
@@ -203,9 +204,17 @@ class Balancing(Images):
         delay = group.deregistration_delay_seconds or 0 if group.balancer_arns else 0
         member.draining_until = self.now() + max(delay, 1e-6)
 
+    @serves("elasticloadbalancing:DescribeLoadBalancerAttributes")
+    def is_deletion_protected(self, balancer_arn: str) -> bool:
+        """See the port."""
+        return balancer_arn in self.undeletable
+
     @serves("elasticloadbalancing:DeleteLoadBalancer", writes=True)
     def delete_load_balancer(self, balancer_arn: str) -> None:
         """See the port. Its interfaces go some time after it."""
+        if balancer_arn in self.undeletable:
+            says = "deletion protection is enabled"
+            raise refused("elasticloadbalancing:DeleteLoadBalancer", "OperationNotPermitted", says)
         if self._balancers.pop(balancer_arn, None) is None:
             return
         self.later(self.timings.interfaces, lambda: self._guards.update({balancer_arn: ()}))

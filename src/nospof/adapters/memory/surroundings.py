@@ -55,6 +55,12 @@ class Around(Names, Machines):
         )
 
     @serves("ec2:ModifyInstanceAttribute", writes=True)
+    def allow_termination(self, instance_id: str) -> None:
+        """See the port."""
+        self._get(instance_id, "ec2:ModifyInstanceAttribute")
+        self._machines[instance_id].is_termination_protected = False
+
+    @serves("ec2:ModifyInstanceAttribute", writes=True)
     def protect_from_stop(self, instance_id: str, *, on: bool) -> None:
         """See the port."""
         self._get(instance_id, "ec2:ModifyInstanceAttribute")
