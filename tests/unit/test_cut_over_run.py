@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from nospof.model.names import RecordSet
 from nospof.procedures.cut_over import cut_over
 from nospof.procedures.registry import rollback_plan
 from nospof.procedures.rollback import rollback
-from nospof.runtime.codec import from_plain
+from nospof.runtime.codec import from_plain, returned_by, to_plain
 from nospof.runtime.memory import Killed, MemorySteps
 from nospof.services.undoing import mover_of, rollback_request
 from support.memory_world import memory_world
@@ -177,6 +178,31 @@ def test_a_change_whose_answer_was_lost_is_waited_for_by_the_clock():
     began = cloud.clock.now()
     tell(cloud)
     assert lost - (cloud.clock.now() - began) > 50
+
+
+class Written(MemorySteps):
+    """A journal that keeps plain JSON, as the durable one does."""
+
+    def do(self, name, function, *args, **kwargs):
+        return self.through_json(name, function, super().do(name, function, *args, **kwargs))
+
+    def read(self, name, function, *args, **kwargs):
+        return self.through_json(name, function, super().read(name, function, *args, **kwargs))
+
+    def through_json(self, name, function, answer):
+        kind = returned_by(function)
+        read_back = from_plain(json.loads(json.dumps(to_plain(answer, kind))), kind)
+        assert read_back == answer, name
+        return read_back
+
+
+def test_every_answer_is_read_back_from_the_journal_as_it_was():
+    cloud = paired_with_names()
+    breaks_at_weight(cloud, 50, MemoryService(status=500))
+    assert tell(cloud, Written(TOKEN)).outcome is Ending.RETURNED
+    cloud, request = moved()
+    Written("rollback-1").tell(rollback, memory_world(cloud), request)
+    assert there(cloud) == (record_of(cloud),)
 
 
 # Back ----------------------------------------------------------------------------------------------

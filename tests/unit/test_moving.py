@@ -21,6 +21,7 @@ from nospof.planning.cut_over_rules import (
     refuse_what_serves_otherwise,
     why_not,
 )
+from nospof.procedures.cut_over import entry_of
 from nospof.procedures.registry import cut_over_plan
 from support.memory_world import memory_world
 from support.names import WWW, cut_over_request, paired_with_names, record_of
@@ -81,6 +82,18 @@ def test_each_name_that_is_not_moved_has_its_reason(cloud, records, says):
     why = why_not(facts(cloud), NameFacts(WWW, ZONE, records))
     assert says in why
     assert bool(why) is bool(says)
+
+
+@pytest.mark.parametrize("name", ["*.example.org", "\\052.example.org"])
+def test_a_name_that_stands_for_many_is_left_to_a_person(cloud, name):
+    why = why_not(facts(cloud), NameFacts(name, ZONE, (replace(SIMPLE, name=name),)))
+    assert "stands for many names" in why
+
+
+def test_a_balancer_is_asked_over_tls_where_it_ends_that():
+    plain, tls = (Listener(f"arn:{one}", "arn:lb", one, kind) for one, kind in ((80, "HTTP"), (443, "HTTPS")))
+    assert entry_of((plain, tls)) == tls
+    assert entry_of((plain,)) == plain
 
 
 def test_names_of_private_zones_and_of_other_name_servers_are_told_what_to_do(cloud):

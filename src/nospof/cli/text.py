@@ -65,7 +65,7 @@ def describe_result(outcome: Outcome) -> str:
         return cut_over_text(outcome.run_id, result)
     if isinstance(result, RollbackResult):
         names = ", ".join(result.names)
-        return f"{names}: back as before {result.run_id}, and nobody remembers the balancer any more"
+        return f"{names}: as before {result.run_id}; who keeps to the TTL has forgotten the balancer"
     return str(result)
 
 

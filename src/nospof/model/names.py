@@ -63,7 +63,7 @@ class RecordSet:
     @property
     def says(self) -> str:
         """The record in a few words."""
-        target = f"an alias to {self.alias.dns_name}" if self.alias else ", ".join(self.values)
+        target = f"alias to {self.alias.dns_name}" if self.alias else ", ".join(self.values)
         weight = "" if self.weight is None else f", weight {self.weight}"
         which = f" ({self.identifier}{weight})" if self.identifier else ""
         return f"{self.type} {target}{which}"

@@ -17,6 +17,8 @@ from nospof.model.requests import CutOverRequest
 RUN = "cut-over-"
 """What the ids of runs that move names begin with."""
 WEB_PORTS = (80, 443)
+WILDCARDS = ("*.", "\\052.")
+"""As people write it, and as Route 53 gives it out."""
 LIKE = 2.0
 """How many times longer one of two pages without a title may be; they may name who served them."""
 
@@ -127,11 +129,22 @@ def why_not(facts: CutOverFacts, one: NameFacts) -> str:
     balancer = facts.balancer.dns_name
     if one.zone is None:
         return foreign(one.name, balancer)
+    if one.name.startswith(WILDCARDS):
+        return (
+            f"{one.name} stands for many names, and which of them to compare is not known: move it by hand "
+            f"to an alias of {balancer}"
+        )
     if one.zone.is_private:
         return (
             f"{one.name} stands in the private zone {one.zone.id}: its clients are inside the VPC. Move it "
             f"by hand, when they may come in through {balancer}"
         )
+    return why_not_records(facts, one)
+
+
+def why_not_records(facts: CutOverFacts, one: NameFacts) -> str:
+    """Return why what stands at a name cannot be shared between its address and the balancer."""
+    balancer = facts.balancer.dns_name
     here = addresses_of(one.records)
     if not here:
         there = says_of(one.records)
