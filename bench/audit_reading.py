@@ -196,6 +196,17 @@ def main() -> None:
                 f"{one.name:18}{one.wall_seconds:9.2f}{one.wall_seconds / floor.wall_seconds:7.2f}"
                 f"{one.cpu_seconds:9.2f}{calls:8}{calls / floor.calls.total():7.2f}{one.elb_calls:11}"
             )
+        print_against_peers(figures)
+
+
+def print_against_peers(figures: list[Figure]) -> None:
+    """Say how many times as long each peer of the same run takes, and how many times the calls it makes."""
+    named = {one.name: one for one in figures}
+    ours = named["nospof audit"]
+    for peer in (one for name, one in named.items() if name in ("Cloud Custodian", "Prowler")):
+        wall, cpu = peer.wall_seconds / ours.wall_seconds, peer.cpu_seconds / ours.cpu_seconds
+        calls = peer.calls.total() / ours.calls.total()
+        print(f"{peer.name} takes {wall:.1f} x our time, {cpu:.1f} x our CPU time, {calls:.1f} x our calls")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from nospof.runtime.journal import Journal
 if TYPE_CHECKING:
     from nospof.adapters.endpoint_faults import EndpointFaults
     from nospof.audit.baseline import Baseline
-    from nospof.audit.reporting import Spread
+    from nospof.audit.crew import CrewOf
     from nospof.runtime.durable import DurableRuntime, Listener
 
     class Watcher(Reporter, Listener, Protocol):
@@ -163,11 +163,11 @@ def read_files(paths: tuple[Path, ...], parameters: Path | None) -> Estate:
     return look_inside(SavedMachines(paths[0]), estate) if has_probes(paths[0]) else estate
 
 
-def spread() -> Spread:
+def crew_of() -> CrewOf:
     """Return how the services of an audit are gone through: each processor takes a share."""
-    from nospof.adapters.forks import forked_map
+    from nospof.adapters.forks import ForkedCrew
 
-    return forked_map
+    return ForkedCrew
 
 
 def read_back(plain: Any, kind: Any) -> Any:

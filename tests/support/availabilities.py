@@ -7,13 +7,14 @@ from dataclasses import replace
 from nospof.audit.analysis import analyse, analyse_pairs
 from nospof.audit.availability import availability_of, with_minutes
 from nospof.audit.builder import Entry, Service
-from nospof.audit.entries import FRONTS, find_services
+from nospof.audit.entries import FRONTS
 from nospof.audit.judging import RULES_OF_VIEW, judge, read_both_ways
 from nospof.audit.rates import Rates
 from nospof.model.estate import Estate, Item, Use, Watched
 from nospof.model.findings import Availability, Finding
 from nospof.model.topology import Topology
 from support.estates import A, B, account, balancer, group, instance, item, target
+from support.services import find_services
 
 
 def listener() -> Item:

@@ -6,10 +6,10 @@ from typing import Any
 
 from nospof.audit.analysis import Analysis, analyse
 from nospof.audit.builder import Service
-from nospof.audit.entries import find_services
 from nospof.audit.fronts import ALL_FRONTS
 from nospof.model.estate import Estate, Item, estate_of, item_of
 from nospof.model.kinds import KINDS
+from support.services import find_services
 
 ZONES = ("eu-1a", "eu-1b")
 

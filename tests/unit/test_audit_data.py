@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from nospof.audit.analysis import Analysis, analyse
-from nospof.audit.entries import FRONTS, find_services
+from nospof.audit.entries import FRONTS
 from nospof.model.estate import UNKNOWN, Estate, Item, Use
 from support.estates import A, B, C, account, balancer, group, instance, item, target
+from support.services import find_services
 
 FRONT = (balancer(), group(), target("i-1"), target("i-2"), instance("i-1", A), instance("i-2", B))
 

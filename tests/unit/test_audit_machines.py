@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nospof.audit.entries import FRONTS, find_services
+from nospof.audit.entries import FRONTS
 from nospof.model.estate import Use
 from nospof.services.audit import audit_estate
 from support.estates import (
@@ -25,6 +25,7 @@ from support.estates import (
     scaling,
     target,
 )
+from support.services import find_services
 
 FRONT = (balancer(), group())
 TARGETS = (target("i-1"), target("i-2"))

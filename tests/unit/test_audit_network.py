@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from nospof.audit.entries import find_services
 from nospof.audit.fronts import ALL_FRONTS
 from nospof.audit.judging import judge, read_both_ways
 from nospof.audit.parts.network import RULE_OF_KIND_NETWORK
@@ -10,6 +9,7 @@ from nospof.audit.remedies_network import remedy_for
 from nospof.model.estate import Item
 from nospof.model.findings import Finding
 from support.net_estates import ZONES, cuts, estate, machine, made, nat, only, pair, subnet, table, worst
+from support.services import find_services
 
 RULES: dict[str, dict[str, str]] = {"serving": {"instance": "NSP101", "zone": "NSP201"}}
 for (view, kind), rule in RULE_OF_KIND_NETWORK.items():

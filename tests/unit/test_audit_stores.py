@@ -8,11 +8,12 @@ import pytest
 
 from nospof.audit.analysis import Analysis, analyse
 from nospof.audit.builder import Entry
-from nospof.audit.entries import find_services, read_service
+from nospof.audit.entries import read_service
 from nospof.audit.fronts import ALL_FRONTS
 from nospof.model.estate import UNKNOWN, Estate, Item, Use
 from nospof.services.audit import audit_estate
 from support.estates import A, B, C, account, balancer, group, instance, item, target
+from support.services import find_services
 
 FRONT = (balancer(), group(), target("i-1"), target("i-2"), instance("i-1", A), instance("i-2", B))
 SUBNETS = tuple(item("subnet", SubnetId=f"s-{one[-1]}", AvailabilityZone=one) for one in (A, B, C))

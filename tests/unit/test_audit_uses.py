@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from nospof.audit.checks_data import data_checks
-from nospof.audit.entries import FRONTS, find_services
+from nospof.audit.entries import FRONTS
 from nospof.audit.judging import judge, read_both_ways
 from nospof.audit.remedies_data import remedy_for
 from nospof.audit.uses import find_uses, settled, with_uses
 from nospof.model.estate import Item, Use
 from nospof.services.audit import audit_estate
 from support.estates import A, B, account, balancer, group, instance, item, points, target
+from support.services import find_services
 
 HOST = "orders.abc.eu-west-1.rds.amazonaws.com"
 DB = item(

@@ -48,6 +48,11 @@ class Entry:
     id: str
     is_doubtful: bool = False
 
+    @property
+    def key(self) -> str:
+        """The item that clients meet first, whatever the service is called."""
+        return f"{self.kind} {self.id}"
+
 
 @dataclass
 class Service:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from nospof.audit.builder import Builder, Entry, Service
+from nospof.audit.crew import Crew
 from nospof.audit.parts import FINISHERS, INTERPRETERS
 from nospof.errors import UsageError
 from nospof.model.cloud import TAG_SERVICE, TAG_TWIN_OF
@@ -42,44 +43,105 @@ def read_service(estate: Estate, entry: Entry) -> Service:
 
 
 @dataclass(frozen=True)
+class Found:
+    """A service as the others see it.
+
+    Args:
+        entry: where clients enter, with the service's name.
+        label: what people call the entry.
+        reached: the kind and id of all that belongs to the service.
+    """
+
+    entry: Entry
+    label: str
+    reached: frozenset[tuple[str, str]]
+
+    @property
+    def key(self) -> str:
+        """See `Entry.key`."""
+        return self.entry.key
+
+    @property
+    def at(self) -> tuple[str, str]:
+        """The kind and id of the entry."""
+        return self.entry.kind, self.entry.id
+
+    def by_name(self, name: str) -> Found:
+        """Return the service by another name."""
+        return replace(self, entry=replace(self.entry, service=name))
+
+
+@dataclass(frozen=True)
 class Services:
     """The services of an estate, by name, and a line for each machine that serves nobody."""
 
-    found: tuple[Service, ...]
+    found: tuple[Found, ...]
     not_serving: tuple[str, ...]
 
 
+class Reader:
+    """Reads the services of an estate, and keeps them. A crew calls it."""
+
+    def __init__(self, estate: Estate, fronts: tuple[Front, ...]) -> None:
+        self.estate = estate
+        self._fronts = {one.kind: one for one in fronts}
+        self._kept: dict[str, Service] = {}
+
+    def read(self, entry: Entry) -> Found:
+        """Return the service that is entered here, by the name that the entry has."""
+        service = self._kept[entry.key] = read_service(self.estate, entry)
+        return Found(entry, entry_label(service), frozenset(reached_by(self.estate, service)))
+
+    def read_front(self, entry: Entry) -> Found:
+        """Return the service that is entered here, by the name that its front gives it."""
+        found = self.read(entry)
+        item = self.estate.find(entry.kind, entry.id)
+        front = self._fronts[entry.kind]
+        return found.by_name(front.name(self.estate, item, self._kept[entry.key])) if item else found
+
+    def service(self, found: Found) -> Service:
+        """Return a service whole, as it was read."""
+        kept = self._kept.get(found.key) or read_service(self.estate, found.entry)
+        return renamed(kept, found.entry.service)
+
+
 def find_services(
-    estate: Estate, fronts: tuple[Front, ...], wanted: str = "", roots: tuple[Entry, ...] = ()
+    estate: Estate,
+    fronts: tuple[Front, ...],
+    crew: Crew,
+    wanted: str = "",
+    roots: tuple[Entry, ...] = (),
 ) -> Services:
     """Return the services; where two have the same name, each gets its entry's behind it.
 
     Args:
         estate: what was read.
         fronts: the kinds that clients may enter by, outermost first.
+        crew: has a `Reader` read the services.
         wanted: a service's name, or the name or id of its entry; empty for all.
         roots: entries that people name themselves; what belongs to them is no other service.
 
     Raises:
         UsageError: no service goes by that name.
     """
-    told = [read_service(estate, root) for root in roots]
-    reached: set[tuple[str, str]] = set()
-    for service in told:
-        reached |= reached_by(estate, service)
-    found: list[Service] = []
+    told: list[Found] = crew.map("read", roots)
+    reached = set[tuple[str, str]]().union(*(one.reached for one in told))
+    found: list[Found] = []
     for front in fronts:
-        for item in estate.of(front.kind):
-            if (front.kind, item.id) in reached or not front.is_entry(estate, item):
-                continue
-            service = read_service(estate, Entry(item.label, front.kind, item.id))
-            found.append(renamed(service, front.name(estate, item, service)))
-            reached |= reached_by(estate, service) - {(front.kind, item.id)}
-    found = [one for one in found if (one.entry.kind, one.entry.id) not in reached]
+        entries = [
+            Entry(item.label, front.kind, item.id)
+            for item in estate.of(front.kind)
+            if (front.kind, item.id) not in reached and front.is_entry(estate, item)
+        ]
+        for one in crew.map("read_front", entries):
+            if one.at not in reached:
+                found.append(one)
+                reached |= one.reached - {one.at}
+    found = [one for one in found if one.at not in reached]
     found += told
     lone, idle = lone_machines(estate, reached, is_only=not found)
-    found += lone
-    belong = reached.union(*(reached_by(estate, one) for one in found))
+    found += crew.map("read", lone)
+    belong = reached.union(*(one.reached for one in found))
     idle += unused_stores(estate, belong)
     unique = told_apart(found)
     chosen = [one for one in unique if not wanted or wanted in names_of(estate, one)]
@@ -122,7 +184,7 @@ def reached_by(estate: Estate, service: Service) -> set[tuple[str, str]]:
 
 def lone_machines(
     estate: Estate, reached: set[tuple[str, str]], *, is_only: bool
-) -> tuple[list[Service], list[str]]:
+) -> tuple[list[Entry], list[str]]:
     """Return the instances that are a service by themselves, and a line for each that serves nobody.
 
     Args:
@@ -142,7 +204,7 @@ def lone_machines(
             idle.append(reason)
             continue
         name = item.tags.get(TAG_SERVICE) or item.label
-        lone.append(read_service(estate, Entry(name, "instance", item.id, is_doubtful)))
+        lone.append(Entry(name, "instance", item.id, is_doubtful))
     return lone, idle
 
 
@@ -196,11 +258,11 @@ def renamed(service: Service, name: str) -> Service:
     return service
 
 
-def told_apart(services: list[Service]) -> list[Service]:
+def told_apart(services: list[Found]) -> list[Found]:
     """Return the services, each with a name of its own."""
     names = Counter(one.entry.service for one in services)
     return [
-        one if names[one.entry.service] == 1 else renamed(one, f"{one.entry.service} ({entry_label(one)})")
+        one if names[one.entry.service] == 1 else one.by_name(f"{one.entry.service} ({one.label})")
         for one in services
     ]
 
@@ -211,7 +273,7 @@ def entry_label(service: Service) -> str:
     return item.label if item and service.entry.kind != "instance" else service.entry.id
 
 
-def names_of(estate: Estate, service: Service) -> set[str]:
+def names_of(estate: Estate, service: Found) -> set[str]:
     """Return everything a service goes by."""
     item = estate.find(service.entry.kind, service.entry.id)
     return {service.entry.service, service.entry.id, *(item.keys if item else ()), item.label if item else ""}

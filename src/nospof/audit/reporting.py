@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import partial
 
 from nospof.audit.analysis import analyse_pairs
 from nospof.audit.assumed import named
@@ -21,9 +20,10 @@ from nospof.audit.checks_data import data_checks
 from nospof.audit.checks_failover import failover_checks
 from nospof.audit.checks_recovery import recovery_checks
 from nospof.audit.contents import content_checks, state_inside
+from nospof.audit.crew import CrewOf, InTurn
 from nospof.audit.cuts import PairProduct
 from nospof.audit.drawing import links_of, parts_of
-from nospof.audit.entries import find_services, read_service, renamed
+from nospof.audit.entries import Found, Reader, find_services, read_service, renamed
 from nospof.audit.fronts import ALL_FRONTS
 from nospof.audit.judging import RULES_OF_VIEW, Readings, judge, read_both_ways
 from nospof.audit.mending import propose
@@ -58,7 +58,6 @@ def merged(rules: dict[str, dict[str, str]], *more: dict[tuple[str, str], str]) 
 
 
 Check = Callable[[Estate, Service], list[Finding]]
-Spread = Callable[[Callable[[Service], ServiceReport], Iterable[Service]], Iterable[ServiceReport]]
 Remedier = Callable[[Estate, Service, Finding], Proposal | None]
 
 CHECKS: tuple[Check, ...] = (
@@ -80,13 +79,13 @@ REMEDIERS: tuple[Remedier, ...] = (
 RULES = merged(RULES_OF_VIEW, RULE_OF_KIND_NETWORK, RULE_OF_KIND_DATA)
 
 
-def build_report(estate: Estate, question: Question, spread: Spread = map) -> AuditReport:
+def build_report(estate: Estate, question: Question, crew_of: CrewOf = InTurn) -> AuditReport:
     """Return the report on all services, or on those that go by one name.
 
     Args:
         estate: what was read.
         question: what is asked.
-        spread: how the services are gone through: `map`, or one that shares the work out.
+        crew_of: how the services are gone through: in turn, or shared out.
 
     Raises:
         UsageError: no service goes by that name; what is supposed is not understood.
@@ -95,16 +94,17 @@ def build_report(estate: Estate, question: Question, spread: Spread = map) -> Au
     seen = replace(estate, uses=(*estate.uses, *uses_from_probes(estate), *uses_from_streams(estate)))
     supposed = suppose(replace(seen, uses=find_uses(seen)), question.what_if)
     estate = supposed.estate
-    services = find_services(estate, ALL_FRONTS, question.service, roots_of(estate, question))
-    known = [let_fail(one, supposed.fails) for one in services.found]
-    if unknown := set(supposed.fails).difference(*known):
+    with crew_of(_Desk(estate, question, supposed.fails)) as crew:
+        services = find_services(estate, ALL_FRONTS, crew, question.service, roots_of(estate, question))
+        told: list[tuple[ServiceReport, set[str]]] = crew.map("report", services.found)
+    if unknown := set(supposed.fails).difference(*(known for _, known in told)):
         raise UsageError(f"--what-if fail: no service that was read has anything called {min(unknown)!r}")
     return AuditReport(
         account=estate.account,
         region=estate.region,
         read_at=estate.read_at,
         counts=counts_of(estate),
-        services=tuple(spread(partial(report_on, estate, question), services.found)),
+        services=tuple(report for report, _ in told),
         unread=estate.unread,
         not_serving=services.not_serving,
         scope=question.says,
@@ -137,9 +137,20 @@ def counts_of(estate: Estate) -> dict[str, int]:
     return {kind: len(estate.of(kind)) for kind in KINDS if estate.of(kind)}
 
 
-def report_on(estate: Estate, question: Question, service: Service) -> ServiceReport:
-    """Return the report on one service."""
-    return _Reporter(service, estate, question.of(service.entry.service)).report()
+class _Desk(Reader):
+    """Reads services, and reports on them."""
+
+    def __init__(self, estate: Estate, question: Question, fails: tuple[str, ...]) -> None:
+        super().__init__(estate, ALL_FRONTS)
+        self._question = question
+        self._fails = fails
+
+    def report(self, found: Found) -> tuple[ServiceReport, set[str]]:
+        """Return the report on a service, and which of the failures that are supposed it knows."""
+        service = self.service(found)
+        known = set(let_fail(service, self._fails))
+        question = self._question.of(found.entry.service)
+        return _Reporter(service, self.estate, question).report(), known
 
 
 class _Reporter:

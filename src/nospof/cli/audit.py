@@ -77,7 +77,7 @@ def audit(files: tuple[Path, ...], order: int, output_format: str, output: Path 
     terms = terms_of(asked)
     now = time.time()
     estate = read_files(files, asked) if files else read_live(asked, now)
-    report = audit_estate(estate, terms, now=now, spread=bootstrap.spread())
+    report = audit_estate(estate, terms, now=now, crew_of=bootstrap.crew_of())
     write(report, output_format, output, with_pairs=order == 2)
     return report.exit_code
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from nospof.audit.acceptance import apply_acceptance
 from nospof.audit.assumed import assume
 from nospof.audit.baseline import Baseline, compare, known_of
+from nospof.audit.crew import CrewOf, InTurn
 from nospof.audit.question import SURVIVE, Question
 from nospof.audit.rates import rates_with
-from nospof.audit.reporting import Spread, build_report
+from nospof.audit.reporting import build_report
 from nospof.errors import UsageError
 from nospof.model.estate import Estate
 from nospof.model.findings import AuditReport, FailOn
@@ -46,7 +47,7 @@ def audit_estate(
     terms: Terms = Terms(),
     *,
     now: float = 0.0,
-    spread: Spread = map,
+    crew_of: CrewOf = InTurn,
 ) -> AuditReport:
     """Audit what was read.
 
@@ -56,7 +57,7 @@ def audit_estate(
         estate: what was read, whoever read it.
         terms: what is asked.
         now: seconds since the epoch, by which acceptances end; when it was read, where 0.
-        spread: how the services are gone through: `map`, or one that shares the work out.
+        crew_of: how the services are gone through: in turn, or shared out.
 
     Raises:
         UsageError: no service goes by the name that was asked for; what is supposed, or written in the
@@ -74,11 +75,11 @@ def audit_estate(
     )
     baseline = terms.baseline
     if baseline is None and terms.what_if:
-        baseline = baseline_of_report(build_report(estate, replace(question, what_if=()), spread))
+        baseline = baseline_of_report(build_report(estate, replace(question, what_if=()), crew_of))
     if baseline is None and terms.fail_on == "new":
         raise UsageError("what is new is told against an earlier report: give one with --baseline")
     covers_all = not terms.service
-    report = build_report(estate, question, spread)
+    report = build_report(estate, question, crew_of)
     report = apply_acceptance(report, settings.acceptances, now or estate.read_at, covers_all=covers_all)
     if baseline is not None:
         report = compare(report, baseline, covers_all=covers_all)
