@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from nospof.adapters.memory import MemoryCloud
 from nospof.errors import CloudError, NotFound
 from nospof.model.auto_scaling import GroupMember
 from nospof.model.cloud import IngressRule, LoadBalancerRequest, SecurityGroupRequest
@@ -168,6 +169,18 @@ class TestReading:
     @pytest.mark.parametrize(("kind", "has"), [("t3.small", False), ("i3.large", True), ("m5d.large", True)])
     def test_local_disks_are_known_by_type(self, cloud, kind, has):
         assert cloud.has_local_disks(kind) is has
+
+    @pytest.mark.parametrize(
+        ("kind", "architecture", "hypervisor"),
+        [("t3.small", "x86_64", "nitro"), ("m6g.large", "arm64", "nitro"), ("t2.small", "x86_64", "xen")],
+    )
+    def test_what_boots_on_a_type_is_known(self, cloud, kind, architecture, hypervisor):
+        if isinstance(cloud, MemoryCloud):
+            cloud.offer(kind, ("eu-central-1a",))
+        traits = cloud.type_traits(kind)
+        assert architecture in traits.architectures
+        assert (traits.name, traits.hypervisor) == (kind, hypervisor)
+        assert ("uefi" in traits.boot_modes) is (hypervisor == "nitro")
 
     def test_an_instance_knows_its_volumes_and_they_know_it(self, stage, cloud):
         instance = cloud.instance(stage.running())
@@ -996,6 +1009,19 @@ class TestStarts:
 def test_every_known_gap_is_a_promise_tested_here():
     tests = {name for thing in globals().values() if isinstance(thing, type) for name in vars(thing)}
     assert {name for gaps in GAPS.values() for name in gaps} <= tests
+
+
+class TestTypes:
+    def test_a_stopped_instance_becomes_one_of_another_type_and_a_repeat_changes_nothing(self, stage, cloud):
+        instance_id = stage.stopped()
+        for _ in range(2):
+            cloud.change_type(instance_id, "t3.small")
+            assert cloud.instance(instance_id).type == "t3.small"
+
+    def test_a_running_instance_stays_what_it_is(self, stage, cloud):
+        instance_id = stage.running()
+        assert code_of(cloud.change_type, instance_id, "t3.small") == "IncorrectInstanceState"
+        assert cloud.instance(instance_id).type == stage.instance_type
 
 
 class TestAutoScaling:

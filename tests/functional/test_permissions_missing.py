@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from nospof.adapters.clock import SystemClock
 from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.names import RecordSet
 from nospof.model.permissions import (
@@ -44,7 +43,7 @@ from nospof.services import procedures as service
 from support.certificates import import_certificate
 from support.ec2_words import launch, running, states_until, tagged
 from support.hosted_zones import zone_of
-from support.least_privilege import Somebody, failure, is_clean, somebody, whole, without
+from support.least_privilege import Hurried, Somebody, failure, is_clean, somebody, whole, without
 from support.local_cloud import RunningCloud
 from support.scaling import group_of_one
 from support.standing import put_behind_an_application_balancer
@@ -241,20 +240,6 @@ def test_every_exception_is_an_action_of_a_policy():
 
 
 # The keeper: nothing can be asked beforehand, for the instance is off already ----------------------
-
-
-class Hurried(SystemClock):
-    """A clock whose sleeps take a moment and count in full."""
-
-    def __init__(self) -> None:
-        self._skipped = 0.0
-
-    def now(self) -> float:
-        return super().now() + self._skipped
-
-    def sleep(self, seconds: float) -> None:
-        self._skipped += seconds
-        super().sleep(min(seconds, 0.05))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ MOTO = {
     "test_a_start_is_refused_while_stopping": "moto's instances stop at once",
     "test_stopping_a_terminated_instance_is_refused": "moto stops terminated instances",
     "test_rebooting_a_stopped_instance_is_refused": "moto reboots stopped instances",
+    "test_a_running_instance_stays_what_it_is": "moto changes the type of what runs",
     "test_an_announced_event_is_in_the_status": "moto announces no events",
     "test_an_unknown_instance_cannot_be_tagged": "moto tags what does not exist",
     "test_an_image_becomes_available_and_a_repeat_returns_it": NO_IMAGE,

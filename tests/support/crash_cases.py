@@ -13,6 +13,7 @@ from nospof.model.cloud import TAG_CONSISTENCY, TAG_GUARANTEE, TAG_RUN, TAG_SUSP
 from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
 from nospof.planning.clone import image_name_of
 from nospof.procedures.clone import url_of
+from nospof.procedures.off_section import NO_ROOM_SECONDS
 from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import MemorySteps
 from support.boundaries import STALE_SECONDS
@@ -84,6 +85,23 @@ def member_case() -> Case:
     case.cloud.join_auto_scaling_group(case.request.instance_id, "web", suspended=("AZRebalance",))
     request = replace(case.request, suspend_auto_scaling=True)
     return replace(case, request=request, suspended=("AZRebalance",))
+
+
+def other_type_case() -> Case:
+    case = clone_case()
+    source = case.cloud.the_instance
+    case.cloud.full.add((source.type, source.zone))
+    request = replace(case.request, or_types="t3.medium", or_type_for_source=True)
+    return replace(case, request=request)
+
+
+def no_room_case() -> Case:
+    # There is room again only after the run has given up on it and made the twin.
+    case = clone_case()
+    source = case.cloud.the_instance
+    case.cloud.full.add((source.type, source.zone))
+    case.cloud.later(NO_ROOM_SECONDS + 30, case.cloud.full.clear)
+    return case
 
 
 def off_case() -> Case:
@@ -185,6 +203,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "clone of one that is off, where a zone is full": full_zone_case,
     "clone of a protected one": protected_case,
     "clone of a member of a group": member_case,
+    "clone of one that is started as another type": other_type_case,
+    "clone of one that finds no room": no_room_case,
     "clone of a protected one, live": live_case,
     "clone of one whose writes are held": held_case,
     "pair": pair_case,
@@ -198,6 +218,10 @@ CASES: dict[str, Callable[[], Case]] = {
     "cut-over": cut_over_case,
     "rollback": rollback_case,
 }
+
+
+SAMPLED = frozenset({"clone of one that is started as another type", "clone of one that finds no room"})
+"""Cases that wait so long that only the first and the last call of each method are tried."""
 
 
 def counts(cloud: MemoryCloud) -> tuple[int, int, int, int]:

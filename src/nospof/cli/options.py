@@ -95,6 +95,11 @@ def twin_options(function: F) -> F:
     function = click.option(
         "--copy-user-data", is_flag=True, help="Run the source's user data on the twin, a second time."
     )(function)
+    function = click.option(
+        "--or-type-for-source",
+        is_flag=True,
+        help="Start the source itself as one of them, where there is no room for it.",
+    )(function)
     return click.option(
         "--or-type",
         "or_types",

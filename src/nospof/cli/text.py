@@ -6,7 +6,15 @@ from nospof.model.cutting_over import CutOverResult, Ending, RollbackResult
 from nospof.model.drill import Phase, Verdict
 from nospof.model.names import says_of
 from nospof.model.plans import Plan
-from nospof.model.results import CloneResult, DrillResult, PairResult, TakeResult, TimeOff, UndoResult
+from nospof.model.results import (
+    CloneResult,
+    DrillResult,
+    PairResult,
+    TakeResult,
+    TimeOff,
+    UndoResult,
+    way_back,
+)
 from nospof.services.procedures import Outcome
 
 
@@ -80,6 +88,8 @@ def clone_text(result: CloneResult) -> str:
         lines.append(time_off_text(result.time_off))
     elif result.is_live:
         lines.append(live_text(result))
+    elif result.no_room:
+        lines.append(f"{result.source.id} was off until there was room for it again: {result.no_room}")
     elif result.source.state == "running":
         lines.append("time off not known: an earlier attempt was interrupted while the source was off")
     if result.source.state == "running" and (result.time_off and result.time_off.first_good_answer is None):
@@ -89,6 +99,7 @@ def clone_text(result: CloneResult) -> str:
     if result.source.state != "running":
         lines.append(f"{result.source.id} is {result.source.state}, as before; a pair needs it running")
     lines += result.identities
+    lines += other_type_lines(result)
     lines.append(
         f"next: nospof pair {result.source.id} --with {result.twin.id} --port {result.port} "
         f"--health-path {result.path}"
@@ -105,6 +116,17 @@ def live_text(result: CloneResult) -> str:
     return f"{never_off}; its copy is only crash-consistent ({why}): check its data before it serves"
 
 
+def other_type_lines(result: CloneResult) -> list[str]:
+    """Return what is to be known where the source became one of another type, and how to go back."""
+    source = result.source
+    if result.runs_as in ("", source.type):
+        return []
+    return [
+        f"{source.id} runs as a {result.runs_as}, for there was no room for it as a {source.type}",
+        way_back(source.id, source.type),
+    ]
+
+
 def pair_text(result: PairResult) -> str:
     """Return what a pair is and what comes next."""
     lines = [
@@ -117,7 +139,7 @@ def pair_text(result: PairResult) -> str:
         lines.append(time_off_text(result.clone.time_off))
     elif result.clone and result.clone.is_live:
         lines.append(live_text(result.clone))
-    lines += result.clone.identities if result.clone else ()
+    lines += [*result.clone.identities, *other_type_lines(result.clone)] if result.clone else ()
     lines += [f"next: {step}" for step in result.next_steps]
     lines.append(f"then: nospof audit --service {result.service}, and nospof drill {result.service}")
     return "\n".join(lines)

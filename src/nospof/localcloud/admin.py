@@ -66,6 +66,8 @@ class Admin:
             ("POST", "limits"): self._limits,
             ("POST", "snapshots"): self._snapshots,
             ("POST", "scheduler"): self._scheduler,
+            ("POST", "full"): self._full,
+            ("DELETE", "full"): lambda _: self._room_again(),
         }
         what = path.removeprefix(PREFIX).rstrip("/")
         try:
@@ -172,6 +174,18 @@ class Admin:
             raise Refused(400, f"'ahead_seconds' must be between 0 and {MAX_EVENT_SECONDS:.0f}.")
         self.cloud.scheduler_ahead_seconds = float(document["ahead_seconds"])
         return {"ahead_seconds": self.cloud.scheduler_ahead_seconds}
+
+    def _full(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Have no room for a type in a zone, for launches and for starts, until that is deleted."""
+        _check(document, {"type": str, "zone": str})
+        with self.cloud.lock:
+            self.cloud.full.add((document["type"], document["zone"]))
+            return {"full": sorted(self.cloud.full)}
+
+    def _room_again(self) -> dict[str, Any]:
+        with self.cloud.lock:
+            self.cloud.full.clear()
+        return {"full": []}
 
     def _clear(self) -> dict[str, Any]:
         self.faults.clear()

@@ -29,7 +29,7 @@ class Cloud:
         hypervisor: where its machines run.
 
     Snapshots begun while `snapshot_seconds` is more than 0 take that long. The clock of schedules is
-    `scheduler_ahead_seconds` ahead of the computer's.
+    `scheduler_ahead_seconds` ahead of the computer's. `full` are the types for which a zone has no room.
     """
 
     def __init__(self, directory: Path, hypervisor: Hypervisor) -> None:
@@ -39,6 +39,7 @@ class Cloud:
         self.hypervisor = hypervisor
         self.snapshot_seconds = 0.0
         self.scheduler_ahead_seconds = 0.0
+        self.full: set[tuple[str, str]] = set()
         self.lock = threading.RLock()
         self.dirty = threading.Event()
         self._work = ThreadPoolExecutor(max_workers=6, thread_name_prefix="work")

@@ -106,8 +106,9 @@ RUN_INSIDE = Grant(
 )
 LIFT = Grant(
     "LiftStopProtection",
-    "lift it for the moment and set it again (--override-stop-protection), and let a twin pass traffic on as "
-    "its source does; leave this out where nobody needs either, for IAM cannot hold it to single attributes",
+    "lift it for the moment and set it again (--override-stop-protection), let a twin pass traffic on as its "
+    "source does, and start the source as another type (--or-type-for-source); leave this out where nobody "
+    "needs any of it, for IAM cannot hold it to single attributes",
     ("ec2:ModifyInstanceAttribute",),
     ec2("instance"),
 )

@@ -20,6 +20,7 @@ class CloneRequest:
         port: the port the service listens on.
         path: the page to ask for.
         or_types: types that would do where there is no room for the instance's own, best first, with commas.
+        or_type_for_source: start the instance itself as one of them too, where there is no room for its own.
         copy_user_data: launch the twin with the source's own user data, which then runs a second time.
         live: take the image while it runs, its writes held for the moment where they can be.
         hold_seconds: how long they may be held at most.
@@ -41,6 +42,7 @@ class CloneRequest:
     port: int = 80
     path: str = "/"
     or_types: str = ""
+    or_type_for_source: bool = False
     copy_user_data: bool = False
     live: bool = False
     hold_seconds: int = 20
@@ -80,8 +82,8 @@ class PairRequest:
         https_port: the port the balancer ends TLS on.
         no_redirect: let the plain listener forward too, instead of sending clients to HTTPS.
         http_only: the owner's word that clients may lose the HTTPS that the instance serves today.
-        zone, same_zone, or_types, copy_user_data, live, hold_seconds, require_consistent, the consents and
-            the dead man: as in `CloneRequest`.
+        zone, same_zone, or_types, or_type_for_source, copy_user_data, live, hold_seconds, require_consistent,
+            the consents and the dead man: as in `CloneRequest`.
     """
 
     instance_id: str
@@ -105,6 +107,7 @@ class PairRequest:
     zone: str = ""
     same_zone: bool = False
     or_types: str = ""
+    or_type_for_source: bool = False
     copy_user_data: bool = False
     live: bool = False
     hold_seconds: int = 20

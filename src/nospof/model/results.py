@@ -34,6 +34,7 @@ class OffSection:
     `time_off` is None when the image had been taken by an earlier attempt that did not live to
     tell how long it took. `running_since` is seconds since the epoch, 0 for a source left off.
     `consistency` is as the image is marked, empty for a source that was off; `says` is why, or what was held.
+    `runs_as` is its type by then; `no_room` is why it could not be started within the bound.
     """
 
     image: Image
@@ -41,6 +42,8 @@ class OffSection:
     running_since: float = 0.0
     consistency: str = ""
     says: str = ""
+    runs_as: str = ""
+    no_room: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class CloneResult:
 
     `is_live`: the source was left running throughout; `identities` is what should be known of what the
     two are known by, a sentence each. `consistency` is what the image is worth ("stopped", "application",
-    "crash"), and `consistency_says` why, or what was held.
+    "crash"), and `consistency_says` why, or what was held. `runs_as` is the type of the source afterwards;
+    `no_room` is why it stayed off for longer, where there was no room for it.
     """
 
     source: Instance
@@ -70,6 +74,17 @@ class CloneResult:
     identities: tuple[str, ...] = ()
     consistency: str = "stopped"
     consistency_says: str = ""
+    runs_as: str = ""
+    no_room: str = ""
+
+
+def way_back(instance_id: str, own: str) -> str:
+    """Return how an instance becomes what it was, in a quiet moment."""
+    return (
+        f"go back when there is room: aws ec2 stop-instances --instance-ids {instance_id} && aws ec2 wait "
+        f"instance-stopped --instance-ids {instance_id} && aws ec2 modify-instance-attribute --instance-id "
+        f"{instance_id} --instance-type {own} && aws ec2 start-instances --instance-ids {instance_id}"
+    )
 
 
 @dataclass(frozen=True)

@@ -56,3 +56,16 @@ class Traits:
     can_hibernate: bool = False
     is_windows: bool = False
     disks: tuple[DiskTraits, ...] = ()
+
+
+@dataclass(frozen=True)
+class TypeTraits:
+    """What a type of instance is to the disks that boot on it, in AWS's words.
+
+    `hypervisor` is "nitro", "xen", or empty for bare metal.
+    """
+
+    name: str
+    architectures: tuple[str, ...]
+    boot_modes: tuple[str, ...]
+    hypervisor: str

@@ -28,6 +28,7 @@ from nospof.planning.dead_man import (
     with_dead_man,
 )
 from nospof.planning.live import live_calls, live_warning, refuse_bad_hold
+from nospof.planning.other_types import refuse_what_cannot_start, start_types, type_calls
 from nospof.planning.preflight import LIVE_RULES, RULES, heed
 from nospof.planning.twin import CloneFacts, Place, launch_calls, places_for
 
@@ -90,6 +91,7 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     refuse_what_makes_no_sense(request)
     refuse_bad_hold(request)
     refuse_what_another_run_holds(source, token)
+    refuse_what_cannot_start(source, request, facts.types)
     is_live = request.live and source.state == "running"
     heard = heed(facts, request, LIVE_RULES if is_live else RULES)
     places = places_for(facts, request, token)
@@ -106,6 +108,8 @@ def plan_clone(facts: CloneFacts, request: CloneRequest, token: str) -> ClonePla
     if is_live:
         calls = (*live_calls(facts, request, calls[0]), *calls[1:])
     live = (live_warning(facts, request),) if is_live else ()
+    if goes_off:
+        calls = (*calls, *type_calls(source, start_types(request, source)))
     return ClonePlan(
         image_name=image_name,
         places=places,

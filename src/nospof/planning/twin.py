@@ -22,7 +22,7 @@ from nospof.model.cloud import (
 from nospof.model.launching import run_parameters, tag_pairs
 from nospof.model.plans import PlannedCall
 from nospof.model.requests import CloneRequest
-from nospof.model.traits import DiskTraits
+from nospof.model.traits import DiskTraits, TypeTraits
 from nospof.planning.concerns import SourceFacts
 from nospof.planning.identity import identity_script
 
@@ -36,7 +36,8 @@ OUR_MARKS = frozenset({TAG_DRAINED, TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, TAG_T
 class CloneFacts(SourceFacts):
     """Everything the decision rests on, read before it.
 
-    `offers` are the other types that would do, each with the zones that offer it.
+    `offers` are the other types that would do, each with the zones that offer it; `types` is what they and
+    the source's own are, read where the source may be started as one of them.
     """
 
     subnets: tuple[Subnet, ...]
@@ -44,6 +45,7 @@ class CloneFacts(SourceFacts):
     twins: tuple[Instance, ...]
     answer: Answer
     offers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    types: tuple[TypeTraits, ...] = ()
 
 
 @dataclass(frozen=True)

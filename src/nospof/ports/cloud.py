@@ -44,6 +44,7 @@ from nospof.model.names import HostedZone, Records
 from nospof.model.plans import PlannedCall
 from nospof.model.starts import Role, ScheduledStart
 from nospof.model.surroundings import Surroundings
+from nospof.model.traits import TypeTraits
 
 
 class Cloud(Protocol):
@@ -116,6 +117,12 @@ class Cloud(Protocol):
 
     def has_local_disks(self, instance_type: str) -> bool:
         """Return whether the type comes with instance-store disks, which a stop wipes."""
+
+    def type_traits(self, instance_type: str) -> TypeTraits:
+        """Return what a type is to the disks that boot on it.
+
+        Raises CloudError where there is no such type.
+        """
 
     def volumes(self, volume_ids: tuple[str, ...] = ()) -> tuple[Volume, ...]:
         """Return the volumes named, or all of them, by id. Raises NotFound."""
@@ -216,6 +223,12 @@ class Cloud(Protocol):
         """Have its Auto Scaling group take a member for healthy, until its next check. A repeat likewise.
 
         A member that has left its group is no error.
+        """
+
+    def change_type(self, instance_id: str, instance_type: str) -> None:
+        """Make a STOPPED instance one of another type. A repeat changes nothing.
+
+        Raises CloudError IncorrectInstanceState when it is not stopped.
         """
 
     def start_instance(self, instance_id: str) -> None:

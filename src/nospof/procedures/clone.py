@@ -18,6 +18,7 @@ from nospof.model.requests import CloneRequest
 from nospof.model.results import CloneResult, OffSection, TimeOff
 from nospof.planning.clone import ClonePlan, plan_clone
 from nospof.planning.https_rules import protocol_of
+from nospof.planning.other_types import other_types, start_types
 from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
@@ -28,9 +29,11 @@ from nospof.procedures.launching import launch_where_there_is_room
 from nospof.procedures.live import image_live
 from nospof.procedures.looking import source_facts
 from nospof.procedures.off_section import image_while_off
+from nospof.procedures.power import ROOM_SECONDS, NoRoom, bring_back
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import wait_for
 
+AGAIN_SECONDS = 60.0
 ANSWER_SECONDS = 600.0
 IMAGE_SECONDS = 6 * 3600.0
 """The first snapshot of a large volume takes more than an hour (C16)."""
@@ -39,6 +42,14 @@ STATUS_SECONDS = 900.0
 
 def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     """Clone an instance. Guarantee: the source is as it was, running or stopped, when this ends."""
+    made = copy(steps, world, request)
+    if not made.no_room:
+        return made
+    return on_at_last(steps, world, made, request, f"its twin {made.twin.id} in {made.twin.zone} runs")
+
+
+def copy(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
+    """Clone an instance; where there is no room for the source it may still be off, and promised."""
     facts = steps.read("look at the instance and what surrounds it", clone_facts, world, request)
     plan = plan_clone(facts, request, steps.token)
     unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
@@ -49,27 +60,18 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     must_run = source.state == "running" and not is_live
     if plan.placement_group:
         steps.do("create the spread placement group", create_group, world, plan.placement_group, steps.token)
-    if must_run:
-        steps.do(
-            "promise that the source comes back",
-            promise,
-            world,
-            source.id,
-            steps.token,
-            suspends=request.suspend_auto_scaling,
-            dead_man=plan.dead_man,
-        )
     off = take_image(steps, world, request, facts, plan)
     time_off = off.time_off
-    if must_run and facts.answer.is_good:
+    is_on = must_run and not off.no_room
+    if is_on and facts.answer.is_good:
         time_off = steps.do("wait until the source answers again", wait_for_answer, world, request, off)
-    if must_run:
+    if is_on:
         steps.do("wait until the source passes its status checks", wait_until_ok, world, source.id)
         steps.do("release the promise", release, world, source.id, steps.token)
     image = steps.do("wait until the image is available", wait_for_image, world, off.image.id)
     twin = launch_where_there_is_room(steps, world, plan.places, image.id)
     told: tuple[str, ...] = ()
-    if facts.inside.marks:
+    if facts.inside.marks and not off.no_room:
         told = steps.do("compare what the two are known by", compare, world, facts, twin)
     return CloneResult(
         source=source,
@@ -82,13 +84,15 @@ def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
         identities=told,
         consistency=off.consistency or ("crash" if is_live else "stopped"),
         consistency_says=off.says,
+        runs_as=off.runs_as,
+        no_room=off.no_room,
     )
 
 
 def take_image(
     steps: Steps, world: World, request: CloneRequest, facts: CloneFacts, plan: ClonePlan
 ) -> OffSection:
-    """Take the image, of a source that is off or, where that was asked for, of one that runs."""
+    """Take the image as was asked for; of a source that is turned off for it, promised to come back."""
     source = facts.source
     tags = {TAG_RUN: steps.token, TAG_TWIN_OF: source.id, TAG_CONSISTENCY: "stopped"}
     if request.live and source.state == "running":
@@ -102,6 +106,18 @@ def take_image(
             request,
             facts.inside.no_hold,
         )
+    types = start_types(request, source)
+    if source.state == "running":
+        steps.do(
+            "promise that the source comes back",
+            promise,
+            world,
+            source.id,
+            steps.token,
+            suspends=request.suspend_auto_scaling,
+            dead_man=plan.dead_man,
+            types=types,
+        )
     return steps.do(
         "take the image with the source off",
         image_while_off,
@@ -114,7 +130,42 @@ def take_image(
         placement_group=plan.placement_group,
         request=request,
         dead_man=plan.dead_man,
+        types=types,
     )
+
+
+def on_at_last(
+    steps: Steps, world: World, made: CloneResult, request: CloneRequest, serving: str
+) -> CloneResult:
+    """Have the source on again, now that its twin is there: where there is still no room, the run ends here.
+
+    It fails so that it can be resumed, and so that its keeper goes on trying meanwhile.
+
+    Args:
+        serving: what is there instead, in words.
+    """
+    types = start_types(request, made.source)
+    runs_as = steps.do(
+        "start the source where there is room by now", start_at_last, world, made.source.id, types, serving
+    )
+    steps.do("wait until the source passes its status checks", wait_until_ok, world, made.source.id)
+    steps.do("release the promise", release, world, made.source.id, steps.token)
+    return replace(made, runs_as=runs_as)
+
+
+def start_at_last(world: World, source_id: str, types: tuple[str, ...], serving: str) -> str:
+    """Start the source once more; return the type it runs as.
+
+    Raises:
+        ProcedureFailed: there is still no room; says what serves meanwhile.
+    """
+    try:
+        return bring_back(world, source_id, AGAIN_SECONDS + ROOM_SECONDS * len(types), types).type
+    except NoRoom as error:
+        raise ProcedureFailed(
+            f"DEGRADED: {source_id} is off, for there is no room for it in its zone, and {serving}. nospof's "
+            f"keeper goes on trying to start it; resume when it runs. {error}"
+        ) from error
 
 
 def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
@@ -122,7 +173,7 @@ def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
     cloud = world.cloud
     source = cloud.instance(request.instance_id)
     twins = cloud.instances(tag=TAG_TWIN_OF, value=source.id)
-    other_types = dict.fromkeys(kind.strip() for kind in request.or_types.split(",") if kind.strip())
+    others = other_types(request, source.type)
     about = replace(
         source_facts(world, source),
         copies_user_data=request.copy_user_data,
@@ -134,7 +185,8 @@ def clone_facts(world: World, request: CloneRequest) -> CloneFacts:
         zones_offering=cloud.zones_offering(source.type),
         twins=twins,
         answer=replace(world.probe.get(where(source, request), verify=bool(request.url)), body=""),
-        offers=tuple((kind, cloud.zones_offering(kind)) for kind in other_types if kind != source.type),
+        offers=tuple((kind, cloud.zones_offering(kind)) for kind in others),
+        types=tuple(cloud.type_traits(kind) for kind in start_types(request, source)),
     )
 
 

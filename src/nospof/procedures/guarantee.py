@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from nospof.errors import CloudError, NospofError
 from nospof.model.cloud import TAG_GUARANTEE, TAG_SUSPENDED, Instance
+from nospof.model.results import way_back
 from nospof.model.starts import DeadMan
 from nospof.planning.clone import image_name_of, refuse_what_another_run_holds
 from nospof.planning.dead_man import start_name
@@ -46,7 +47,8 @@ class Guarantee:
     started then. A source that only seems impaired is never stopped by its keeper. `protects` is for one
     whose stop protection was lifted for the moment: it is set again when the guarantee is released.
     `resumes` are the processes of its Auto Scaling group that must not act before it is well again.
-    `is_scheduled`: the cloud starts it by itself, later, until the guarantee is released.
+    `is_scheduled`: the cloud starts it by itself, later, until the guarantee is released. `types` are what it
+    may be started as where there is no room, its own first.
     """
 
     run_id: str
@@ -55,12 +57,14 @@ class Guarantee:
     protects: bool = False
     resumes: tuple[str, ...] = ()
     is_scheduled: bool = False
+    types: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         by = datetime.fromtimestamp(self.deadline, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         then = " then=protected" if self.protects else ""
         then += f" resumes={'+'.join(self.resumes)}" if self.resumes else ""
         then += f" start={SCHEDULED}" if self.is_scheduled else ""
+        then += f" as={'+'.join(self.types)}" if self.types else ""
         return f"{'working' if self.must_work else 'running'} run={self.run_id} by={by}{then}"
 
 
@@ -78,9 +82,15 @@ def parse_guarantee(text: str) -> Guarantee:
         deadline,
         text.startswith("working "),
         words.get("then") == "protected",
-        tuple(words["resumes"].split("+")) if words.get("resumes") else (),
+        several(words, "resumes"),
         words.get("start") == SCHEDULED,
+        several(words, "as"),
     )
+
+
+def several(words: dict[str, str], key: str) -> tuple[str, ...]:
+    """Return the values of a word that has several."""
+    return tuple(words[key].split("+")) if words.get(key) else ()
 
 
 def promise(
@@ -91,6 +101,7 @@ def promise(
     must_work: bool = False,
     suspends: bool = False,
     dead_man: DeadMan | None = None,
+    types: tuple[str, ...] = (),
 ) -> str:
     """Write the guarantee on the instance. Safe to repeat; a repeat moves the deadline.
 
@@ -102,6 +113,7 @@ def promise(
     Args:
         suspends: whether that group may be kept from acting meanwhile.
         dead_man: what the cloud is asked to do where nobody of ours is left; None for nothing.
+        types: what it may be started as, its own first; empty for its own alone.
 
     Raises:
         PreconditionFailed: it carries the guarantee of another run, which began meanwhile.
@@ -117,7 +129,7 @@ def promise(
         group, resumes = processes_to_suspend(world, instance_id) if suspends else ("", ())
     is_scheduled = (is_ours and earlier.is_scheduled) or dead_man is not None
     deadline = world.clock.now() + DEADLINE_SECONDS
-    guarantee = Guarantee(run_id, deadline, must_work, protects, resumes, is_scheduled)
+    guarantee = Guarantee(run_id, deadline, must_work, protects, resumes, is_scheduled, types)
     # The group's name stands apart: it may have spaces in it, and as many letters as a tag has room for.
     named = {TAG_SUSPENDED: group} if resumes else {}
     world.cloud.tag(instance_id, {TAG_GUARANTEE: str(guarantee), **named})
@@ -200,6 +212,9 @@ def keep_one(world: World, instance: Instance, claim: Claim) -> str:
                 f"{instance.id} should be running, for the dead run {guarantee.run_id}, and is not: {error}"
             )
     was = "was left running" if instance.state == "running" else f"was {instance.state} and is running again"
+    own, kind = (*guarantee.types, "")[0], world.cloud.instance(instance.id).type
+    if own not in ("", kind):
+        was += f", as a {kind} for want of room for a {own}; {way_back(instance.id, own)}"
     return f"{instance.id} {was}; its run {guarantee.run_id or '(unknown)'} is not alive"
 
 
@@ -216,13 +231,13 @@ def make_true(world: World, instance_id: str, guarantee: Guarantee, *, may_stop:
         elif instance.state == "stopped" and not guarantee.must_work:
             let_snapshots_begin(world, instance, guarantee.run_id)
     finally:
-        bring_back(world, instance_id)
+        bring_back(world, instance_id, types=guarantee.types)
     steady = 0
     while steady < SETTLED_POLLS:
         world.clock.sleep(world.poll_seconds)
         steady += 1
         if world.cloud.instance(instance_id).state != "running":
-            bring_back(world, instance_id)
+            bring_back(world, instance_id, types=guarantee.types)
             steady = 0
     release(world, instance_id, guarantee.run_id)
 

@@ -30,15 +30,28 @@ PLAIN = ("HTTP", "TCP", "TCP_UDP")
 
 
 def join(
-    steps: Steps, world: World, request: PairRequest, plan: JoinPlan, source: Instance, twin: Instance
+    steps: Steps,
+    world: World,
+    request: PairRequest,
+    plan: JoinPlan,
+    source: Instance,
+    twin: Instance,
+    *,
+    is_alone: bool = False,
 ) -> PairResult:
-    """Put the twin beside its source behind each balancer; every step can be repeated."""
+    """Put the twin beside its source behind each balancer; every step can be repeated.
+
+    Args:
+        is_alone: whether the source is off, so that the twin alone can be healthy.
+    """
     standings, both = plan.standings, (source.id, twin.id)
     steps.do("ask the twin at its own address", prove, world, twin, standings, request)
     if request.write_check:
         written = (twin.id, asked_in(standings[0]), "", request.write_check)
         steps.do("write to the twin and read it back", write_to, world, *written)
-    watched = steps.do("put the twin into service and watch it serve", bring_in, world, twin, standings)
+    watched = steps.do(
+        "put the twin into service and watch it serve", bring_in, world, twin, standings, is_alone=is_alone
+    )
     marks = {TAG_SERVICE: plan.service, TAG_STATE: "none"}
     steps.do("mark both as members of the service", mark, world, both, marks)
     first = standings[0]
@@ -161,7 +174,7 @@ def asked_in(standing: Standing) -> At:
     return At(standing.target.port, "https" if standing.group.protocol == "HTTPS" else "http")
 
 
-def bring_in(world: World, twin: Instance, standings: tuple[Standing, ...]) -> int:
+def bring_in(world: World, twin: Instance, standings: tuple[Standing, ...], *, is_alone: bool = False) -> int:
     """Register the twin, wait until every balancer finds both healthy, watch; or take it out again.
 
     One step, for clients are served by it: nothing that serves badly stays until somebody resumes. A
@@ -178,7 +191,8 @@ def bring_in(world: World, twin: Instance, standings: tuple[Standing, ...]) -> i
         for seat in seats:
             register(world, seat.group_arn, seat.target_id, seat.port)
         for one, seat in zip(standings, seats, strict=True):
-            wait_healthy(world, seat.group_arn, (one.target.instance_id, seat.target_id))
+            members = (seat.target_id,) if is_alone else (one.target.instance_id, seat.target_id)
+            wait_healthy(world, seat.group_arn, members)
         return sum(
             watch(world, one.entry.url, is_internal=False)
             for one in standings

@@ -10,13 +10,11 @@ from nospof.model.results import LaunchTry
 from nospof.planning.twin import Place, further_tags
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
-from nospof.procedures.power import GONE, bring_back
+from nospof.procedures.power import GONE, NO_ROOM, bring_back
 
 LAUNCH = "launch the twin"
 """What each step that may launch it begins with."""
 LAUNCHES = 3
-NO_ROOM = frozenset({"InsufficientHostCapacity", "InsufficientInstanceCapacity", "Unsupported"})
-"""Another zone or type may have room. A quota (VcpuLimitExceeded) is the same everywhere (C35)."""
 
 
 def launch_where_there_is_room(

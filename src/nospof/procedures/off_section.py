@@ -21,12 +21,13 @@ from nospof.procedures.auto_scaling import group_of, seats_of
 from nospof.procedures.dead_man import kept_ahead
 from nospof.procedures.guarantee import hold_auto_scaling, lift_protection, promise, replace_what_is_gone
 from nospof.procedures.looking import worked_on_beside
-from nospof.procedures.power import STOP_SECONDS, bring_back, state_of, stop
+from nospof.procedures.power import ROOM_SECONDS, STOP_SECONDS, NoRoom, bring_back, state_of, stop
 from nospof.procedures.snapshots import moment_where_unseen, wait_for_listing, wait_for_snapshots
-from nospof.procedures.waiting import wait_for
+from nospof.procedures.waiting import TimedOut, wait_for
 
 LOST_ANSWER_SECONDS = 60.0
 GROUP_SECONDS = 60.0
+NO_ROOM_SECONDS = 300.0
 LAUNCH_TIME_SECONDS = 1.0
 """EC2 tells the time of a start without its fraction."""
 
@@ -42,12 +43,12 @@ def image_while_off(
     placement_group: str = "",
     request: CloneRequest | None = None,
     dead_man: DeadMan | None = None,
+    types: tuple[str, ...] = (),
 ) -> OffSection:
     """Take the image of a stopped source and have the source running again.
 
-    The source is started as soon as every volume's snapshot exists: its point in time is fixed
-    from then on, however long the snapshot stays pending. Safe to repeat: an image that an earlier
-    attempt took is adopted.
+    The source is started as soon as every volume's snapshot exists: its point in time is fixed from then on,
+    however long the snapshot stays pending. Safe to repeat: the image of an earlier attempt is adopted.
 
     Args:
         source_id: the instance to copy.
@@ -58,16 +59,18 @@ def image_while_off(
         placement_group: a group to move the source into while it is off, or empty.
         request: what was consented to; None for nothing.
         dead_man: has the cloud start the source where nobody else does; None for nobody.
+        types: what the source may be started as, its own first; empty for its own alone.
 
     Raises:
-        TimedOut, CloudError, ProcedureFailed: after the source was brought back, or with the reason
-            why even that failed.
+        TimedOut, CloudError, ProcedureFailed: after the source was brought back, or with the reason why even
+            that failed. Where only room for it is wanting, that is answered: its twin can serve.
     """
     if not must_run:
-        image = adopt_image(world, source_id, image_name)
-        return OffSection(image or take_image(world, source_id, image_name, tags, placement_group), None)
+        found = adopt_image(world, source_id, image_name)
+        return OffSection(found or take_image(world, source_id, image_name, tags, placement_group), None)
     clock = world.clock
     began = stopped = imaged = 0.0
+    image: Image | None = None
     try:
         # Inside as well: an earlier attempt may have left the source off, whatever its image became.
         with moment_where_unseen(world):
@@ -75,22 +78,29 @@ def image_while_off(
                 wait_for_listing(world, image_name)
             adopted = adopt_image(world, source_id, image_name)
         if not adopted:
-            world = make_ready(world, source_id, run_id, request, dead_man)
+            world = make_ready(world, source_id, run_id, request, dead_man=dead_man, types=types)
             began = clock.now()
             stop(world, source_id)
             stopped = clock.now()
         image = adopted or take_image(world, source_id, image_name, tags, placement_group)
         imaged = clock.now()
     finally:
-        with replace_what_is_gone(world, source_id):
-            _bring_back_with_room(world, source_id, placement_group)
+        source, no_room = _on_again(world, source_id, placement_group, types, has_image=image is not None)
+    if source is None:
+        return OffSection(image, None, no_room=no_room)
     running_since = clock.now()
     split = None if adopted else TimeOff(stopped - began, imaged - stopped, running_since - imaged)
-    return OffSection(image, split, running_since)
+    return OffSection(image, split, running_since, runs_as=source.type)
 
 
 def make_ready(
-    world: World, source_id: str, run_id: str, request: CloneRequest | None, dead_man: DeadMan | None
+    world: World,
+    source_id: str,
+    run_id: str,
+    request: CloneRequest | None,
+    *,
+    dead_man: DeadMan | None,
+    types: tuple[str, ...],
 ) -> World:
     """Promise that the source comes back, and clear what stands before its stop.
 
@@ -99,16 +109,35 @@ def make_ready(
     """
     refuse_what_changed(world, source_id, run_id, request)
     may_suspend = request is not None and request.suspend_auto_scaling
-    promised = promise(world, source_id, run_id, suspends=may_suspend, dead_man=dead_man)
+    promised = promise(world, source_id, run_id, suspends=may_suspend, dead_man=dead_man, types=types)
     lift_protection(world, source_id)
     hold_auto_scaling(world, source_id, promised)
     return kept_ahead(world, source_id, run_id, dead_man)
 
 
-def _bring_back_with_room(world: World, source_id: str, placement_group: str) -> None:
+def _on_again(
+    world: World, source_id: str, placement_group: str, types: tuple[str, ...], *, has_image: bool
+) -> tuple[Instance | None, str]:
+    """Return the source running or, where its image is there to launch from, why there is no room for it."""
+    with replace_what_is_gone(world, source_id):
+        try:
+            return _bring_back_with_room(world, source_id, placement_group, types), ""
+        except NoRoom as error:
+            if not has_image:
+                raise
+            return None, str(error)
+
+
+def _bring_back_with_room(
+    world: World, source_id: str, placement_group: str, types: tuple[str, ...]
+) -> Instance:
     """Bring the source back; give its placement group up rather than the source.
 
     A spread group narrows the hardware that will do, so it must never be what keeps the source off.
+
+    Raises:
+        NoRoom: there was none for any of the types in this time, which is shorter than for other reasons:
+            meanwhile nobody serves, and a twin elsewhere would.
     """
     if placement_group:
         try:
@@ -118,7 +147,12 @@ def _bring_back_with_room(world: World, source_id: str, placement_group: str) ->
             # Refused while it is on its way up or down; it is brought back all the same.
             with suppress(CloudError):
                 world.cloud.move_into_group(source_id, "")
-    bring_back(world, source_id)
+    try:
+        return bring_back(world, source_id, NO_ROOM_SECONDS + ROOM_SECONDS * len(types), types)
+    except NoRoom:
+        raise
+    except TimedOut:
+        return bring_back(world, source_id, types=types)
 
 
 def adopt_image(world: World, source_id: str, image_name: str, *, is_live: bool = False) -> Image | None:

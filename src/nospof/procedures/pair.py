@@ -25,7 +25,7 @@ from nospof.planning.pair_rules import PairFacts
 from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
-from nospof.procedures.clone import clone, clone_facts, wait_until_ok
+from nospof.procedures.clone import clone_facts, copy, on_at_last, wait_until_ok
 from nospof.procedures.entry import build_entry
 from nospof.procedures.joining import join, standings
 from nospof.procedures.looking import look_inside
@@ -46,11 +46,18 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         world.reporter.warn(warning)
     source, twin, cloned = facts.source, facts.twin, None
     if twin is None:
-        cloned = clone(steps, world, clone_for(request, facts, plan))
+        asked = clone_for(request, facts, plan)
+        cloned = copy(steps, world, asked)
         twin = cloned.twin
     steps.do("wait until the twin passes its status checks", wait_until_ok, world, twin.id)
+    short = cloned if cloned and cloned.no_room else None
     if isinstance(plan, JoinPlan):
-        return replace(join(steps, world, request, plan, source, twin), clone=cloned)
+        joined = join(steps, world, request, plan, source, twin, is_alone=short is not None)
+        if short:
+            cloned = on_at_last(
+                steps, world, short, asked, f"its twin {twin.id} serves alone at {joined.url}"
+            )
+        return replace(joined, clone=cloned)
     group, balancer = build_entry(steps, world, plan)
     port = request.port
     twin_alone = (twin.id,)
@@ -59,6 +66,8 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     steps.do("wait until the balancer finds the twin healthy", wait_healthy, world, group.arn, twin_alone)
     url, host = entry_of(balancer, plan)
     prove(steps, world, facts, plan, request, twin.id, balancer)
+    if short:
+        cloned = on_at_last(steps, world, short, asked, f"its twin {twin.id} serves alone at {url}")
     steps.do("register the source", register, world, group.arn, source.id, port)
     steps.do("wait until the balancer finds both healthy", wait_healthy, world, group.arn, both)
     marks = {TAG_SERVICE: plan.service, TAG_STATE: "none"}
@@ -148,6 +157,7 @@ def clone_request(request: PairRequest, zones: tuple[str, ...] = ()) -> CloneReq
         zone=request.zone or ",".join(zones),
         same_zone=request.same_zone,
         or_types=request.or_types,
+        or_type_for_source=request.or_type_for_source,
         copy_user_data=request.copy_user_data,
         live=request.live,
         hold_seconds=request.hold_seconds,

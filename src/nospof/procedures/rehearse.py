@@ -20,6 +20,10 @@ PROTECTED = "OperationNotPermitted"
 """What a stop is refused with, once it is permitted, while the protection against it is still on."""
 
 
+ONLY_WHILE_OFF = "IncorrectInstanceState"
+"""What another type is refused with, once it is permitted, while the instance still runs."""
+
+
 def rehearse(world: World, plan: Plan) -> tuple[str, ...]:
     """Ask about each call of a plan; return what could not be checked, a sentence each.
 
@@ -49,7 +53,8 @@ def rehearsed(world: World, call: PlannedCall, passes: frozenset[str]) -> list[s
     except CloudError as error:
         if error.retryable or not error.code:
             raise
-        if error.code not in passes:
+        is_early = call.operation == "ModifyInstanceAttribute" and error.code == ONLY_WHILE_OFF
+        if error.code not in passes and not is_early:
             action = error.missing_permission or call.permission
             return [f"{action} ({call.says}): {error.code or error}"]
     return []

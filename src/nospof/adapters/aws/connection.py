@@ -45,6 +45,9 @@ CONFIG = Config(
     read_timeout=30,
     user_agent_extra=f"nospof/{__version__}",
 )
+ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
+"""For a call that its caller repeats: EC2 answers want of room with 500, and botocore asks again after that
+for a minute without a word."""
 
 
 class Connection:
@@ -85,6 +88,11 @@ class Connection:
         return self._client("ec2", "ec2:*")  # type: ignore[no-any-return]
 
     @cached_property
+    def ec2_once(self) -> EC2Client:
+        """The client for EC2 that asks once."""
+        return self._client("ec2", "ec2:*", ONCE)  # type: ignore[no-any-return]
+
+    @cached_property
     def elbv2(self) -> ElasticLoadBalancingv2Client:
         """The client for Elastic Load Balancing."""
         return self._client("elbv2", "elasticloadbalancing:*")  # type: ignore[no-any-return]
@@ -99,8 +107,8 @@ class Connection:
         """The client for the Security Token Service."""
         return self._client("sts", "sts:*")  # type: ignore[no-any-return]
 
-    def _client(self, service: Any, operation: str) -> Any:
-        client = self.client(service, self.region, operation=operation)
+    def _client(self, service: Any, operation: str, config: Config | None = None) -> Any:
+        client = self.client(service, self.region, config, operation=operation)
         client.meta.events.register("needs-retry", self._attempts.note)
         return client
 

@@ -26,6 +26,7 @@ from nospof.model.cloud import (
     Volume,
 )
 from nospof.model.plans import PlannedCall
+from nospof.model.traits import TypeTraits
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef, VolumeTypeDef
@@ -110,6 +111,18 @@ class Machines(Connection):
         with self.reading("ec2:DescribeInstanceTypes", instance_type):
             found = self.ec2.describe_instance_types(InstanceTypes=[instance_type])  # type: ignore[list-item]
         return any(one.get("InstanceStorageSupported", False) for one in found["InstanceTypes"])
+
+    def type_traits(self, instance_type: str) -> TypeTraits:
+        """See the port."""
+        with self.reading("ec2:DescribeInstanceTypes", instance_type):
+            found: Any = self.ec2.describe_instance_types(InstanceTypes=[instance_type])  # type: ignore[list-item]
+        (one,) = found["InstanceTypes"]
+        return TypeTraits(
+            instance_type,
+            tuple(one.get("ProcessorInfo", {}).get("SupportedArchitectures", [])),
+            tuple(one.get("SupportedBootModes", [])),
+            one.get("Hypervisor", ""),
+        )
 
     def volumes(self, volume_ids: tuple[str, ...] = ()) -> tuple[Volume, ...]:
         """See the port."""
@@ -196,7 +209,18 @@ class Machines(Connection):
 
         def ask() -> None:
             with self.writing("ec2:StartInstances", instance_id):
-                self.ec2.start_instances(InstanceIds=[instance_id])
+                self.ec2_once.start_instances(InstanceIds=[instance_id])
+
+        self.patiently((instance_id,), ask)
+
+    def change_type(self, instance_id: str, instance_type: str) -> None:
+        """See the port."""
+
+        def ask() -> None:
+            with self.writing("ec2:ModifyInstanceAttribute", instance_id):
+                self.ec2.modify_instance_attribute(
+                    InstanceId=instance_id, InstanceType={"Value": instance_type}
+                )
 
         self.patiently((instance_id,), ask)
 

@@ -29,6 +29,7 @@ class Launching(Machines):
             raise refused(operation, "InvalidParameterValue", f"no instance type {request.type}")
         if subnet.zone not in self._offers[request.type]:
             raise refused(operation, "Unsupported", f"{request.type} is not offered in {subnet.zone}")
+        self._check_capacity(request.type, subnet.zone, operation)
         if request.placement_group:
             self._check_room(request.placement_group, subnet.zone, operation)
         made = Instance(

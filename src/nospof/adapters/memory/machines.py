@@ -20,7 +20,7 @@ from nospof.model.cloud import (
     Volume,
 )
 from nospof.model.surroundings import Surroundings
-from nospof.model.traits import DiskTraits, Traits
+from nospof.model.traits import DiskTraits, Traits, TypeTraits
 
 GONE = ("shutting-down", "terminated")
 TYPES = ("t3.micro", "t3.small", "t3.medium", "t3.large", "m6i.large")
@@ -65,6 +65,7 @@ class Machines(Network):
     """Instances and what hangs on them.
 
     Attributes:
+        full: pairs of type and zone for which there is no room.
         service_of_new: what the next launched instances serve; None means what the source of their
             image serves.
     """
@@ -76,6 +77,7 @@ class Machines(Network):
         self._volumes: dict[str, Volume] = {}
         self._bought: dict[str, tuple[int, int]] = {}
         self._placement_groups: dict[str, Tags] = {}
+        self.full: set[tuple[str, str]] = set()
         self._offers = {name: tuple(zone.name for zone in self._zones) for name in TYPES}
         self.service_of_new: MemoryService | None = None
         self.shelves |= {"i": self._instances, "vol": self._volumes}
@@ -124,6 +126,18 @@ class Machines(Network):
     def has_local_disks(self, instance_type: str) -> bool:
         """See the port. As at AWS, the family tells: i3 and the families with a d after the digit."""
         return re.match(r"(i\d|d\d|[a-z]+\d[a-z]*d)", instance_type) is not None
+
+    @serves("ec2:DescribeInstanceTypes")
+    def type_traits(self, instance_type: str) -> TypeTraits:
+        """See the port. The family tells, as at AWS: g after the digit is Graviton, an old one Xen."""
+        if instance_type not in self._offers:
+            says = f"the following supplied instance types do not exist: [{instance_type}]"
+            raise refused("ec2:DescribeInstanceTypes", "InvalidInstanceType", says)
+        if re.match(r"[a-z]+\d+[a-z]*g", instance_type):
+            return TypeTraits(instance_type, ("arm64",), ("uefi",), "nitro")
+        if re.match(r"(t2|m[1-4]|c[1-4]|r[1-4])\.", instance_type):
+            return TypeTraits(instance_type, ("i386", "x86_64"), ("legacy-bios",), "xen")
+        return TypeTraits(instance_type, ("x86_64",), ("legacy-bios", "uefi"), "nitro")
 
     @serves("ec2:DescribeVolumes")
     def volumes(self, volume_ids: tuple[str, ...] = ()) -> tuple[Volume, ...]:
@@ -193,10 +207,27 @@ class Machines(Network):
             raise refused(
                 "ec2:StartInstances", "IncorrectInstanceState", f"{instance_id} is {instance.state}"
             )
+        self._check_capacity(instance.type, instance.zone, "ec2:StartInstances")
         machine = self._machines[instance_id]
         machine.is_impaired = False
         machine.events = tuple(closed(event, "[Canceled]") for event in machine.events)
         self._boot(instance_id)
+
+    def _check_capacity(self, kind: str, zone: str, operation: str) -> None:
+        """Raise CloudError where there is no room for a type in a zone."""
+        if (kind, zone) in self.full:
+            raise refused(operation, "InsufficientInstanceCapacity", f"there is no room for {kind} in {zone}")
+
+    @serves("ec2:ModifyInstanceAttribute", writes=True)
+    def change_type(self, instance_id: str, instance_type: str) -> None:
+        """See the port."""
+        operation = "ec2:ModifyInstanceAttribute"
+        instance = self._get(instance_id, operation)
+        if instance_type not in self._offers:
+            raise refused(operation, "InvalidInstanceAttributeValue", f"there is no type {instance_type}")
+        if instance.state != "stopped":
+            raise refused(operation, "IncorrectInstanceState", f"{instance_id} is {instance.state}")
+        self._instances[instance_id] = replace(instance, type=instance_type)
 
     def _boot(self, instance_id: str) -> None:
         self._become(instance_id, "pending", public_ip=self.public_address())

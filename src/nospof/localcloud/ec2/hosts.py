@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nospof.localcloud.awserrors import no_capacity
+from nospof.localcloud.cloud import current
 
 HOSTS_PER_ZONE = 4
 ROOM_PER_HOST = 256
@@ -41,7 +42,7 @@ def choose_host(instances: Iterable[Any], instance: Any, strategy: str, avoid: i
         allowed = [host for host in allowed if host not in members]
     elif strategy == "cluster" and members:
         allowed = [host for host in allowed if host in members]
-    if not allowed:
+    if not allowed or (instance.instance_type, zone) in current().full:
         raise no_capacity(instance.instance_type, zone)
     elsewhere = [host for host in allowed if host != avoid]
     return min(elsewhere or allowed, key=lambda host: (load[host], host))

@@ -13,6 +13,7 @@ from typing import Any
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
 
 from nospof.localcloud.awserrors import AwsError, no_capacity
+from nospof.localcloud.cloud import current
 from nospof.localcloud.ec2.hosts import HOSTS_PER_ZONE, ROOM_PER_HOST
 from nospof.localcloud.ec2.images import Ami, disk_of
 from nospof.localcloud.ec2.instances import Launch
@@ -136,7 +137,7 @@ def count_with_room(backend: Any, parameters: Any, zone: str, instance_type: str
     if name and groups[name].strategy == "spread":
         hosts = {instance.host for instance in there if instance.placement.group_name == name}
         room = min(room, HOSTS_PER_ZONE - len(hosts))
-    if room < least:
+    if room < least or (instance_type, zone) in current().full:
         raise no_capacity(instance_type, zone)
     return min(most, room)
 
