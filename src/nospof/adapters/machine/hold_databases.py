@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nospof.adapters.machine.probe_machine import Machine
+from nospof.adapters.machine.probe_machine import Machine, disk_of
 
 # The sender cuts here: what stands above is in the parts before.
 
@@ -24,6 +24,10 @@ SAID_CHARACTERS = 200
 SLOW = (
     "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND IN ('Query', 'Execute') "
     "AND TIME >= 5 AND USER <> 'system user' AND ID <> CONNECTION_ID()"
+)
+PLACES = (
+    "SELECT @@datadir UNION SELECT @@innodb_data_home_dir UNION SELECT @@innodb_log_group_home_dir "
+    "UNION SELECT @@innodb_undo_directory"
 )
 MYSQL = {"mysqld": "MySQL", "mariadbd": "MariaDB"}
 
@@ -47,6 +51,20 @@ def device_of(m: Machine, path: str) -> str:
         if (path.rstrip("/") + "/").startswith(inside) and len(inside) >= longest:
             found, longest = device, len(inside)
     return found
+
+
+def refuse_several_moments(m: Machine, called: str, parts: "list[str]", frozen: "set[str]") -> None:
+    """Refuse an engine whose files go on changing on several volumes: their snapshots differ in time."""
+    on = {device_of(m, os.path.realpath(one)) for one in parts if os.path.exists(one)}
+    moving = on - frozen
+    if moving and (len(on) > 1 or any(volume_count(m, one) > 1 for one in moving)):
+        raise Refused(called + ": its files are on several disks that cannot all be frozen")
+
+
+def volume_count(m: Machine, device: str) -> int:
+    """Return of how many disks a device is made."""
+    parts = m.names("/sys/block/" + disk_of(m, device) + "/slaves")
+    return sum(volume_count(m, "/dev/" + one) for one in parts) or 1
 
 
 class Session:
@@ -107,10 +125,11 @@ def socket_of(process: Any) -> str:
     return ""
 
 
-def lock_mysql(m: Machine, process: Any, ends: float, idle_seconds: int) -> Session:
+def lock_mysql(m: Machine, process: Any, frozen: "set[str]", ends: float, idle_seconds: int) -> Session:
     """Lock all tables of a server, flushed and closed, for as long as the session lasts.
 
     Args:
+        frozen: the devices that will be frozen.
         ends: when it may not last any more, by time.monotonic().
         idle_seconds: after which the server ends the session, whatever became of this process.
     """
@@ -131,6 +150,9 @@ def lock_mysql(m: Machine, process: Any, ends: float, idle_seconds: int) -> Sess
             why = error
             continue
         try:
+            places = session.ask(PLACES)
+            parts = [os.path.join(places[0], one) for one in places]
+            refuse_several_moments(m, called, parts, frozen)
             lock(session, idle_seconds)
         except Refused:
             session.close()
@@ -164,9 +186,7 @@ def checkpoint(m: Machine, process: Any, frozen: "set[str]") -> bool:
         return False
     parts = [directory, *(directory + "/" + one for one in ("pg_wal", "pg_xlog"))]
     parts += [directory + "/pg_tblspc/" + one for one in os.listdir(directory + "/pg_tblspc")]
-    on = {device_of(m, os.path.realpath(one)) for one in parts if os.path.exists(one)}
-    if len(on) > 1 and not on <= frozen:
-        raise Refused("PostgreSQL: its data and its log are on file systems that cannot all be frozen")
+    refuse_several_moments(m, "PostgreSQL", parts, frozen)
     owner = pwd.getpwuid(os.stat(directory).st_uid)
     client = shutil.which("psql")
     if not client:

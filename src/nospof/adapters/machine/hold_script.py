@@ -159,11 +159,11 @@ class Hold:
         self.flush(FLUSH_SECONDS)  # most of it while everybody may still write
         for process in (one for one in self.m.processes if one["name"] == "postgres"):
             if self.asked(process, set(mounts)):
-                self.what.append("PostgreSQL")
+                self.what.append("PostgreSQL (by a checkpoint)")
         self.began = time.monotonic()
-        self.ends = self.began + self.seconds
+        self.ends, idle = self.began + self.seconds, self.seconds + LEFT_SECONDS
         for process in (one for one in self.m.processes if one["name"] in MYSQL):
-            self.sessions.append(lock_mysql(self.m, process, self.ends, self.seconds + LEFT_SECONDS))
+            self.sessions.append(lock_mysql(self.m, process, set(mounts), self.ends, idle))
             self.what.append(self.sessions[-1].called)
         self.flush(self.left())
         for point in reversed(list(mounts.values())):
