@@ -6,12 +6,14 @@ import pytest
 
 from nospof.adapters.memory import MemoryService
 from nospof.adapters.memory.probe import MemoryProbe
+from nospof.cli.text import pair_text
 from nospof.errors import PreconditionFailed, ProcedureFailed, UsageError
 from nospof.model.answers import Answer
 from nospof.model.cloud import IngressRule
-from nospof.model.requests import CloneRequest, PairRequest
+from nospof.model.requests import CloneRequest, DrillRequest, PairRequest
 from nospof.planning.https_rules import setting_for
 from nospof.procedures.clone import clone
+from nospof.procedures.drill import service_facts
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import pair_plan
 from nospof.runtime.memory import MemorySteps
@@ -71,6 +73,8 @@ def test_the_balancer_ends_tls_and_sends_plain_clients_there():
     assert result.url.startswith("https://")
     assert MemoryProbe(cloud).get(f"{result.url}/", host=NAME).is_good
     assert (result.watched_requests, result.watched_failures) == (20, 0)
+    assert f"nospof drill www --name {NAME}" in pair_text(result)
+    assert not any("https://" in one for one in result.next_steps)
 
 
 def test_plain_clients_are_served_where_no_redirect_is_wanted():
@@ -117,6 +121,26 @@ def test_the_plan_shows_certificate_names_ports_and_where_tls_ends():
     assert made[0]["SslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
     assert plan.details["names"] == NAME
     assert any("spoken to in HTTP on port 80" in one for one in plan.warnings)
+
+
+def test_who_would_not_find_the_way_back_is_told_before_a_redirect_that_lasts():
+    def remembered(cloud, **request):
+        warnings = pair_plan(memory_world(cloud), request_for(cloud, **request)).warnings
+        return any("browsers remember for good" in one for one in warnings)
+
+    assert remembered(with_twin())
+    assert not remembered(with_twin(), no_redirect=True)
+    assert not remembered(with_twin(MemoryService(tls_port=443)))
+
+
+def test_a_drill_comes_in_by_the_name_that_the_certificate_is_for():
+    cloud = with_twin()
+    tell(cloud)
+    with pytest.raises(UsageError, match="--name"):
+        service_facts(memory_world(cloud), DrillRequest("www"))
+    facts = service_facts(memory_world(cloud), DrillRequest("www", name=NAME))
+    assert facts.answer.is_good
+    assert facts.url("/").startswith("https://")
 
 
 # What is refused before anything is made ----------------------------------------------------------

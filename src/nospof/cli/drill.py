@@ -41,6 +41,7 @@ from nospof.model.requests import DrillRequest
     help="How long the load lasts, at least.",
 )
 @click.option("--path", default="/", show_default=True, help="The page to ask for.")
+@click.option("--name", default="", help="What clients call it; needed where its balancer ends TLS.")
 @click.option("--yes", is_flag=True, help="Do not ask before breaking it.")
 @format_option
 @cloud_options

@@ -141,7 +141,8 @@ def pair_text(result: PairResult) -> str:
         lines.append(live_text(result.clone))
     lines += [*result.clone.identities, *other_type_lines(result.clone)] if result.clone else ()
     lines += [f"next: {step}" for step in result.next_steps]
-    lines.append(f"then: nospof audit --service {result.service}, and nospof drill {result.service}")
+    by_name = f" --name {result.names[0]}" if result.names else ""
+    lines.append(f"then: nospof audit --service {result.service}, and nospof drill {result.service}{by_name}")
     return "\n".join(lines)
 
 

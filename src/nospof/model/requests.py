@@ -187,6 +187,7 @@ class DrillRequest:
         rate_per_second: requests per second, sent on schedule whatever the answers do.
         seconds: how long the load lasts in all.
         path: the page to ask for.
+        name: what clients call the service; needed where its balancer ends TLS, whose certificate is for it.
     """
 
     service: str
@@ -195,6 +196,7 @@ class DrillRequest:
     rate_per_second: int = 200
     seconds: int = 20
     path: str = "/"
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,8 @@ class PairResult:
     """A service on two instances behind a balancer.
 
     `watched_requests` and `watched_failures` are what was asked through the balancer after both
-    members were in service; `next_steps` is how clients get there, a line each.
+    members were in service; `next_steps` is how clients get there, a line each. `names` are what clients
+    call it, where its balancer ends TLS: it answers to nothing else.
     """
 
     service: str
@@ -105,6 +106,7 @@ class PairResult:
     watched_failures: int
     clone: CloneResult | None = None
     next_steps: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,12 @@ def warnings_of(
             f"TLS ends at the balancer; the members are spoken to in HTTP on port {request.port}"
             f"{inside if serves_tls else ''}"
         )
+    if secure.redirects and not serves_tls:
+        warnings.append(
+            f"browsers remember for good that {secure.names[0]} is on HTTPS (301), and {request.instance_id} "
+            "itself serves none: after an undo they would not find it. Until you are sure of the pair: "
+            "--no-redirect"
+        )
     unasked = [trail for trail in trails if not trail.answer.status]
     warnings += [
         f"not checked: where a client of {one.urls[0]} is sent ({one.answer.says})" for one in unasked

@@ -109,9 +109,24 @@ def service_facts(world: World, request: DrillRequest) -> ServiceFacts:
                     targets,
                     victim,
                     cloud.instance(victim),
-                    replace(world.probe.get(url_of_entry(balancer, listener, request.path)), body=""),
+                    ask_for_page(world, balancer, listener, request),
                 )
     raise PreconditionFailed(f"no balancer forwards to {group.name}; there is nothing to drill yet")
+
+
+def ask_for_page(world: World, balancer: LoadBalancer, listener: Listener, request: DrillRequest) -> Answer:
+    """Return how the service answers at its way in.
+
+    Raises:
+        UsageError: TLS ends there, and nobody said for which name.
+    """
+    if listener.protocol == "HTTPS" and not request.name:
+        raise UsageError(
+            f"{balancer.name} ends TLS, and its certificate is for the name clients use; say it: "
+            "--name www.example.org"
+        )
+    answer = world.probe.get(url_of_entry(balancer, listener, request.path), host=request.name)
+    return replace(answer, body="", cookies="")
 
 
 def joined_groups(world: World, service: str) -> list[TargetGroup]:
@@ -172,7 +187,12 @@ def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run
 
     The guarantee is written again: a keeper may have kept and released it before this run was resumed.
     """
-    spec = LoadSpec(facts.url(request.path), request.rate_per_second, request.seconds + RETURN_SECONDS)
+    spec = LoadSpec(
+        facts.url(request.path),
+        request.rate_per_second,
+        request.seconds + RETURN_SECONDS,
+        host=request.name,
+    )
     clock = world.clock
     began = clock.now()
     with world.load.start(spec) as load:

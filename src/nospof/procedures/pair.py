@@ -90,7 +90,8 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         watched_requests=watched,
         watched_failures=0,
         clone=cloned,
-        next_steps=cut_over(source, facts.around, balancer, url, plan.service),
+        next_steps=cut_over(source, facts.around, balancer, clients_go_to(balancer, plan), plan.service),
+        names=plan.secure.names if plan.secure else (),
     )
 
 
@@ -122,6 +123,11 @@ def entry_of(balancer: LoadBalancer, plan: PairPlan) -> tuple[str, str]:
     if plan.secure is None:
         return f"http://{balancer.dns_name}:{plan.listener_port}", ""
     return f"https://{balancer.dns_name}:{plan.secure.port}", plan.secure.names[0]
+
+
+def clients_go_to(balancer: LoadBalancer, plan: PairPlan) -> str:
+    """Return where clients are pointed: over TLS they keep their name, and only it leads elsewhere."""
+    return balancer.dns_name if plan.secure else entry_of(balancer, plan)[0]
 
 
 def watch_the_new_way_in(world: World, url: str, *, is_internal: bool, host: str = "") -> int:
