@@ -5,7 +5,7 @@ Names and states are AWS's own words. Times are seconds since the epoch, UTC.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nospof.model.traits import Traits
 
@@ -249,6 +249,11 @@ class TargetGroupRequest:
     deregistration_delay_seconds: int = 30
     tags: Tags = field(default_factory=dict)
     protocol: str = "HTTP"
+
+    def __post_init__(self) -> None:
+        # As it will be read back: a group that is there already is compared with its request.
+        check = replace(self.health_check, protocol=self.protocol)
+        object.__setattr__(self, "health_check", check)
 
 
 @dataclass(frozen=True)
