@@ -102,6 +102,10 @@ class Stage:
         """Return the cloud's time."""
         return time.time()
 
+    def classic(self, name: str) -> str:
+        """Make a classic balancer in two zones that connects to the service's port; return its ARN."""
+        raise NotImplementedError
+
     def vpc_id(self) -> str:
         """Return the default VPC's id."""
         raise NotImplementedError
@@ -216,6 +220,11 @@ class MemoryStage(Stage):
     def now(self) -> float:
         return self.cloud.clock.now()
 
+    def classic(self, name: str) -> str:
+        zones = tuple(one.name for one in self.cloud.zones())[:2]
+        check = HealthCheck(path="", matcher="", protocol="TCP", port=self.port)
+        return self.cloud.add_classic_balancer(name, zones, self.port, check).arn
+
     def vpc_id(self) -> str:
         subnets = self.cloud.subnets("vpc-00000000000000001")
         return subnets[0].vpc_id
@@ -302,6 +311,23 @@ class AwsStage(Stage):
 
     def make_role(self, name: str, trusts: str) -> str:
         return make_role(self.cloud.iam, name, TRUST.replace(SCHEDULER, trusts))
+
+    def classic(self, name: str) -> str:
+        elb = self.cloud.elb
+        zones = [one.name for one in self.cloud.zones()][:2]
+        listener = {"Protocol": "HTTP", "LoadBalancerPort": 8085, "InstancePort": self.port}
+        elb.create_load_balancer(LoadBalancerName=name, Listeners=[listener], AvailabilityZones=zones)
+        elb.configure_health_check(
+            LoadBalancerName=name,
+            HealthCheck={
+                "Target": f"TCP:{self.port}",
+                "Interval": 5,
+                "Timeout": 2,
+                "UnhealthyThreshold": 2,
+                "HealthyThreshold": 2,
+            },
+        )
+        return next(one.arn for one in self.cloud.load_balancers() if one.name == name)
 
     def vpc_id(self) -> str:
         default = [{"Name": "is-default", "Values": ["true"]}]

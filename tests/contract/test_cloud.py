@@ -857,6 +857,38 @@ class TestTargets:
         assert cloud.targets(arn)[0].reason == "Target.InvalidState"
 
 
+class TestClassicBalancers:
+    """A classic balancer is told as the target group that it is."""
+
+    def test_it_is_a_balancer_with_listeners_that_lead_to_itself(self, stage, cloud):
+        name = stage.name("old")
+        arn = stage.classic(name)
+        (balancer,) = [one for one in cloud.load_balancers() if one.name == name]
+        assert (balancer.type, balancer.is_cross_zone, len(balancer.zones)) == ("classic", False, 2)
+        assert balancer.dns_name
+        assert [dict(one.forwards_to) for one in cloud.listeners(arn)] == [{arn: 1}]
+        (group,) = [one for one in cloud.target_groups() if one.arn == arn]
+        assert (group.name, group.port, group.balancer_arns) == (f"classic/{name}", stage.port, (arn,))
+        assert (group.vpc_id, group.target_type) == (stage.vpc_id(), "instance")
+        assert (group.health_check.protocol, group.health_check.path) == ("TCP", "")
+        assert (group.health_check.port, cloud.targets(arn)) == (stage.port, ())
+
+    def test_a_member_becomes_healthy_leaves_and_repeats_change_nothing(self, stage, cloud):
+        arn, instance_id = stage.classic(stage.name("old")), stage.running()
+        for _ in range(2):
+            cloud.register(arn, instance_id, stage.port)
+        stage.wait(lambda: cloud.targets(arn)[0].is_healthy)
+        assert [(one.instance_id, one.port) for one in cloud.targets(arn)] == [(instance_id, stage.port)]
+        for _ in range(2):
+            cloud.deregister(arn, instance_id, stage.port)
+        stage.wait(lambda: cloud.targets(arn) == ())
+
+    def test_an_unknown_one_has_no_members(self, stage, cloud):
+        arn = stage.classic(stage.name("old"))
+        with pytest.raises(NotFound):
+            cloud.targets(arn + "x")
+
+
 class TestTakingAway:
     """What is gone already is no error: each is taken away twice."""
 

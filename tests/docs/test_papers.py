@@ -159,11 +159,14 @@ def test_every_rule_of_the_audit_is_documented_under_its_name():
     assert dict(re.findall(r"^\| (NSP\d+) \| `([\w/-]+)` \|", text, re.MULTILINE)) == RULES
 
 
+ELB = "elasticloadbalancing"
+
+
 def calls_of_the_adapter() -> set[str]:
     """Return the IAM actions behind every call the AWS adapter makes."""
     session = botocore.session.get_session()
     same = ("acm", "autoscaling", "ec2", "iam", "route53", "scheduler", "sts")
-    clients = {**{name: name for name in same}, "elbv2": "elasticloadbalancing"}
+    clients = {**{name: name for name in same}, "elbv2": ELB, "elb": ELB}
     actions = set()
     for client, prefix in clients.items():
         operations = {xform_name(name): name for name in session.get_service_model(client).operation_names}

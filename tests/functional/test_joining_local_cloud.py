@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from support.site import Site, clients_of, only, world
-from support.standing import healths, put_behind_an_application_balancer
+from support.standing import (
+    classic_healths,
+    healths,
+    put_behind_a_classic_balancer,
+    put_behind_an_application_balancer,
+)
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
@@ -13,23 +20,28 @@ pytestmark = pytest.mark.local_cloud
 JOIN = ("--stateless", "--yes", "--live", "--jobs-may-run-twice")
 
 
-def address_of(site: Site, balancer: str) -> str:
-    (found,) = site.cloud.client("elbv2").describe_load_balancers(Names=[balancer])["LoadBalancers"]
-    return str(found["DNSName"])
+def put_behind(site: Site, kind: str, instance_id: str) -> tuple[str, Callable[[], dict[str, str]]]:
+    """Put an instance behind a balancer of a kind; return its address, and what says the health of all."""
+    if kind == "classic":
+        address = put_behind_a_classic_balancer(site.cloud, kind, instance_id)
+        return address, lambda: classic_healths(site.cloud, kind)
+    group, address = put_behind_an_application_balancer(site.cloud, kind, instance_id)
+    return address, lambda: healths(site.cloud, group)
 
 
-def test_c101_a_twin_joins_the_balancer_its_source_is_behind_and_leaves_it_again(site):
-    source = site.launch("behind")
-    group = put_behind_an_application_balancer(site.cloud, source, "theirs")
+@pytest.mark.parametrize("kind", ["application", "classic"])
+def test_c101_a_twin_joins_the_balancer_its_source_is_behind_and_leaves_it_again(site, kind):
+    source = site.launch(f"behind-{kind}")
+    address, health = put_behind(site, kind, source)
     before = world(site)
     plan = site.nospof("pair", source, *JOIN, "--plan")
     assert plan.returncode == 0, plan.stderr
     assert "no name changes" in plan.stdout
 
-    with clients_of(address_of(site, "theirs")) as answers:
+    with clients_of(address) as answers:
         joined = site.answer("pair", source, *JOIN)
         twin = joined["result"]["members"][1]
-        assert healths(site.cloud, group) == {source: "healthy", twin: "healthy"}
+        assert health() == {source: "healthy", twin: "healthy"}
         assert joined["result"]["watched_requests"] == 20
         between = world(site)
         assert [between[kind] for kind in ("target groups", "balancers", "rules")] == [
@@ -39,5 +51,5 @@ def test_c101_a_twin_joins_the_balancer_its_source_is_behind_and_leaves_it_again
     assert undone.returncode == 0, undone.stderr
     assert len(answers) > 20
     assert set(answers) == {200}
-    eventually(lambda: healths(site.cloud, group) == {source: "healthy"})
+    eventually(lambda: health() == {source: "healthy"})
     assert world(site) == before

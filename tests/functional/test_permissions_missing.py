@@ -46,7 +46,7 @@ from support.hosted_zones import zone_of
 from support.least_privilege import Hurried, Somebody, failure, is_clean, somebody, whole, without
 from support.local_cloud import RunningCloud
 from support.scaling import group_of_one
-from support.standing import put_behind_an_application_balancer
+from support.standing import put_behind_a_classic_balancer, put_behind_an_application_balancer
 
 pytestmark = pytest.mark.local_cloud
 
@@ -125,7 +125,10 @@ def scene(local_cloud: RunningCloud) -> Scene:
     shop_pair = PairRequest(shop, service="shop", stateless=True, **ports, **tls, **hard)
     subnets = [one.id for one in world.cloud.subnets(world.cloud.instance(www).vpc_id)][:2]
     local_cloud.client("elbv2").create_load_balancer(Name="other", Type="network", Subnets=subnets)
-    put_behind_an_application_balancer(local_cloud, behind)
+    put_behind_an_application_balancer(local_cloud, "theirs", behind)
+    put_behind_a_classic_balancer(local_cloud, "old", behind)
+    put_behind_a_classic_balancer(local_cloud, "older", *made.members)
+    older = next(one.arn for one in world.cloud.load_balancers() if one.name == "older")
     # An earlier run got as far as this: what it made is found again, and looked at.
     facts = pair_facts(world, shop_pair)
     world.cloud.create_target_group(plan_pair(facts, shop_pair, "run-0").target_group)
@@ -149,6 +152,7 @@ def scene(local_cloud: RunningCloud) -> Scene:
                 path="/health",
                 answered=True,
                 clients_are_back=True,
+                joined=(older,),
             ),
         },
     )
@@ -191,12 +195,19 @@ NO_GROUP = {
     ("undo", "ec2:DeletePlacementGroup"),
     ("take", "autoscaling:DescribeAutoScalingGroups"),
     ("drill", "autoscaling:DescribeAutoScalingGroups"),
+    ("drill", "elasticloadbalancing:DescribeInstanceHealth"),
 }
 """This pair stands in two zones, and its members are in no Auto Scaling group."""
 
 ONLY_TO_JOIN = {
     ("pair", f"elasticloadbalancing:{action}"): "join"
-    for action in ("DeregisterTargets", "DescribeLoadBalancerAttributes")
+    for action in (
+        "DeregisterTargets",
+        "DeregisterInstancesFromLoadBalancer",
+        "DescribeInstanceHealth",
+        "DescribeLoadBalancerAttributes",
+        "RegisterInstancesWithLoadBalancer",
+    )
 }
 """What a pair needs only where the source is behind a balancer of others."""
 

@@ -62,6 +62,9 @@ MOTO = {
     "test_a_start_happens_at_its_time_and_one_that_was_moved_at_its_new_one": NEVER_FIRES,
     "test_a_start_that_is_taken_back_does_not_happen": NEVER_FIRES,
     "test_a_start_as_a_role_that_the_scheduler_may_not_take_is_refused": "moto looks at no role",
+    "test_a_member_becomes_healthy_leaves_and_repeats_change_nothing": (
+        "moto's classic balancers take a member twice"
+    ),
     "test_whoever_may_do_all_is_told_so_of_a_call_without_a_rehearsal_and_nothing_happens": (
         "moto has no simulation of policies"
     ),

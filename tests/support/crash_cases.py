@@ -20,7 +20,7 @@ from support.boundaries import STALE_SECONDS
 from support.certificates import memory_certificate
 from support.memory_world import memory_world, one_instance
 from support.names import cut_over_request, moved, paired_with_names, record_of
-from support.standing import put_behind
+from support.standing import put_behind, put_behind_classic
 from support.undoing import things, told
 
 TOKEN = "run-1"
@@ -148,6 +148,7 @@ def pair_with_a_twin_case() -> Case:
 def join_case() -> Case:
     case = pair_case()
     put_behind(case.cloud)
+    put_behind_classic(case.cloud)
     return replace(case, grown=(1, 0))
 
 
@@ -180,7 +181,7 @@ def undo_case() -> Case:
 
 def undo_of_a_join_case() -> Case:
     cloud = one_instance()
-    put_behind(cloud)
+    put_behind_classic(cloud)
     leaves = things(cloud)
     return Case("undo", cloud, told(cloud, "pair", "run-0"), (-1, 0), always_serves=True, leaves=leaves)
 

@@ -7,7 +7,7 @@ import pytest
 
 from nospof.adapters.memory import MemoryService
 from nospof.errors import PreconditionFailed, ProcedureFailed, UsageError
-from nospof.model.cloud import TAG_RUN, TAG_SERVICE, TAG_TWIN_OF, Instance
+from nospof.model.cloud import TAG_RUN, TAG_SERVICE, TAG_TWIN_OF, HealthCheck, Instance
 from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest
 from nospof.procedures.clone import clone
 from nospof.procedures.drill import service_facts
@@ -17,7 +17,7 @@ from nospof.procedures.registry import PROCEDURES, pair_plan
 from nospof.procedures.repair import find_troubles
 from nospof.runtime.memory import Killed, MemorySteps
 from support.memory_world import memory_world, one_instance
-from support.standing import members, put_behind
+from support.standing import members, put_behind, put_behind_classic
 from support.undoing import things, told
 
 ASKED = {"service": "www", "stateless": True}
@@ -330,3 +330,64 @@ def test_repair_has_nothing_to_say_of_it():
         find_troubles(memory_world(cloud), {"run-1": "done"}, lambda _run: nullcontext(True), mends=False)
         == ()
     )
+
+
+# Classic balancers ------------------------------------------------------------------------------------
+
+
+def test_a_twin_joins_a_classic_balancer_and_is_drained_out_of_it_again():
+    cloud = one_instance()
+    group = put_behind_classic(cloud)
+    before = things(cloud)
+    request = told(cloud, "pair", "run-0")
+    assert members(cloud, group) == [cloud.the_instance.id, twin_of(cloud).id]
+    assert not {"create_load_balancer", "create_target_group"} & writes(cloud)
+    MemorySteps("run-1").tell(PROCEDURES["undo"].story, memory_world(cloud), request)
+    assert things(cloud) == before
+
+
+def test_the_calls_of_a_classic_balancer_are_its_own():
+    cloud = one_instance()
+    put_behind_classic(cloud)
+    calls = [call for call in plan(cloud).calls if call.service == "elb"]
+    assert [call.operation for call in calls] == [
+        "RegisterInstancesWithLoadBalancer",
+        "DeregisterInstancesFromLoadBalancer",
+    ]
+    assert {call.on for call in calls} == {("loadbalancer/old",)}
+    assert {call.parameters["LoadBalancerName"] for call in calls} == {"old"}
+
+
+def test_a_check_that_only_connects_asks_of_the_twin_what_its_source_answers():
+    cloud = with_a_twin()
+    cloud.serve(cloud.the_instance.id, MemoryService(status=404))
+    cloud.serve(twin_of(cloud).id, MemoryService(status=500))
+    group = put_behind_classic(cloud, check=HealthCheck(path="", matcher="", protocol="TCP", port=80))
+    with pytest.raises(ProcedureFailed, match="answers 500"):
+        tell(cloud)
+    cloud.serve(twin_of(cloud).id, MemoryService(status=404))
+    tell(cloud)
+    assert len(members(cloud, group)) == 2
+
+
+def test_maintenance_drains_a_member_out_of_a_classic_balancer_and_repair_puts_back_one_left_out():
+    cloud = one_instance()
+    group = put_behind_classic(cloud)
+    tell(cloud)
+    cloud.announce(cloud.the_instance.id)
+    steps = MemorySteps("run-2", "before wait until it passes its status checks")
+    with pytest.raises(Killed):
+        steps.tell(take, memory_world(cloud), TakeRequest(cloud.the_instance.id))
+    assert members(cloud, group) == [twin_of(cloud).id]
+    cloud.clock.sleep(3600)
+    dead = find_troubles(memory_world(cloud), {}, lambda _run: nullcontext(True), mends=True)
+    assert "is in classic/old again" in "; ".join(one.done for one in dead)
+    assert len(members(cloud, group)) == 2
+
+
+def test_a_classic_balancer_in_one_zone_is_refused_with_its_own_command():
+    cloud = one_instance()
+    group = put_behind_classic(cloud)
+    one_zone = (cloud.the_instance.zone,)
+    cloud._balancers[group.arn] = replace(cloud._balancers[group.arn], zones=one_zone)
+    assert "aws elb attach-load-balancer-to-subnets --load-balancer-name old" in refusal(cloud)

@@ -28,7 +28,7 @@ from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
-from nospof.localcloud import elbv2, iam, route53, scaling, scheduler, ssm
+from nospof.localcloud import classic, elbv2, iam, route53, scaling, scheduler, ssm
 from nospof.localcloud.addresses import release_blocks
 from nospof.localcloud.admin import Admin
 from nospof.localcloud.balancer import MachineView
@@ -106,6 +106,7 @@ class Gateway:
         elbv2.install()
         self._balancing = elbv2.Balancing(directory / "balancers", self._view, self.allocate_balancer_address)
         elbv2.set_current(self._balancing)
+        self._classic = classic.install(directory / "classic", self._view, self.allocate_balancer_address)
         self._groups = scaling.Groups(self._cloud)
         self._store = Store(directory / "state.sqlite")
         self._own = self._store.load() or Own({}, set(), {})
@@ -163,7 +164,7 @@ class Gateway:
     def _round(self) -> None:
         for backend in self._backends("ec2"):
             reconcile_region(self._cloud, backend)
-        self._balancing.reconcile(moto_backends.get_backend("elbv2"))
+        self._balance()
         self._groups.reconcile(self._backends("autoscaling"))
         if scheduler.carry_out():
             with self._cloud.lock:
@@ -196,19 +197,20 @@ class Gateway:
         return sorted(self._store.not_kept)
 
     def _after_change(self, service: str) -> None:
-        if service in ("elbv2", "ec2", "autoscaling", "cloudformation"):
-            self._balancing.reconcile(moto_backends.get_backend("elbv2"))
+        if service in ("elbv2", "elb", "ec2", "autoscaling", "cloudformation"):
+            self._balance()
+
+    def _balance(self) -> None:
+        self._balancing.reconcile(moto_backends.get_backend("elbv2"))
+        self._classic.reconcile(moto_backends.get_backend("elb"))
 
     @staticmethod
     def _backends(service: Any) -> list[Any]:
         return [backend for _, _, backend in list(moto_backends.get_backend(service).iter_backends())]
 
     def _instance(self, instance_id: str) -> Any | None:
-        for backend in self._backends("ec2"):
-            instance = backend.get_instance_by_id(instance_id)
-            if instance is not None:
-                return instance
-        return None
+        found = (backend.get_instance_by_id(instance_id) for backend in self._backends("ec2"))
+        return next((one for one in found if one is not None), None)
 
     def _is_running(self, instance_id: str) -> bool:
         with self._cloud.lock:
@@ -229,7 +231,7 @@ class Gateway:
             block = self._cloud.block(ACCOUNT, region)
             taken = {
                 getattr(balancer, "dns_name", "")
-                for backend in self._backends("elbv2")
+                for backend in (*self._backends("elbv2"), *self._backends("elb"))
                 for balancer in backend.load_balancers.values()
             }
             last = self._own.balancer_hosts.get(region, 0)
@@ -267,6 +269,7 @@ class Gateway:
 
     def _power_down(self) -> None:
         self._balancing.stop_all()
+        self._classic.stop_all()
         hypervisor, deadline = self._cloud.hypervisor, time.monotonic() + POWER_DOWN_SECONDS
         machines = [m for m in hypervisor.machines() if hypervisor.state(m) in ("on", "frozen")]
         for machine in machines:
@@ -283,6 +286,7 @@ class Gateway:
 
     def _delete_everything(self) -> None:
         self._balancing.stop_all()
+        self._classic.stop_all()
         for machine in self._cloud.hypervisor.machines():
             self._cloud.hypervisor.power_off(machine)
         self._store.close()

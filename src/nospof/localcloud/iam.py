@@ -14,6 +14,7 @@ from typing import Any
 import moto.iam.urls
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
+from moto.elb.models import elb_backends
 from moto.elbv2.models import elbv2_backends
 from moto.iam.access_control import CreateAccessKeyFailure, IAMPolicy, create_access_key
 from moto.iam.models import iam_backends
@@ -197,6 +198,9 @@ def roles_of(profile: Mapping[str, str], backend: Any) -> list[str]:
 def tags_of(arn: str, account: str, region: str) -> Tags:
     """Return the tags of an EC2 or Elastic Load Balancing resource."""
     if ":elasticloadbalancing:" in arn:
+        classic = elb_backends[account][region].load_balancers.get(arn.partition(":loadbalancer/")[2])
+        if classic is not None:
+            return dict(classic.tags)
         tags: Tags = elbv2_backends[account][region].tagging_service.get_tag_dict_for_resource(arn)
         return tags
     backend: Any = ec2_backends[account][region]

@@ -8,6 +8,7 @@ hands a role to an instance, iam:PassRole on that role.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -125,7 +126,8 @@ class Request:
                 arn = self._ec2_arn("placement-group", given.get("GroupName", ""))
                 yield arn, tags.get("placement-group", [])
         elif self.prefix == "elasticloadbalancing" and self.operation in ELB_MAKES:
-            name = ELB_MAKES[self.operation].format(Name=given.get("Name", ""))
+            made = "loadbalancer/{LoadBalancerName}" if self.service == "elb" else ELB_MAKES[self.operation]
+            name = made.format_map(defaultdict(str, given))
             yield self._arn(name), given.get("Tags") or []
 
     def _uses(self) -> list[str]:
@@ -146,6 +148,9 @@ class Request:
             return sorted(found)
         if self.operation in ELB_MAKES and self.prefix == "elasticloadbalancing":
             return []
+        if self.service == "elb":
+            names = given.get("LoadBalancerNames") or [given.get("LoadBalancerName")]
+            return [self._arn(f"loadbalancer/{one}") for one in names if one]
         if self.prefix == "elasticloadbalancing":
             return next(
                 ([given[name]] for name in ELB_ARNS if given.get(name)), given.get("ResourceArns") or []

@@ -276,6 +276,15 @@ class TargetGroup:
         return instance.private_ip if self.target_type == "ip" else instance.id
 
 
+def classic_name(arn: str) -> str:
+    """Return the name of the classic balancer that an ARN is of; empty for everything else.
+
+    A classic balancer has its members itself: it is told as the target group that it is.
+    """
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    return name if kind == "loadbalancer" and "/" not in name else ""
+
+
 @dataclass(frozen=True)
 class Target:
     """A member of a target group. `state` is AWS's word; `reason` says why it is not healthy.

@@ -8,10 +8,12 @@ from nospof.model.grants import Grant, ec2
 GROUPS = "arn:*:elasticloadbalancing:*:*:targetgroup/nospof-*/*"
 BALANCERS = "arn:*:elasticloadbalancing:*:*:loadbalancer/app/nospof-*/*"
 ANY_GROUP = "arn:*:elasticloadbalancing:*:*:targetgroup/*/*"
+ANY_CLASSIC = "arn:*:elasticloadbalancing:*:*:loadbalancer/*"
 OF_A_RUN = {"StringLike": {f"aws:RequestTag/{TAG_RUN}": "*"}}
 
 ENTRY_LOOKS = (
     "ec2:DescribeSecurityGroups",
+    "elasticloadbalancing:DescribeInstanceHealth",
     "elasticloadbalancing:DescribeListeners",
     "elasticloadbalancing:DescribeLoadBalancers",
     "elasticloadbalancing:DescribeTags",
@@ -36,13 +38,12 @@ ENTRY = (
     ),
     Grant(
         "BuildEntry",
-        "make target group, balancer and listener, and put members in",
+        "make target group, balancer and listener",
         (
             "elasticloadbalancing:CreateListener",
             "elasticloadbalancing:CreateLoadBalancer",
             "elasticloadbalancing:CreateTargetGroup",
             "elasticloadbalancing:ModifyTargetGroupAttributes",
-            "elasticloadbalancing:RegisterTargets",
         ),
         (BALANCERS, GROUPS),
     ),
@@ -55,11 +56,16 @@ ENTRY = (
     ),
 )
 
-JOIN = Grant(
-    "JoinEntry",
-    "put the twin beside its source in the target groups of others, and take it out should it not serve",
-    ("elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"),
-    (ANY_GROUP,),
+IN_AND_OUT = Grant(
+    "PutInAndTakeOut",
+    "put a member into a target group or a classic balancer, whoever made it, and take it out",
+    (
+        "elasticloadbalancing:DeregisterInstancesFromLoadBalancer",
+        "elasticloadbalancing:DeregisterTargets",
+        "elasticloadbalancing:RegisterInstancesWithLoadBalancer",
+        "elasticloadbalancing:RegisterTargets",
+    ),
+    (ANY_GROUP, ANY_CLASSIC),
 )
 CERTIFICATES = Grant(
     "LookAtCertificates",

@@ -17,13 +17,12 @@ from nospof.model.auto_scaling_grants import HOLD_GROUPS, LET_GROUPS_ACT, SEES_G
 from nospof.model.cloud import TAG_RUN
 from nospof.model.dead_man_grants import DEAD_MAN, START_ONLY, TAKE_START_BACK
 from nospof.model.entry_grants import (
-    ANY_GROUP,
     BALANCERS,
     CERTIFICATES,
     ENTRY,
     ENTRY_LOOKS,
     GROUPS,
-    JOIN,
+    IN_AND_OUT,
     OF_A_RUN,
 )
 from nospof.model.grants import EC2, FORESEE, Grant, ec2, look
@@ -261,12 +260,7 @@ TAKE_APART = (
         ("ec2:RevokeSecurityGroupIngress",),
         ec2("security-group"),
     ),
-    Grant(
-        "DrainOrPutBack",
-        "drain the twin out of its target groups, whoever made them, and keep the source in meanwhile",
-        ("elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"),
-        (ANY_GROUP,),
-    ),
+    IN_AND_OUT,
 )
 
 # The procedures --------------------------------------------------------------------------------------
@@ -292,13 +286,15 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         *COPY,
         tag_what_is_made(*COPY_MAKES, "CreateSecurityGroup"),
         *ENTRY,
-        JOIN,
+        IN_AND_OUT,
         CERTIFICATES,
     ),
     "take": (
         look(
             *MAY_STOP,
             "ec2:DescribeInstanceTypes",
+            "elasticloadbalancing:DescribeInstanceHealth",
+            "elasticloadbalancing:DescribeLoadBalancers",
             "elasticloadbalancing:DescribeTags",
             "elasticloadbalancing:DescribeTargetGroups",
             "elasticloadbalancing:DescribeTargetHealth",
@@ -310,18 +306,14 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         START_ENCRYPTED,
         PROMISE,
         FORESEE,
-        Grant(
-            "DrainAndPutBack",
-            "take the member out of its target groups, whoever made them, and put it back",
-            ("elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"),
-            (ANY_GROUP,),
-        ),
+        IN_AND_OUT,
     ),
     "cut-over": CUT_OVER,
     "rollback": ROLLBACK,
     "drill": (
         look(
             *MAY_STOP,
+            "elasticloadbalancing:DescribeInstanceHealth",
             "elasticloadbalancing:DescribeListeners",
             "elasticloadbalancing:DescribeLoadBalancerAttributes",
             "elasticloadbalancing:DescribeLoadBalancers",
@@ -345,11 +337,11 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     "repair": (
         look(*LEFT_LOOKS, *SEES_GROUPS),
         *KEEP,
-        Grant(
-            "PutBack",
-            "put a member back into its target groups, whoever made them (--yes)",
-            ("elasticloadbalancing:RegisterTargets",),
-            (ANY_GROUP,),
+        replace(
+            IN_AND_OUT,
+            sid="PutBack",
+            why="put a member back into a target group or a classic balancer, whoever made it (--yes)",
+            actions=tuple(one for one in IN_AND_OUT.actions if ":Register" in one),
         ),
     ),
     "keep": (look(*KEEPS, *SEES_GROUPS, "ec2:DescribeInstanceAttribute"), *KEEP),

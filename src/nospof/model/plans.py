@@ -37,7 +37,7 @@ class PlannedCall:
     @property
     def prefix(self) -> str:
         """IAM's name of the service."""
-        return "elasticloadbalancing" if self.service == "elbv2" else self.service
+        return "elasticloadbalancing" if self.service in ("elb", "elbv2") else self.service
 
     @property
     def permission(self) -> str:

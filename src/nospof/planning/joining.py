@@ -16,6 +16,7 @@ from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import PairRequest
 from nospof.model.standing import Standing
 from nospof.planning.concerns import some
+from nospof.planning.members import member_call
 from nospof.planning.pages import proof
 from nospof.planning.pair_rules import (
     PairFacts,
@@ -27,6 +28,7 @@ from nospof.planning.pair_rules import (
 JOIN_LOOKS = (
     PlannedCall("ec2", "DescribeInstanceStatus", {}, "see whether the status checks pass"),
     PlannedCall("elbv2", "DescribeTargetHealth", {}, "see whether the members are healthy"),
+    PlannedCall("elb", "DescribeInstanceHealth", {}, "see it of the members of classic balancers"),
 )
 KEEPERS = {
     "aws:cloudformation:stack-name": "the CloudFormation stack",
@@ -182,6 +184,10 @@ def refuse_zones_without_traffic(
 def enable(balancer: LoadBalancer, zone: str, facts: PairFacts) -> str:
     """Return the command that lets a balancer stand in one more zone."""
     subnet = next((one.id for one in facts.subnets if one.zone == zone), f"SUBNET-IN-{zone}")
+    if balancer.type == "classic":
+        return (
+            f"aws elb attach-load-balancer-to-subnets --load-balancer-name {balancer.name} --subnets {subnet}"
+        )
     return f"aws elbv2 set-subnets --load-balancer-arn {balancer.arn} --subnets {subnet} and those it has"
 
 
@@ -224,20 +230,11 @@ def join_calls(facts: PairFacts, standings: tuple[Standing, ...], service: str) 
     twin, not_yet = facts.twin or facts.source, () if facts.twin else ("Targets",)
     marks = tag_pairs({TAG_SERVICE: service, TAG_STATE: "none"})
 
-    def member(operation: str, says: str) -> Iterable[PlannedCall]:
+    def members(says: str, *, joins: bool) -> Iterable[PlannedCall]:
         for one in standings:
             seat = one.seat_of(twin)
-            yield PlannedCall(
-                "elbv2",
-                operation,
-                {
-                    "TargetGroupArn": seat.group_arn,
-                    "Targets": [{"Id": seat.target_id, "Port": seat.port}],
-                },
-                says.format(group=seat.group_name, balancer=one.balancer.name),
-                not_yet,
-                tags=one.group.tags,
-            )
+            told = says.format(group=seat.group_name, balancer=one.balancer.name)
+            yield member_call(seat, told, not_yet, joins=joins, tags=one.group.tags)
 
     def marked(instance_id: str, says: str, placeholders: tuple[str, ...] = ()) -> PlannedCall:
         parameters = {"Resources": [instance_id], "Tags": marks}
@@ -246,8 +243,8 @@ def join_calls(facts: PairFacts, standings: tuple[Standing, ...], service: str) 
         )
 
     return (
-        *member("RegisterTargets", "register the twin in {group}, and let {balancer} check it"),
-        *member("DeregisterTargets", "take it out of {group} again, should it not serve well there"),
+        *members("register the twin in {group}, and let {balancer} check it", joins=True),
+        *members("take it out of {group} again, should it not serve well there", joins=False),
         marked(facts.source.id, facts.source.id),
         marked(twin.id, "the twin", () if facts.twin else ("Resources",)),
     )

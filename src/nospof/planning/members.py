@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from nospof.model.cloud import TAG_GUARANTEE, Tags
+from collections.abc import Sequence
+
+from nospof.model.cloud import TAG_GUARANTEE, Seat, Tags, classic_name
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.starts import DeadMan
 from nospof.planning.dead_man import dead_man_looks, with_dead_man
@@ -30,29 +32,60 @@ def power_calls(instance_id: str, token: str) -> tuple[PlannedCall, ...]:
     )
 
 
-def plan_take(instance_id: str, groups: dict[str, Tags], token: str, dead_man: DeadMan | None = None) -> Plan:
+def member_call(
+    seat: Seat, says: str, placeholders: tuple[str, ...] = (), *, joins: bool, tags: Tags
+) -> PlannedCall:
+    """Return the write that puts a member into a group, or drains it out of it.
+
+    Args:
+        placeholders: "Targets" where the member is not there yet.
+        tags: the group's.
+    """
+    name = classic_name(seat.group_arn)
+    if name:
+        return PlannedCall(
+            "elb",
+            "RegisterInstancesWithLoadBalancer" if joins else "DeregisterInstancesFromLoadBalancer",
+            {"LoadBalancerName": name, "Instances": [{"InstanceId": seat.target_id}]},
+            says,
+            tuple("Instances" if one == "Targets" else one for one in placeholders),
+            on=(f"loadbalancer/{name}",),
+            tags=tags,
+        )
+    return PlannedCall(
+        "elbv2",
+        "RegisterTargets" if joins else "DeregisterTargets",
+        {"TargetGroupArn": seat.group_arn, "Targets": [{"Id": seat.target_id, "Port": seat.port}]},
+        says,
+        placeholders,
+        tags=tags,
+    )
+
+
+def plan_take(
+    instance_id: str, groups: Sequence[tuple[Seat, Tags]], token: str, dead_man: DeadMan | None = None
+) -> Plan:
     """Return what a member's maintenance will write.
 
     Args:
         instance_id: the member.
-        groups: the ARNs of the target groups it serves in, with their tags.
+        groups: where it serves, with the tags of each group.
         token: the run's id.
         dead_man: what the cloud is asked to do where nobody comes back; None for nothing.
     """
     promise, stop, start, release = power_calls(instance_id, token)
-
-    def member(operation: str, says: str) -> list[PlannedCall]:
-        return [
-            PlannedCall("elbv2", operation, {"TargetGroupArn": arn}, f"{says} {arn}", tags=tags)
-            for arn, tags in groups.items()
-        ]
-
     calls = (
         promise,
-        *member("DeregisterTargets", f"drain {instance_id} out of"),
+        *(
+            member_call(seat, f"drain {instance_id} out of {seat.group_name}", joins=False, tags=tags)
+            for seat, tags in groups
+        ),
         stop,
         start,
-        *member("RegisterTargets", f"put {instance_id} back into"),
+        *(
+            member_call(seat, f"put {instance_id} back into {seat.group_name}", joins=True, tags=tags)
+            for seat, tags in groups
+        ),
         release,
     )
     calls = with_dead_man(calls, dead_man, instance_id, token)

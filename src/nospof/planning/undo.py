@@ -13,6 +13,7 @@ from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE, TAG_STATE, Image, Sea
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import UndoRequest
 from nospof.planning.clone import refuse_what_another_run_holds
+from nospof.planning.members import member_call
 from nospof.planning.undo_rules import (
     Opening,
     UndoFacts,
@@ -147,20 +148,26 @@ def entry_calls(
         )
     ]
     calls += [
-        balancing_call(
-            "RegisterTargets",
-            {"TargetGroupArn": group.arn, "Targets": [{"Id": source, "Port": group.port}]},
+        member_call(
+            Seat(group.arn, group.name, group.port, source),
             f"have {source} serve in {group.name}, and wait until it is healthy there",
+            joins=True,
+            tags={},
         )
         for group in serving
     ]
     calls += [
-        balancing_call(
-            "DeregisterTargets",
-            {"TargetGroupArn": one.group_arn, "Targets": [{"Id": one.target_id, "Port": one.port}]},
-            f"drain {one.target_id} out of {one.group_name}",
-        )
+        member_call(one, f"drain {one.target_id} out of {one.group_name}", joins=False, tags={})
         for one in leaving
+    ]
+    calls += [
+        member_call(
+            one,
+            f"put {one.target_id} back into {one.group_name}, should nobody else be healthy there by then",
+            joins=True,
+            tags={},
+        )
+        for one in facts.seats
     ]
     calls += [
         balancing_call(

@@ -153,10 +153,10 @@ class Cloud(Protocol):
         """Return the placement groups, by name."""
 
     def load_balancers(self) -> tuple[LoadBalancer, ...]:
-        """Return the application and network load balancers, by name."""
+        """Return the application, network and classic load balancers, by name."""
 
     def load_balancer_named(self, name: str) -> LoadBalancer | None:
-        """Return the balancer of that name, or None."""
+        """Return the balancer of that name, or None; classic ones have names of their own."""
 
     def listeners(self, balancer_arn: str) -> tuple[Listener, ...]:
         """Return a balancer's listeners, by port."""
@@ -165,7 +165,11 @@ class Cloud(Protocol):
         """Return the region's certificates of Certificate Manager, in any state, of any key, by ARN."""
 
     def target_groups(self) -> tuple[TargetGroup, ...]:
-        """Return the target groups, by name."""
+        """Return the target groups, by name, and among them each classic balancer as the group that it is.
+
+        Its ARN is then the balancer's own, its name begins with "classic/", and its members have the port
+        that its first listener leads to.
+        """
 
     def target_group_named(self, name: str) -> TargetGroup | None:
         """Return the group of that name, or None."""
@@ -292,7 +296,7 @@ class Cloud(Protocol):
         """
 
     def register(self, target_group_arn: str, instance_id: str, port: int) -> None:
-        """Put an instance into a group. A repeat changes nothing."""
+        """Put an instance into a group, or an address into a group of addresses. A repeat changes nothing."""
 
     def deregister(self, target_group_arn: str, instance_id: str, port: int) -> None:
         """Start draining an instance out of a group. A repeat changes nothing."""

@@ -81,7 +81,7 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     warnings = heed(facts.about, request, TAKE_RULES)
     instance = facts.instance
     dead_man = dead_man_of(facts.about, request.dead_man_seconds)
-    groups = {one.group_arn: one.group_tags for one in facts.memberships}
+    groups = [(one, one.group_tags) for one in facts.memberships]
     plan = plan_take(instance.id, groups, steps.token, dead_man)
     unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan)
     for warning in (*warnings, *unchecked):

@@ -1,21 +1,24 @@
-"""Load balancers, listeners and target groups of Elastic Load Balancing (version 2)."""
+"""Load balancers, listeners and target groups of Elastic Load Balancing, version 2 and classic."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from nospof.adapters.aws.classic import Classic
 from nospof.adapters.aws.connection import as_tags, chunks
 from nospof.adapters.aws.listeners import Listeners
 from nospof.errors import CloudError, NotFound
 from nospof.model.cloud import (
     HealthCheck,
+    Listener,
     LoadBalancer,
     LoadBalancerRequest,
     Tags,
     Target,
     TargetGroup,
     TargetGroupRequest,
+    classic_name,
 )
 from nospof.model.launching import tag_pairs
 
@@ -29,7 +32,7 @@ CROSS_ZONE = "load_balancing.cross_zone.enabled"
 DELETION_PROTECTION = "deletion_protection.enabled"
 
 
-class Balancing(Listeners):
+class Balancing(Listeners, Classic):
     """The part of the port that speaks of load balancers.
 
     Lists leave `deregistration_delay_seconds` None: AWS gives it out one group a call, and all of
@@ -40,7 +43,8 @@ class Balancing(Listeners):
 
     def load_balancers(self) -> tuple[LoadBalancer, ...]:
         """See the port."""
-        return tuple(sorted(self._describe_balancers(), key=lambda balancer: balancer.name))
+        found = [*self._describe_balancers(), *self.classic_balancers()]
+        return tuple(sorted(found, key=lambda balancer: (balancer.name, balancer.arn)))
 
     def load_balancer_named(self, name: str) -> LoadBalancer | None:
         """See the port."""
@@ -86,6 +90,12 @@ class Balancing(Listeners):
                     tags[one["ResourceArn"]] = as_tags(one.get("Tags"))
         return tags
 
+    def listeners(self, balancer_arn: str) -> tuple[Listener, ...]:
+        """See the port."""
+        if not classic_name(balancer_arn):
+            return super().listeners(balancer_arn)
+        return tuple(sorted(self.classic_listeners(balancer_arn), key=lambda listener: listener.port))
+
     def target_groups(self) -> tuple[TargetGroup, ...]:
         """See the port."""
         with self.reading("elasticloadbalancing:DescribeTargetGroups"):
@@ -93,7 +103,7 @@ class Balancing(Listeners):
             found = [one for page in pages for one in page["TargetGroups"]]
         tags = self._tags_of([one["TargetGroupArn"] for one in found])
         groups = [as_group(one, tags.get(one["TargetGroupArn"], {})) for one in found]
-        return tuple(sorted(groups, key=lambda group: group.name))
+        return tuple(sorted([*groups, *self.classic_groups()], key=lambda group: group.name))
 
     def target_group_named(self, name: str) -> TargetGroup | None:
         """See the port."""
@@ -119,6 +129,8 @@ class Balancing(Listeners):
         """See the port."""
 
         def ask() -> list[Target]:
+            if classic_name(target_group_arn):
+                return self.classic_targets(target_group_arn)
             with self.reading("elasticloadbalancing:DescribeTargetHealth", target_group_arn):
                 answer = self.elbv2.describe_target_health(TargetGroupArn=target_group_arn)
             return [as_target(one) for one in answer["TargetHealthDescriptions"]]
@@ -199,6 +211,9 @@ class Balancing(Listeners):
         """See the port."""
 
         def ask() -> None:
+            if classic_name(target_group_arn):
+                self.classic_register(target_group_arn, instance_id)
+                return
             try:
                 with self.writing("elasticloadbalancing:RegisterTargets", instance_id):
                     self.elbv2.register_targets(
@@ -214,6 +229,9 @@ class Balancing(Listeners):
 
     def deregister(self, target_group_arn: str, instance_id: str, port: int) -> None:
         """See the port."""
+        if classic_name(target_group_arn):
+            self.classic_deregister(target_group_arn, instance_id)
+            return
         with self.writing("elasticloadbalancing:DeregisterTargets", instance_id):
             self.elbv2.deregister_targets(
                 TargetGroupArn=target_group_arn, Targets=[{"Id": instance_id, "Port": port}]

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from nospof.adapters.memory.account import refused, serves
 from nospof.adapters.memory.images import Images
 from nospof.model.cloud import (
+    HealthCheck,
     Listener,
     LoadBalancer,
     LoadBalancerRequest,
     Target,
     TargetGroup,
     TargetGroupRequest,
+    classic_name,
 )
 
 NAME_LENGTH = 32
@@ -44,12 +46,13 @@ class Balancing(Images):
     @serves("elasticloadbalancing:DescribeLoadBalancers")
     def load_balancers(self) -> tuple[LoadBalancer, ...]:
         """See the port."""
-        return tuple(sorted(self._balancers.values(), key=lambda balancer: balancer.name))
+        return tuple(sorted(self._balancers.values(), key=lambda one: (one.name, one.arn)))
 
     @serves("elasticloadbalancing:DescribeLoadBalancers")
     def load_balancer_named(self, name: str) -> LoadBalancer | None:
         """See the port."""
-        return next((balancer for balancer in self._balancers.values() if balancer.name == name), None)
+        named = (one for one in self._balancers.values() if one.name == name and one.type != "classic")
+        return next(named, None)
 
     @serves("elasticloadbalancing:DescribeTargetGroups")
     def target_groups(self) -> tuple[TargetGroup, ...]:
@@ -108,8 +111,8 @@ class Balancing(Images):
         if not self.answers_now(instance_id) or port != machine.service.port:
             return initial if is_new else ("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
         check = group.health_check
-        status = machine.service.status_of(check.path) if check.path else 200
-        if not check.accepts(status):
+        status = machine.service.status_of(check.path)
+        if check.path and not check.accepts(status):
             says = f"Health checks failed with these codes: [{status}]"
             return initial if is_new else ("unhealthy", "Target.ResponseCodeMismatch", says)
         if now < max(asked_since, machine.up_at) + self.timings.health:
@@ -187,7 +190,7 @@ class Balancing(Images):
         instance = self._instances.get(self._who(instance_id))
         if instance is None:
             raise refused(operation, "InvalidTarget", f"{instance_id} does not exist")
-        if instance.state != "running":
+        if instance.state != "running" and not classic_name(target_group_arn):
             raise refused(operation, "InvalidTarget", f"{instance_id} is not in a running state")
         members = self._present(target_group_arn)
         member = members.get((instance_id, port))
@@ -239,6 +242,32 @@ class Balancing(Images):
         """Whether an interface of an instance or of a balancer is in a security group."""
         worn = [one.security_groups for one in self._instances.values() if one.state != "terminated"]
         return any(group_id in groups for groups in (*worn, *self._guards.values()))
+
+    # What happens to the cloud from outside ------------------------------------------------------
+
+    def add_classic_balancer(
+        self, name: str, zones: tuple[str, ...], port: int = 80, check: HealthCheck | None = None
+    ) -> TargetGroup:
+        """Make a classic balancer that listens on port 80, without a call of the API; return its group."""
+        arn = f"arn:aws:elasticloadbalancing:{self.region}:{self.account_id}:loadbalancer/{name}"
+        vpc_id = next(iter(self._subnets.values())).vpc_id
+        dns = f"{name}-{self.number('dns')}.{self.region}.elb.memory"
+        self._balancers[arn] = LoadBalancer(
+            arn, name, dns, "classic", "active", vpc_id, zones, is_cross_zone=False
+        )
+        self._listeners[f"{arn}:80"] = Listener(f"{arn}:80", arn, 80, "HTTP", ((arn, 1),))
+        self._target_groups[arn] = TargetGroup(
+            arn,
+            f"classic/{name}",
+            port,
+            "instance",
+            check or HealthCheck(port=port),
+            (arn,),
+            deregistration_delay_seconds=30,
+            vpc_id=vpc_id,
+        )
+        self._members[arn], self._joined_at[arn] = {}, self.now()
+        return self._target_groups[arn]
 
     # What the parts use --------------------------------------------------------------------------
 

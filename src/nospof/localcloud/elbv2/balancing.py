@@ -90,9 +90,13 @@ class Balancing:
                 for load_balancer in list(backend.load_balancers.values()):
                     wanted.add(_directory_name(load_balancer.arn))
                     self._keep(backend, load_balancer)
-            for name in self._names() - wanted:
-                self._balancer(name).remove()
-                self._balancers.pop(name, None)
+            self.remove_others(wanted)
+
+    def remove_others(self, wanted: set[str]) -> None:
+        """Remove the HAProxies whose directories are not wanted any more."""
+        for name in self._names() - wanted:
+            self._balancer(name).remove()
+            self._balancers.pop(name, None)
 
     def stop_all(self) -> None:
         """Stop every HAProxy; the next `reconcile` starts them again."""
