@@ -170,7 +170,7 @@ def calls_of_the_adapter() -> set[str]:
     actions = set()
     for client, prefix in clients.items():
         operations = {xform_name(name): name for name in session.get_service_model(client).operation_names}
-        pattern = rf"self\.{client}\.(?:get_paginator\(\"(\w+)\"\)|(\w+)\()"
+        pattern = rf"self\.{client}(?:_once)?\.(?:get_paginator\(\"(\w+)\"\)|(\w+)\()"
         for path in (ROOT / "src" / "nospof" / "adapters" / "aws").glob("*.py"):
             for found in re.finditer(pattern, path.read_text()):
                 name = found[1] or found[2]
