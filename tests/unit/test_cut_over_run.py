@@ -89,6 +89,23 @@ def test_names_are_back_byte_for_byte_when_the_pair_serves_worse():
     assert cloud.is_in_sync(f"C-{cloud._numbers['C']:017x}")
 
 
+def test_a_name_that_cannot_go_back_keeps_no_other_from_it():
+    cloud = paired_with_names("a.example.org", WWW)
+    breaks_at_weight(cloud, 50, MemoryService(status=500))
+    other = RecordSet("a.example.org", "A", 5, ("198.51.100.9",))
+
+    class Meddled(MemorySteps):
+        def do(self, name, function, *args, **kwargs):
+            if name == "put the names back":
+                cloud.replace_records("Z1", there(cloud, "a.example.org"), (other,))
+            return super().do(name, function, *args, **kwargs)
+
+    with pytest.raises(ProcedureFailed, match=r"a\.example\.org is not changed: it is A 198\.51\.100\.9"):
+        tell(cloud, Meddled(TOKEN))
+    assert there(cloud, "a.example.org") == (other,)
+    assert there(cloud) == (record_of(cloud),)
+
+
 def test_a_member_that_falls_sick_is_reason_enough():
     cloud = paired_with_names()
     twin = cloud.instances()[1].id

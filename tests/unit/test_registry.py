@@ -138,6 +138,9 @@ HISTORY["3"] = HISTORY["2"] | {
         "wait until nobody remembers the balancer",
     ],
 }
+HISTORY["4"] = HISTORY["3"] | {
+    "rollback": [*HISTORY["3"]["rollback"][:2], "put the names back", *HISTORY["3"]["rollback"][3:]],
+}
 
 
 class Unloaded(MemorySteps):

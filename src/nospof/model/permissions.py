@@ -223,7 +223,7 @@ LEFT_LOOKS = (
 )
 LEADING_NAMES = Grant(
     "LookAtNames",
-    "see which names lead to the balancer; where it is denied, that is named as not checked",
+    "see which names lead to a balancer; where it is denied, that is named as not checked",
     ("route53:ListHostedZones", "route53:ListResourceRecordSets"),
 )
 TAKE_APART = (
@@ -336,6 +336,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     ),
     "repair": (
         look(*LEFT_LOOKS, *SEES_GROUPS),
+        LEADING_NAMES,
         *KEEP,
         replace(
             IN_AND_OUT,

@@ -21,7 +21,7 @@ from nospof.planning.pair import resource_name
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.comparing import measure_old, page_at, watch_share
-from nospof.procedures.names import swap, wait_everywhere, wait_forgotten
+from nospof.procedures.names import put_back, swap, wait_everywhere, wait_forgotten
 from nospof.procedures.rehearse import rehearse
 
 ZONES_LOOKED_AT = 20
@@ -112,10 +112,8 @@ def change_state(steps: Steps, world: World, move: Move, reached: int, share: in
 
 def bring_back(steps: Steps, world: World, moves: tuple[Move, ...], reached: int) -> None:
     """Give every name the record it had, and wait until that is answered everywhere."""
-    changes = tuple(
-        steps.do(f"put {move.name} back", swap, world, move.zone_id, move.states[reached], move.before)
-        for move in moves
-    )
+    backs = tuple((move, move.states[reached]) for move in moves)
+    changes = steps.do("put the names back", put_back, world, backs)
     steps.do("wait until the old address is answered everywhere", wait_everywhere, world, changes)
 
 

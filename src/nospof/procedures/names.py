@@ -7,8 +7,8 @@ somebody else made of the name meanwhile.
 
 from __future__ import annotations
 
-from nospof.errors import CloudError, NotFound, ProcedureFailed, UnknownOutcome
-from nospof.model.cutting_over import Change
+from nospof.errors import CloudError, NospofError, NotFound, ProcedureFailed, UnknownOutcome
+from nospof.model.cutting_over import Change, Move
 from nospof.model.names import Records, says_of
 from nospof.planning.moving import PROPAGATION_SECONDS
 from nospof.ports.world import World
@@ -55,6 +55,26 @@ def swap(world: World, zone_id: str, before: Records, after: Records) -> Change:
                 f"become ({says_of(after)}). Somebody else changes it; agree with them, then resume, or undo"
             )
         world.clock.sleep(world.poll_seconds)
+
+
+def put_back(world: World, backs: tuple[tuple[Move, Records], ...]) -> tuple[Change, ...]:
+    """Give every name the record it had; one that cannot have it keeps no other from it.
+
+    Args:
+        backs: how each name moved, and what stands there now.
+
+    Raises:
+        ProcedureFailed: some could not be put back; the others were.
+    """
+    changes, wrong = [], []
+    for move, there in backs:
+        try:
+            changes.append(swap(world, move.zone_id, there, move.before))
+        except NospofError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ProcedureFailed("; ".join(wrong))
+    return tuple(changes)
 
 
 def wait_everywhere(world: World, changes: tuple[Change, ...]) -> float:

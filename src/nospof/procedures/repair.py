@@ -7,6 +7,7 @@ to put a member back where it belongs. Nothing is taken away here; the command t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from nospof.errors import CloudError
 from nospof.model.cloud import (
@@ -25,6 +26,7 @@ from nospof.ports.cloud import Cloud
 from nospof.ports.world import World
 from nospof.procedures.guarantee import Claim, keep_one, parse_guarantee
 from nospof.procedures.membership import register
+from nospof.procedures.names_left import names_left
 
 REPAIR = "nospof runs repair --yes"
 TAKES_AWAY = {
@@ -64,6 +66,7 @@ def find_troubles(
         *unkept(world, claim, mends=mends),
         *taken_out(world, members, claim, mends=mends),
         *seen,
+        *names_left(world, states, partial(lives, claim)),
     )
 
 

@@ -9,7 +9,7 @@ from nospof.planning.moving import RollbackFacts, plan_rollback
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.comparing import page_at
-from nospof.procedures.names import records_at, swap, wait_everywhere, wait_forgotten
+from nospof.procedures.names import put_back, records_at, wait_everywhere, wait_forgotten
 from nospof.procedures.rehearse import rehearse
 
 
@@ -22,10 +22,7 @@ def rollback(steps: Steps, world: World, request: RollbackRequest) -> RollbackRe
     unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
     for warning in unchecked:
         world.reporter.warn(warning)
-    changes = tuple(
-        steps.do(f"put {move.name} back", swap, world, move.zone_id, there, move.before)
-        for move, there in plan.backs
-    )
+    changes = steps.do("put the names back", put_back, world, plan.backs)
     since = steps.do("wait until the old address is answered everywhere", wait_everywhere, world, changes)
     steps.do("wait until nobody remembers the balancer", wait_forgotten, world, since, ALIAS_TTL)
     return RollbackResult(request.run_id, tuple(move.name for move, _ in plan.backs), plan.unchanged)
