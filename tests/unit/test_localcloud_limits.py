@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from nospof.localcloud.awserrors import AwsError
+from nospof.localcloud.calls import limited
 from nospof.localcloud.limits import Call, Limits
 
 
@@ -62,6 +65,36 @@ def test_instances_are_counted_beside_calls() -> None:
     limits = Limits(Clock())
     limits.enabled = True
     assert granted(limits, call("StopInstances", instances=400), 10) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "left"),
+    [
+        ("RegisterTargets", "DeregisterTargets", 5),
+        ("CreateLoadBalancer", "SetSubnets", 0),
+        ("CreateTargetGroup", "ModifyListener", 5),
+        ("DescribeListeners", "DescribeTargetHealth", 25),
+        ("RegisterTargets", "CreateTargetGroup", 20),
+    ],
+)
+def test_actions_of_elastic_load_balancing_share_the_bucket_of_their_category(one, other, left) -> None:
+    limits = Limits(Clock())
+    limits.enabled = True
+    granted(limits, call(one, "elbv2"), 15)
+    assert granted(limits, call(other, "elbv2"), 300) == left
+
+
+def test_all_actions_of_elastic_load_balancing_share_one_more() -> None:
+    limits = Limits(Clock())
+    limits.enabled = True
+    assert granted(limits, call("DescribeListeners", "elbv2"), 38) == 38
+    assert granted(limits, call("RegisterTargets", "elbv2"), 20) == 2
+
+
+def test_a_launch_is_counted_by_the_most_it_may_launch() -> None:
+    params = {"MinCount": 1, "MaxCount": 7}
+    response = SimpleNamespace(params=params, current_account="1", region="us-east-1")
+    assert limited(response, "ec2", "RunInstances", writes=True).instances == 7
 
 
 def test_a_refused_call_costs_nothing() -> None:

@@ -151,7 +151,7 @@ def parameters_of(response: Any) -> str:
 def limited(response: Any, service: str, action: str, writes: bool) -> Call:
     """Return what the request limits need to know of a call."""
     parameters = getattr(response, "params", None) or {}
-    instances = len(parameters.get("InstanceIds") or []) or int(parameters.get("MinCount") or 1)
+    instances = len(parameters.get("InstanceIds") or []) or int(parameters.get("MaxCount") or 1)
     narrowed = any(value for key, value in parameters.items() if key not in ("DryRun", "NextToken"))
     account, region = response.current_account, response.region
     return Call(account, region, service, action, writes, narrowed, instances)

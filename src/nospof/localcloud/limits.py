@@ -52,13 +52,19 @@ UNFILTERED = (
     "DescribeSnapshots",
     "DescribeVolumes",
 )
+# Elastic Load Balancing counts by category: the actions of one share a bucket, and all share one more.
 ELB_ALL = Rate(40, 10)
-ELB_WRITE = Rate(20, 3)
+ELB_RATES = {
+    "reads": Rate(40, 10),
+    "writes": Rate(20, 3),
+    "registrations": Rate(20, 4),
+    "resource-intensive": Rate(10, 0.2),
+}
 ELB = {
-    "RegisterTargets": Rate(20, 4),
-    "DeregisterTargets": Rate(20, 4),
-    "CreateLoadBalancer": Rate(10, 0.2),
-    "SetSubnets": Rate(10, 0.2),
+    "RegisterTargets": "registrations",
+    "DeregisterTargets": "registrations",
+    "CreateLoadBalancer": "resource-intensive",
+    "SetSubnets": "resource-intensive",
 }
 
 
@@ -128,12 +134,8 @@ def _ec2_cost(call: Call) -> dict[str, tuple[Rate, float]]:
 
 
 def _elb_cost(call: Call) -> dict[str, tuple[Rate, float]]:
-    cost = {"all": (ELB_ALL, 1.0)}
-    if call.action in ELB:
-        cost[call.action] = (ELB[call.action], 1.0)
-    elif call.writes:
-        cost["writes"] = (ELB_WRITE, 1.0)
-    return cost
+    category = ELB.get(call.action, "writes" if call.writes else "reads")
+    return {"all": (ELB_ALL, 1.0), category: (ELB_RATES[category], 1.0)}
 
 
 def _refusal(call: Call) -> AwsError:
