@@ -118,6 +118,8 @@ def test_ctrl_c_stops_after_the_step_under_way_and_the_run_is_resumed(site):
 
 def test_a_run_is_stopped_from_another_process_after_its_step_and_is_resumed(site):
     source = site.launch("far-away")
+    slow = {"service": "ec2", "action": "CreateImage", "latency_seconds": 15.0, "match": "^(?!.*DryRun)"}
+    assert site.cloud.admin("POST", "inject", slow)[0] == 200
     process = site.start("clone", source, "--yes", *SITE)
     eventually(lambda: site.state(source) in ("stopping", "stopped"))
     run_id = site.the_run()["id"]
@@ -285,3 +287,27 @@ def test_c20_a_live_clone_leaves_the_source_serving_and_its_copy_works(site):
     image = site.cloud.client("ec2").describe_images(ImageIds=[result["image_id"]])["Images"][0]
     assert {"Key": "nospof:consistency", "Value": "crash"} in image["Tags"]
     eventually(lambda: get(result["twin"]["private_ip"]) == 200, "the copy serves")
+
+
+def test_a_run_that_only_waits_is_stopped_at_once(site):
+    source = site.launch("waiting")
+    site.cloud.admin("POST", "snapshots", {"seconds": 60})
+    try:
+        with site.start("clone", source, "--yes", *SITE) as waiting:
+            step = "wait until the image is available"
+            run_id = eventually(lambda: (site.answer("runs", "list") or [{"id": ""}])[-1]["id"])
+            before = "release the promise"
+            eventually(
+                lambda: before in {one["name"] for one in site.answer("runs", "show", run_id)["steps"]}
+            )
+            stopped = site.nospof("runs", "stop", run_id)
+            (image,) = site.cloud.client("ec2").describe_images(
+                Filters=[{"Name": "name", "Values": [f"nospof-{run_id}"]}]
+            )["Images"]
+            told = waiting.communicate(timeout=60)[1]
+    finally:
+        site.cloud.admin("POST", "snapshots", {"seconds": 0})
+    assert image["State"] == "pending"
+    assert f"{run_id} has stopped; resume it" in stopped.stdout, stopped.stderr
+    assert "stopped as asked, while it only waited" in told
+    assert step not in {one["name"] for one in site.answer("runs", "show", run_id)["steps"]}

@@ -205,8 +205,10 @@ class stopping_politely:  # noqa: N801 - reads as a sentence where it is used
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._runtime.ask_to_stop()
         step = self._runtime.current_step
+        when = f"after {step!r}" if step else "before the first step"
+        when = "now, for it only waits" if self._runtime.only_waits else when
         self._watch.say(
-            f"stopping {f'after {step!r}' if step else 'before the first step'}; once more leaves at once, "
+            f"stopping {when}; once more leaves at once, "
             "and the keeper brings back what is off. Resume either with: nospof runs resume"
         )
         for number in self._before:

@@ -106,7 +106,8 @@ def resume(run_id: str, take_over: bool, output_format: str, region: str, profil
 def stop(run_id: str) -> None:
     """Ask a run of this machine to stop after the step under way, and wait until it has.
 
-    What Ctrl-C does where it runs. Nothing is left half-done: the run is resumed later.
+    A step that only waits, for an image say, is left at once. What Ctrl-C does where it runs. Nothing is
+    left half-done: the run is resumed later.
     """
     journal = bootstrap.open_journal()
     run = journal.run(run_id)

@@ -17,6 +17,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -26,6 +27,7 @@ from dbos import DBOSPortableJSONSerializer as PortableJson
 
 from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
 from nospof.model.runs import Run
+from nospof.ports.world import Clock, World
 from nospof.runtime.codec import from_plain, returned_by, to_plain
 from nospof.runtime.failpoints import reach
 from nospof.runtime.home import alive, is_asked_to_stop
@@ -36,6 +38,8 @@ T = TypeVar("T")
 
 APPLICATION = "nospof"
 POLL_SECONDS = 0.1
+WAITS = "wait until "
+"""What a step begins with that only waits: left in the middle, nothing is half-done."""
 KEEPER_SECONDS = 60.0
 """A keeper believes that an instance runs after some fifteen looks, a second apart."""
 
@@ -116,11 +120,37 @@ class DurableSteps:
         value: T = from_plain(plain, kind)
         return value
 
+    @property
+    def only_waits(self) -> bool:
+        """Whether the step under way may be left in the middle."""
+        return self.current.startswith(WAITS)
+
+    def sleep(self, clock: Clock, seconds: float) -> None:
+        """Sleep; a run that is asked to stop does so here where it only waits, for hours perhaps."""
+        if self.only_waits:
+            self._park_if_asked()
+        clock.sleep(seconds)
+
     def _park_if_asked(self) -> None:
         """Stop between steps for ever: the process is about to end, and the run stays resumable."""
         if self._wants_stop.is_set():
             self.is_parked.set()
             threading.Event().wait()
+
+
+class Pausing:
+    """A clock whose sleep is where a run that only waits can be stopped."""
+
+    def __init__(self, clock: Clock, steps: DurableSteps) -> None:
+        self._clock, self._steps = clock, steps
+
+    def now(self) -> float:
+        """Return seconds since the epoch, UTC."""
+        return self._clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or stop."""
+        self._steps.sleep(self._clock, seconds)
 
 
 class DurableRuntime:
@@ -130,7 +160,7 @@ class DurableRuntime:
         home: the state directory, prepared.
         stories: by name.
         schema: the version of the stories; a run is resumed only by the schema that began it.
-        world: handed to each story as it is.
+        world: handed to each story, with a clock on which its waits can be stopped.
         listener: shown each step.
         post_keeper: called with the run's id once this process holds the run, before its first step.
         database_url: a PostgreSQL database for the journal; empty for a SQLite file in `home`.
@@ -231,8 +261,13 @@ class DurableRuntime:
         return from_plain(run.result, returned_by(self._stories[run.procedure].story))
 
     def ask_to_stop(self) -> None:
-        """Ask the run to stop before its next step."""
+        """Ask the run to stop before its next step, or at once where it only waits."""
         self._wants_stop.set()
+
+    @property
+    def only_waits(self) -> bool:
+        """Whether the step under way may be left in the middle."""
+        return self._steps is not None and self._steps.only_waits
 
     @property
     def current_step(self) -> str:
@@ -288,7 +323,7 @@ class DurableRuntime:
         steps = DurableSteps(run_id, self._listener, self._wants_stop)
         self._steps = steps
         try:
-            value = story.story(steps, self._world, from_plain(plain, story.request_type))
+            value = story.story(steps, pausing(self._world, steps), from_plain(plain, story.request_type))
         except NospofError as error:
             self._outcome = [None, _told(error, steps)]
             raise self._outcome[1] from error
@@ -313,13 +348,19 @@ class DurableRuntime:
             if self._steps and is_asked_to_stop(self._home, self._steps.token):
                 self.ask_to_stop()
             if self._steps and self._steps.is_parked.is_set():
-                raise _told(NospofError("stopped as asked, between two steps"), self._steps)
+                where = "while it only waited" if self._steps.only_waits else "between two steps"
+                raise _told(NospofError(f"stopped as asked, {where}"), self._steps)
         with suppress(Exception):  # what it raises is in our hands already
             handle.get_result(polling_interval_sec=POLL_SECONDS)
         value, error = self._outcome
         if error:
             raise error
         return value
+
+
+def pausing(world: Any, steps: DurableSteps) -> Any:
+    """Return the world with a clock on which waits can be stopped; a story without a cloud has none."""
+    return replace(world, clock=Pausing(world.clock, steps)) if isinstance(world, World) else world
 
 
 def _told(error: NospofError, steps: DurableSteps) -> NospofError:
