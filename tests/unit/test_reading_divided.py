@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -131,3 +132,30 @@ def test_one_processor_is_not_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     assert divided(alone) is alone
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert isinstance(divided(alone), DividedDiscovery)
+
+
+def state_of(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0]
+    except FileNotFoundError:
+        return "gone"
+
+
+def test_the_process_that_asks_ends_when_the_one_it_reads_for_is_killed() -> None:
+    told, tells = os.pipe()
+    parent = os.fork()
+    if not parent:
+        discovery = DividedDiscovery(ScriptedDiscovery({}))
+        os.write(tells, f"{children()[0]}\n".encode())
+        signal.pause()
+        del discovery
+    reader = int(os.read(told, 20))
+    assert state_of(reader) in ("S", "R")
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    ends = time.monotonic() + 20
+    while state_of(reader) not in ("gone", "Z"):
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    os.close(told)
+    os.close(tells)

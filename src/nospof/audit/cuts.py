@@ -84,6 +84,14 @@ def witness(graph: Graph, failed: Collection[int] = ()) -> set[int]:
     Each gate in the set has what it needs in the set, so an event that touches none of them
     cannot take the entry down, on cycles too.
     """
+    key = frozenset(failed)
+    known = graph.witnesses.get(key)
+    if known is None:
+        known = graph.witnesses[key] = _witness(graph, key)
+    return known
+
+
+def _witness(graph: Graph, failed: frozenset[int]) -> set[int]:
     fallen = fall_ranks(graph, failed)
     if fallen[graph.root] != NEVER_FELL:
         return set()

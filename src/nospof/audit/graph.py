@@ -40,7 +40,8 @@ class Graph:
     """Gates by index; children may come before or after their parents.
 
     `blind` holds, for each gate, the children that its health check cannot see. `components` are
-    the strongly connected ones, children first.
+    the strongly connected ones, children first. `witnesses` holds gates that keep the entry up, by those
+    that have failed, once somebody has asked.
     """
 
     root: int = 0
@@ -53,6 +54,7 @@ class Graph:
     events: list[tuple[str, ...]] = field(default_factory=list)
     index: dict[str, int] = field(default_factory=dict)
     components: list[list[int]] = field(default_factory=list)
+    witnesses: dict[frozenset[int], set[int]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.gates)

@@ -37,6 +37,8 @@ def written(value: Any, line: str = "\n") -> str:
     """
     if isinstance(value, str):
         return quoted(value)
+    if type(value) is int:
+        return str(value)
     deeper = f"{line}  "
     if isinstance(value, dict) and value:
         rows = [f"{quoted(key)}: {written(value[key], deeper)}" for key in sorted(value)]
