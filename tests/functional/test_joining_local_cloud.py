@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -10,8 +11,8 @@ from support.site import Site, clients_of, only, world
 from support.standing import (
     classic_healths,
     healths,
+    put_behind_a_balancer,
     put_behind_a_classic_balancer,
-    put_behind_an_application_balancer,
 )
 from support.waiting import eventually
 
@@ -25,31 +26,34 @@ def put_behind(site: Site, kind: str, instance_id: str) -> tuple[str, Callable[[
     if kind == "classic":
         address = put_behind_a_classic_balancer(site.cloud, kind, instance_id)
         return address, lambda: classic_healths(site.cloud, kind)
-    group, address = put_behind_an_application_balancer(site.cloud, kind, instance_id)
+    group, address = put_behind_a_balancer(site.cloud, kind, instance_id, is_network=kind == "network")
     return address, lambda: healths(site.cloud, group)
 
 
-@pytest.mark.parametrize("kind", ["application", "classic"])
-def test_c101_a_twin_joins_the_balancer_its_source_is_behind_and_leaves_it_again(site, kind):
-    source = site.launch(f"behind-{kind}")
-    address, health = put_behind(site, kind, source)
+@pytest.mark.parametrize("kinds", [("application",), ("classic", "network")], ids=" and ".join)
+def test_c101_a_twin_joins_the_balancers_its_source_is_behind_and_leaves_them_again(site, kinds):
+    source = site.launch("behind")
+    fronts = [put_behind(site, kind, source) for kind in kinds]
     before = world(site)
     plan = site.nospof("pair", source, *JOIN, "--plan")
     assert plan.returncode == 0, plan.stderr
     assert "no name changes" in plan.stdout
 
-    with clients_of(address) as answers:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(clients_of(address)) for address, _ in fronts]
         joined = site.answer("pair", source, *JOIN)
         twin = joined["result"]["members"][1]
-        assert health() == {source: "healthy", twin: "healthy"}
-        assert joined["result"]["watched_requests"] == 20
+        assert [health() for _, health in fronts] == [{source: "healthy", twin: "healthy"}] * len(fronts)
+        assert joined["result"]["watched_requests"] == 20 * len(fronts)
         between = world(site)
-        assert [between[kind] for kind in ("target groups", "balancers", "rules")] == [
-            before[kind] for kind in ("target groups", "balancers", "rules")
+        assert [between[what] for what in ("target groups", "balancers", "rules")] == [
+            before[what] for what in ("target groups", "balancers", "rules")
         ]
         undone = site.nospof("runs", "undo", joined["run_id"], "--yes", **only(site, "undo"))
     assert undone.returncode == 0, undone.stderr
-    assert len(answers) > 20
-    assert set(answers) == {200}
-    eventually(lambda: health() == {source: "healthy"})
+    for answers in clients:
+        assert len(answers) > 20
+        assert set(answers) == {200}
+    for _, health in fronts:
+        eventually(lambda health=health: health() == {source: "healthy"})
     assert world(site) == before

@@ -46,7 +46,7 @@ from support.hosted_zones import zone_of
 from support.least_privilege import Hurried, Somebody, failure, is_clean, somebody, whole, without
 from support.local_cloud import RunningCloud
 from support.scaling import group_of_one
-from support.standing import put_behind_a_classic_balancer, put_behind_an_application_balancer
+from support.standing import put_behind_a_balancer, put_behind_a_classic_balancer
 
 pytestmark = pytest.mark.local_cloud
 
@@ -125,7 +125,7 @@ def scene(local_cloud: RunningCloud) -> Scene:
     shop_pair = PairRequest(shop, service="shop", stateless=True, **ports, **tls, **hard)
     subnets = [one.id for one in world.cloud.subnets(world.cloud.instance(www).vpc_id)][:2]
     local_cloud.client("elbv2").create_load_balancer(Name="other", Type="network", Subnets=subnets)
-    put_behind_an_application_balancer(local_cloud, "theirs", behind)
+    put_behind_a_balancer(local_cloud, "theirs", behind)
     put_behind_a_classic_balancer(local_cloud, "old", behind)
     put_behind_a_classic_balancer(local_cloud, "older", *made.members)
     older = next(one.arn for one in world.cloud.load_balancers() if one.name == "older")

@@ -16,6 +16,7 @@ from support import backends
 from support.certificates import import_certificate, trusting
 from support.ec2_words import get, launch, running
 from support.local_cloud import RunningCloud
+from support.standing import put_behind_a_classic_balancer
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
@@ -120,10 +121,14 @@ def test_a_stop_ends_the_balancer_and_a_start_brings_it_back_at_the_same_address
 
 def test_a_reset_after_a_kill_ends_the_balancer(home: Path) -> None:
     before = RunningCloud(control.start(), home)
-    address, _, _ = balanced(before)
+    address, _, instance_id = balanced(before)
+    put_behind_a_classic_balancer(before, "old", instance_id)
     eventually(lambda: page(address) == 200)
+    serving = processes_of(before.endpoint.dir)
+    assert processes_of(before.endpoint.dir / "classic")
     os.kill(before.endpoint.pid, signal.SIGKILL)
     eventually(lambda: stat_of(before.endpoint.pid) is None)
     control.reset()
+    assert not any(stat_of(one) for one in serving)
     assert page(address) == 0
     assert not processes_of(before.endpoint.dir)

@@ -98,24 +98,32 @@ def classic_healths(cloud: RunningCloud, name: str) -> dict[str, str]:
     }
 
 
-def put_behind_an_application_balancer(cloud: RunningCloud, name: str, instance_id: str) -> tuple[str, str]:
-    """Put an instance of a local cloud behind a balancer of others; return its group and its address."""
+def put_behind_a_balancer(
+    cloud: RunningCloud, name: str, instance_id: str, *, is_network: bool = False
+) -> tuple[str, str]:
+    """Put an instance of a local cloud behind a balancer of others; return its group and its address.
+
+    A network balancer passes connections on, and its check only connects.
+    """
     elb = cloud.client("elbv2")
     vpc_id, subnets = subnets_of(cloud, instance_id)
     group = elb.create_target_group(
         Name=name,
-        Protocol="HTTP",
+        Protocol="TCP" if is_network else "HTTP",
         Port=8080,
         VpcId=vpc_id,
-        HealthCheckPath="/health",
+        **({} if is_network else {"HealthCheckPath": "/health"}),
         HealthCheckIntervalSeconds=5,
+        HealthCheckTimeoutSeconds=2,
         HealthyThresholdCount=2,
     )["TargetGroups"][0]["TargetGroupArn"]
     delay = [{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}]
     elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=delay)
-    balancer = elb.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
+    kind = "network" if is_network else "application"
+    balancer = elb.create_load_balancer(Name=name, Type=kind, Subnets=subnets)["LoadBalancers"][0]
     arn, action = balancer["LoadBalancerArn"], [{"Type": "forward", "TargetGroupArn": group}]
-    elb.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=8080, DefaultActions=action)
+    protocol = "TCP" if is_network else "HTTP"
+    elb.create_listener(LoadBalancerArn=arn, Protocol=protocol, Port=8080, DefaultActions=action)
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": instance_id}])
     eventually(lambda: set(healths(cloud, group).values()) == {"healthy"})
     return group, str(balancer["DNSName"])

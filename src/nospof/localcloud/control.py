@@ -353,7 +353,8 @@ def _end_leftovers(directory: Path) -> None:
         hypervisor = Hypervisor(directory / "machines")
         for machine in hypervisor.machines():
             hypervisor.power_off(machine)
-    stop_all_in(directory / "balancers")
+    for kind in ("balancers", "classic"):
+        stop_all_in(directory / kind)
 
 
 def _delete(directory: Path) -> None:
