@@ -201,11 +201,11 @@ def test_a_request_that_makes_no_sense_is_not_understood(cloud, asked, says):
 
 def test_every_state_on_the_way_replaces_the_one_before_and_the_plan_changes_nothing():
     cloud = paired_with_names(ttl=3600)
-    plan = cut_over_plan(memory_world(cloud), cut_over_request())
+    plan = cut_over_plan(memory_world(cloud), cut_over_request(steps=(10, 100)))
     assert cloud.writes == []
     assert [call.says for call in plan.calls] == [
         f"let {WWW} be remembered for 60 s, and wait the 3600 s it is remembered today",
-        f"lead 50 % of {WWW} to the balancer, and watch",
+        f"lead 10 % of {WWW} to the balancer, and watch",
         f"lead 100 % of {WWW} to the balancer, and watch",
     ]
     batches = [call.parameters["ChangeBatch"]["Changes"] for call in plan.calls]
@@ -213,7 +213,7 @@ def test_every_state_on_the_way_replaces_the_one_before_and_the_plan_changes_not
         made = [one["ResourceRecordSet"] for one in batch if one["Action"] == "CREATE"]
         assert made == [one["ResourceRecordSet"] for one in following if one["Action"] == "DELETE"]
     kept, shared = (one["ResourceRecordSet"] for one in batches[1] if one["Action"] == "CREATE")
-    assert (kept["Weight"], kept["TTL"], shared["Weight"]) == (50, 60, 50)
+    assert (kept["Weight"], kept["TTL"], shared["Weight"]) == (90, 60, 10)
     (last,) = (one["ResourceRecordSet"] for one in batches[2] if one["Action"] == "CREATE")
     assert last["AliasTarget"]["EvaluateTargetHealth"] is True
     assert set(last) == {"Name", "Type", "AliasTarget"}
