@@ -102,6 +102,10 @@ def test_an_undo_that_is_killed_is_resumed_to_its_end(site):
     resumed = site.nospof("runs", "resume", site.the_run()["id"])
     assert resumed.returncode == 0, resumed.stderr
     assert world(site) == before
+    shown = site.nospof("runs", "show", run_id).stdout
+    assert "it is taken apart by undo-" in shown
+    assert "which is done" in shown
+    assert "runs resume" not in shown
 
 
 def test_a_run_of_another_region_is_not_undone_here_and_an_unknown_one_is_said(site):

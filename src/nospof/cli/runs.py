@@ -54,7 +54,8 @@ def list_runs(output_format: str) -> None:
 @format_option
 def show(run_id: str, output_format: str) -> None:
     """Show one run: its steps, how long each took, and what to do next."""
-    run = bootstrap.open_journal().run(run_id)
+    journal = bootstrap.open_journal()
+    run = journal.run(run_id)
     if output_format == "json":
         click.echo(to_json(run))
         return
@@ -66,6 +67,11 @@ def show(run_id: str, output_format: str) -> None:
         click.echo(f"  {mark} {step.name}  {step.finished_at - step.started_at:.1f} s")
     if run.error:
         click.echo(f"  {run.error}")
+    undos = (one for one in journal.runs() if one.procedure == "undo" and one.request["run_id"] == run_id)
+    undone = next((one for one in undos if one.state != "refused"), None)
+    if undone:
+        click.echo(f"it is taken apart by {undone.id}, which is {undone.state}: nospof runs show {undone.id}")
+        return
     if run.state in ("interrupted", "elsewhere", "failed"):
         click.echo(f"resume it: nospof runs resume {run.id}")
     say_how_to_undo(run)
