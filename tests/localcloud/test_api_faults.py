@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from support.ec2_words import launch, refused
 from support.local_cloud import RunningCloud
+from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 
@@ -182,3 +183,46 @@ def test_with_the_limits_on_the_sixth_launch_at_once_is_throttled(local_cloud: R
     assert codes[:5] == ["DryRunOperation"] * 5
     assert "RequestLimitExceeded" in codes
     assert refused(ec2.run_instances, **request) == "DryRunOperation"
+
+
+@pytest.fixture
+def late(local_cloud: RunningCloud) -> Iterator[None]:
+    """Have every change take a second and a half to be known."""
+    assert local_cloud.admin("POST", "consistency", {"seconds": 1.5})[0] == 200
+    yield
+    local_cloud.admin("POST", "consistency", {"seconds": 0})
+
+
+def is_known(ec2: Any, instance_id: str) -> bool:
+    try:
+        return bool(ec2.describe_instances(InstanceIds=[instance_id])["Reservations"])
+    except ClientError:
+        return False
+
+
+def test_c17_c31_a_new_id_is_not_known_at_once_and_then_it_is(local_cloud: RunningCloud, late: None) -> None:
+    ec2 = local_cloud.client("ec2")
+    made = launch(local_cloud)["InstanceId"]
+    assert refused(ec2.describe_instances, InstanceIds=[made]) == "InvalidInstanceID.NotFound"
+    assert (
+        refused(ec2.create_tags, Resources=[made], Tags=[{"Key": "a", "Value": "b"}])
+        == "InvalidInstanceID.NotFound"
+    )
+    eventually(lambda: is_known(ec2, made), "the new id is known")
+    ec2.terminate_instances(InstanceIds=[made])
+
+
+def test_a_read_after_a_change_may_be_of_before_it(local_cloud: RunningCloud, late: None) -> None:
+    ec2 = local_cloud.client("ec2")
+    before = ec2.describe_vpcs()["Vpcs"]
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    assert ec2.describe_vpcs()["Vpcs"] == before
+    eventually(lambda: vpc in {one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"]}, "it is told")
+    ec2.delete_vpc(VpcId=vpc)
+
+
+@pytest.mark.parametrize("document", [{}, {"seconds": -1}, {"seconds": 301}, {"seconds": "2"}, {"second": 1}])
+def test_a_delay_that_makes_no_sense_is_refused(local_cloud: RunningCloud, document: dict[str, Any]) -> None:
+    status, answer = local_cloud.admin("POST", "consistency", document)
+    assert status == 400
+    assert "second" in str(answer)

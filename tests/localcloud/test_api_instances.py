@@ -104,6 +104,26 @@ def test_a_stop_with_one_wrong_id_stops_none(ec2: Any, launch: Any) -> None:
     assert state(ec2, instance_id) == "running"
 
 
+def test_c02_a_one_time_spot_instance_cannot_be_stopped_and_a_persistent_one_can(
+    ec2: Any, launch: Any
+) -> None:
+    once = running(ec2, launch(InstanceMarketOptions={"MarketType": "spot"}))
+    options = {"SpotInstanceType": "persistent", "InstanceInterruptionBehavior": "stop"}
+    lasting = running(ec2, launch(InstanceMarketOptions={"MarketType": "spot", "SpotOptions": options}))
+    shown = {one: instance(ec2, one) for one in (once, lasting)}
+    assert {one["InstanceLifecycle"] for one in shown.values()} == {"spot"}
+    requests = {one: shown[one]["SpotInstanceRequestId"] for one in shown}
+    for one, kind in ((once, "one-time"), (lasting, "persistent")):
+        (request,) = ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[requests[one]])[
+            "SpotInstanceRequests"
+        ]
+        assert (request["InstanceId"], request["Type"], request["State"]) == (one, kind, "active")
+    assert refused(ec2.stop_instances, InstanceIds=[once]) == "UnsupportedOperation"
+    assert state(ec2, once) == "running"
+    ec2.stop_instances(InstanceIds=[lasting])
+    assert states_until(ec2, lasting, "stopped")[-1] == "stopped"
+
+
 def test_protection_from_stop_and_termination_is_kept(ec2: Any, launch: Any) -> None:
     instance_id = running(ec2, launch(DisableApiStop=True))
     ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": True})

@@ -1,8 +1,8 @@
 """The local cloud's own API under /_nospof/: what AWS does to you, on demand.
 
-Announce an event, kill or freeze a machine, inject errors into calls, make snapshots slow, put the
-clock of schedules ahead, look at what is there. Everything is JSON; a request that is not understood is
-refused with a sentence and changes nothing.
+Announce an event, kill or freeze a machine, inject errors into calls, make snapshots slow and changes
+late to be known, put the clock of schedules ahead, look at what is there. Everything is JSON; a request
+that is not understood is refused with a sentence and changes nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from moto.ec2.models import ec2_backends
 
 from nospof.localcloud.cloud import Cloud
+from nospof.localcloud.consistency import Consistency
 from nospof.localcloud.ec2.events import WORDS, announce
 from nospof.localcloud.faults import Faults, Rule
 from nospof.localcloud.limits import Limits
@@ -24,6 +25,7 @@ from nospof.localcloud.limits import Limits
 PREFIX = "/_nospof/"
 MAX_EVENT_SECONDS = 400 * 86_400.0
 MAX_SNAPSHOT_SECONDS = 86_400.0
+MAX_UNKNOWN_SECONDS = 300.0
 
 
 class Refused(Exception):
@@ -42,6 +44,7 @@ class Admin:
         cloud: the running cloud.
         faults: the rules of injection in force.
         limits: AWS's request limits.
+        consistency: how long a change takes to be known.
         name: the cloud's name.
         save: writes every change to disk; called under the lock.
         not_kept: names the services whose state is not kept over a restart.
@@ -50,6 +53,7 @@ class Admin:
     cloud: Cloud
     faults: Faults
     limits: Limits
+    consistency: Consistency
     name: str
     save: Callable[[], None]
     not_kept: Callable[[], list[str]]
@@ -64,6 +68,7 @@ class Admin:
             ("POST", "inject"): self._inject,
             ("DELETE", "inject"): lambda _: self._clear(),
             ("POST", "limits"): self._limits,
+            ("POST", "consistency"): self._consistency,
             ("POST", "snapshots"): self._snapshots,
             ("POST", "scheduler"): self._scheduler,
             ("POST", "full"): self._full,
@@ -158,6 +163,14 @@ class Admin:
             raise Refused(400, 'give {"enabled": true} or {"enabled": false}.')
         self.limits.enabled = document["enabled"]
         return {"limits": self.limits.enabled}
+
+    def _consistency(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Have every change take so long to be known everywhere; 0 for at once."""
+        _check(document, {"seconds": (int, float)})
+        if not 0 <= document["seconds"] <= MAX_UNKNOWN_SECONDS:
+            raise Refused(400, f"'seconds' must be between 0 and {MAX_UNKNOWN_SECONDS:.0f}.")
+        self.consistency.seconds = float(document["seconds"])
+        return {"seconds": self.consistency.seconds}
 
     def _snapshots(self, document: dict[str, Any]) -> dict[str, Any]:
         """Have every snapshot begun from now on take so long; 0 for as long as it takes by itself."""

@@ -18,6 +18,7 @@ from moto.core.utils import camelcase_to_underscores
 
 from nospof.localcloud import iam
 from nospof.localcloud.awserrors import AwsError
+from nospof.localcloud.consistency import Answer, Consistency
 from nospof.localcloud.faults import Faults
 from nospof.localcloud.limits import Call, Limits
 
@@ -39,8 +40,6 @@ READS = (
 )
 # A call to one of these may change any other service.
 REACH_FAR = ("autoscaling", "cloudformation", "resource-groups", "fis")
-
-Answer = tuple[int, dict[str, Any], Any]
 
 
 class Calls:
@@ -67,6 +66,7 @@ class Calls:
         self._lock = lock
         self._faults = faults
         self._limits = limits
+        self.consistency = Consistency()
         self._prepare = prepare
         self._save = save
         self._after_change = after_change
@@ -94,18 +94,28 @@ class Calls:
         """Serve one call."""
         action = str(response._get_action() or "")
         service = str(response.boto3_service_name)
-        rule = self._faults.for_call(service, action, parameters_of(response))
+        parameters = parameters_of(response)
+        rule = self._faults.for_call(service, action, parameters)
         if rule and not rule.after:
             return refusal(response, rule.error())
         writes = not action.startswith(READS)
         try:
             self._limits.check(limited(response, service, action, writes))
+            self.consistency.refuse_new_ids(service, parameters)
+            place = (response.current_account, response.region, service)
+            earlier = None if writes else self.consistency.earlier_answer(place, action, parameters)
+            if earlier is not None:
+                return earlier
             with self._lock:
                 self._prepare(response.current_account, response.region)
                 iam.check(response, service, action)
                 answer = self._serve(response, action)
                 if writes:
                     self._save(set() if service in REACH_FAR else {service, "ec2"})
+            if writes:
+                self.consistency.note_change(place, action, answer[2])
+            else:
+                self.consistency.note_read(place, action, parameters, answer)
         except AwsError as error:
             return refusal(response, error)
         if writes:

@@ -98,12 +98,8 @@ class Gateway:
         # moto looks through botocore's whole data directory again for each service's first call.
         moto_utils.create_loader = functools.cache(moto_utils.create_loader)  # type: ignore[attr-defined]
         install_ec2()
-        ssm.install()
-        iam.install()
-        route53.install()
-        scaling.install()
-        scheduler.install()
-        elbv2.install()
+        for service in (ssm, iam, route53, scaling, scheduler, elbv2):
+            service.install()
         self._balancing = elbv2.Balancing(directory / "balancers", self._view, self.allocate_balancer_address)
         elbv2.set_current(self._balancing)
         self._classic = classic.install(directory / "classic", self._view, self.allocate_balancer_address)
@@ -114,8 +110,12 @@ class Gateway:
         ssm.set_run_command(self._run_command)
         self._faults = Faults()
         limits = Limits()
-        Calls(self._cloud.lock, self._faults, limits, self._prepare, self._save, self._after_change).install()
-        admin = Admin(self._cloud, self._faults, limits, name, lambda: self._save({"ec2"}), self._not_kept)
+        calls = Calls(self._cloud.lock, self._faults, limits, self._prepare, self._save, self._after_change)
+        calls.install()
+        late = calls.consistency
+        admin = Admin(
+            self._cloud, self._faults, limits, late, name, lambda: self._save({"ec2"}), self._not_kept
+        )
         listening = listen(port, int(self._store.setting("port") or 0), ports_of_others(directory))
         self._port = int(listening.getsockname()[1])
         # Given as a handle: werkzeug itself ends the process when a port is in use.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import copy
+import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,7 @@ class Launch:
     cpu_credits: str = ""
     is_termination_protected: bool = False
     private_name: dict[str, Any] = field(default_factory=dict)
+    spot_type: str = ""
 
 
 launch: contextvars.ContextVar[Launch] = contextvars.ContextVar("launch", default=Launch())  # noqa: B039
@@ -58,6 +60,8 @@ class Instance(MotoInstance):
         self.cpu_credits = asked.cpu_credits
         self.disable_api_termination = asked.is_termination_protected
         self.private_dns_name_options = asked.private_name
+        self.spot_type = asked.spot_type
+        self.spot_instance_request_id = f"sir-{secrets.token_hex(4)}" if asked.spot_type else None
         self.announced: list[ScheduledEvent] = []
         self.reboot_phase = ""  # "", "stopping", "starting"
         self.imaging = ""  # the image that has the machine powered down for its copy

@@ -212,8 +212,16 @@ def prepare(backend: Any, parameters: Any, digest: str) -> Launch:
         client_token=parameters.get("ClientToken") or "",
         cpu_credits=(parameters.get("CreditSpecification") or {}).get("CpuCredits", ""),
         is_termination_protected=bool(parameters.get("DisableApiTermination")),
+        spot_type=spot_type_of(parameters.get("InstanceMarketOptions") or {}),
         private_name={**PRIVATE_NAME, **(parameters.get("PrivateDnsNameOptions") or {})},
     )
+
+
+def spot_type_of(market: dict[str, Any]) -> str:
+    """Return the kind of Spot request that comes with a launch, as AWS has it by default; empty for none."""
+    if market.get("MarketType") != "spot":
+        return ""
+    return str((market.get("SpotOptions") or {}).get("SpotInstanceType") or "one-time")
 
 
 def buy(backend: Any, instance: Any, mappings: list[dict[str, Any]]) -> None:

@@ -50,6 +50,16 @@ class EC2Response(MotoEC2Response):
             }
         )
 
+    def describe_spot_instance_requests(self) -> ActionResult:
+        """Return the requests that came with launches: moto knows those made by themselves only."""
+        asked = self.params.get("SpotInstanceRequestIds") or []
+        known = [one for one in self.ec2_backend.all_instances() if getattr(one, "spot_type", "")]
+        found = {one.spot_instance_request_id: one for one in known}
+        ours = [found[one] for one in asked if one in found] if asked else known
+        if asked and not ours:
+            return super().describe_spot_instance_requests()
+        return ActionResult({"SpotInstanceRequests": [spot_request(one) for one in ours]})
+
     def _instances(self) -> list[Instance]:
         ids = self.params.get("InstanceIds") or []
         if not ids:
@@ -75,6 +85,13 @@ class EC2Response(MotoEC2Response):
                 )
             if instance.state in ("pending", "shutting-down", "terminated"):
                 raise incorrect_state(instance.id, "stopped")
+            if instance.spot_type == "one-time":
+                raise AwsError(
+                    "UnsupportedOperation",
+                    f"You can't stop the Spot Instance '{instance.id}' because it is associated with a "
+                    "one-time Spot Instance request. You can only stop Spot Instances associated with "
+                    "persistent Spot Instance requests.",
+                )
         self.error_on_dryrun()
         force = bool(self.params.get("Force"))
         return ActionResult({"StoppingInstances": self._changes([(i, i.stop(force)) for i in instances])})
@@ -283,6 +300,17 @@ class EC2Response(MotoEC2Response):
         answer = super().delete_snapshot()
         delete_disk(self.params.get("SnapshotId", ""))
         return answer
+
+
+def spot_request(instance: Instance) -> dict[str, Any]:
+    """Return the Spot request an instance was launched by."""
+    return {
+        "SpotInstanceRequestId": instance.spot_instance_request_id,
+        "InstanceId": instance.id,
+        "Type": instance.spot_type,
+        "State": "closed" if instance.state == "terminated" else "active",
+        "Status": {"Code": "fulfilled", "Message": "Your spot request is fulfilled."},
+    }
 
 
 def default_credits(instance: Instance) -> str:
