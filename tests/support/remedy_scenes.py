@@ -272,6 +272,15 @@ def stores() -> dict[str, Estate]:
             "cache", "s", ReplicationGroupId="s", AutomaticFailover="disabled", NodeGroups=[two]
         ),
         "files with one way": store("file system", "fs-1", way, FileSystemId="fs-1"),
+        "files that are fast on credit": store(
+            "file system",
+            "fs-1",
+            way,
+            item("mount target", MountTargetId="mt-2", FileSystemId="fs-1", AvailabilityZoneName=B),
+            FileSystemId="fs-1",
+            ThroughputMode="bursting",
+            SizeInBytes={"Value": 2**30},
+        ),
         "a broker alone": store(
             "broker",
             "b-1",

