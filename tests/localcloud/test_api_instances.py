@@ -124,6 +124,25 @@ def test_c02_a_one_time_spot_instance_cannot_be_stopped_and_a_persistent_one_can
     assert states_until(ec2, lasting, "stopped")[-1] == "stopped"
 
 
+def test_c14_c15_a_start_whose_key_cannot_be_used_falls_back_to_stopped_and_says_nothing_of_the_key(
+    local_cloud: RunningCloud, ec2: Any, launch: Any
+) -> None:
+    kms = local_cloud.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    disk = {"VolumeSize": 1, "Encrypted": True, "KmsKeyId": key["Arn"]}
+    made = running(ec2, launch(BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "Ebs": disk}]))
+    ec2.stop_instances(InstanceIds=[made])
+    states_until(ec2, made, "stopped")
+    kms.disable_key(KeyId=key["KeyId"])
+    ec2.start_instances(InstanceIds=[made])
+    assert state(ec2, made) == "pending"
+    assert "running" not in states_until(ec2, made, "stopped")
+    assert instance(ec2, made)["StateReason"]["Message"] == "Client.InternalError: Client error on launch"
+    kms.enable_key(KeyId=key["KeyId"])
+    ec2.start_instances(InstanceIds=[made])
+    assert states_until(ec2, made, "running")[-1] == "running"
+
+
 def test_protection_from_stop_and_termination_is_kept(ec2: Any, launch: Any) -> None:
     instance_id = running(ec2, launch(DisableApiStop=True))
     ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": True})

@@ -31,7 +31,20 @@ from moto.ssm.models import ParameterDict
 
 Key = tuple[str, str, str]
 # A service outside this list that cannot be written is named in the status as not kept over a restart.
-MUST_BE_KEPT = ("", "ec2", "elbv2", "elb", "acm", "ssm", "iam", "sts", "autoscaling", "route53", "scheduler")
+MUST_BE_KEPT = (
+    "",
+    "ec2",
+    "elbv2",
+    "elb",
+    "acm",
+    "ssm",
+    "iam",
+    "sts",
+    "autoscaling",
+    "kms",
+    "route53",
+    "scheduler",
+)
 OWN = ("", "", "")
 _UNPICKLABLE_FACTORY = "<lambda>"
 

@@ -19,7 +19,7 @@ from moto.core.utils import utcnow
 from moto.ec2.utils import random_snapshot_id
 
 from nospof.localcloud.cloud import Cloud
-from nospof.localcloud.ec2 import events
+from nospof.localcloud.ec2 import events, keys
 from nospof.localcloud.ec2.images import Ami, delete_disk, disk_of
 from nospof.localcloud.ec2.instances import STOP_GRACE_SECONDS, Instance
 from nospof.localcloud.ec2.responses import attach_snapshots
@@ -74,6 +74,10 @@ def _visible(instance: Instance) -> bool:
 def _pending(cloud: Cloud, instance: Instance) -> None:
     name = f"power on {instance.id}"
     outcome = cloud.outcome(name)
+    if not instance.powered and outcome is None and keys.is_kept_off(instance):
+        if _visible(instance):
+            _fall_back(cloud, instance, keys.CODE, keys.MESSAGE)
+        return
     if isinstance(outcome, BaseException):
         _power_on_failed(cloud, instance, outcome)
     elif outcome is True:
@@ -86,10 +90,15 @@ def _pending(cloud: Cloud, instance: Instance) -> None:
 
 def _power_on_failed(cloud: Cloud, instance: Instance, error: BaseException) -> None:
     message = f"{INTERNAL_ERROR}: the machine could not be started: {error}"
+    _fall_back(cloud, instance, INTERNAL_ERROR, message)
+
+
+def _fall_back(cloud: Cloud, instance: Instance, code: str, message: str) -> None:
+    """Give a launch up, or let a start end where it began."""
     if cloud.hypervisor.state(instance.id) == "absent":
-        instance.enter("shutting-down", INTERNAL_ERROR, message)
+        instance.enter("shutting-down", code, message)
     else:
-        instance.begin_stop(INTERNAL_ERROR, message)
+        instance.begin_stop(code, message)
 
 
 def power_on_job(cloud: Cloud, instance: Instance) -> Callable[[], None]:
