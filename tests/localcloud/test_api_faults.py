@@ -187,8 +187,8 @@ def test_with_the_limits_on_the_sixth_launch_at_once_is_throttled(local_cloud: R
 
 @pytest.fixture
 def late(local_cloud: RunningCloud) -> Iterator[None]:
-    """Have every change take a second and a half to be known."""
-    assert local_cloud.admin("POST", "consistency", {"seconds": 1.5})[0] == 200
+    """Have every change take three seconds to be known."""
+    assert local_cloud.admin("POST", "consistency", {"seconds": 3.0})[0] == 200
     yield
     local_cloud.admin("POST", "consistency", {"seconds": 0})
 

@@ -126,6 +126,12 @@ def put_behind_a_balancer(
     elb.create_listener(LoadBalancerArn=arn, Protocol=protocol, Port=8080, DefaultActions=action)
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": instance_id}])
     eventually(lambda: set(healths(cloud, group).values()) == {"healthy"})
+    eventually(
+        lambda: (
+            elb.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"][0]["State"]["Code"]
+            == "active"
+        )
+    )
     return group, str(balancer["DNSName"])
 
 

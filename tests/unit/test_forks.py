@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from nospof.audit.crew import InTurn
 from nospof.cli.render.documents import render_json
 from nospof.services.audit import audit_estate
 from nospof.services.reading import read_estate
+from support.children import children, forget_others
 from support.scripted_discovery import ScriptedDiscovery, many
 
 
@@ -72,8 +72,9 @@ def _three_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
 
 
-def children() -> list[str]:
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+@pytest.fixture(autouse=True)
+def only_our_processes_count() -> None:
+    forget_others()
 
 
 def squares() -> list[int]:

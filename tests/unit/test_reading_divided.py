@@ -17,6 +17,7 @@ from nospof.adapters.saved.account import SavedDiscovery, SavingDiscovery
 from nospof.errors import CloudError
 from nospof.model.estate import Estate
 from nospof.services.reading import read_estate
+from support.children import children, forget_others
 from support.scripted_discovery import ScriptedDiscovery, many
 
 NOW = 1_800_000_000.0
@@ -45,8 +46,9 @@ def told(estate: Estate) -> tuple[Any, ...]:
     return items, estate.unread, estate.assumptions, estate.account
 
 
-def children() -> list[str]:
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+@pytest.fixture(autouse=True)
+def only_our_processes_count() -> None:
+    forget_others()
 
 
 def test_the_estate_is_the_same_and_no_process_is_left() -> None:

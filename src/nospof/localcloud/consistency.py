@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from nospof.localcloud.awserrors import AwsError
 
 SERVICES = ("ec2", "elbv2")
 MOST_ANSWERS = 2000
+MOST_CHANGES = 1000
 MADE_BY = {
     "RunInstances": ("i", "vol", "eni"),
     "CreateImage": ("ami",),
@@ -51,7 +53,7 @@ class Consistency:
         self._clock = clock
         self._lock = threading.Lock()
         self._made: dict[str, float] = {}
-        self._changed: dict[tuple[str, str, str], float] = {}
+        self._changes: dict[tuple[str, str, str], deque[float]] = {}
         self._answers: dict[tuple[str, ...], tuple[float, Answer]] = {}
 
     def refuse_new_ids(self, service: str, parameters: str) -> None:
@@ -70,7 +72,7 @@ class Consistency:
                 raise AwsError(code, says.format(match[0]))
 
     def earlier_answer(self, place: tuple[str, str, str], action: str, parameters: str) -> Answer | None:
-        """Return what the same read answered before the last change; None where the truth is due.
+        """Return what the same read answered before a change; None where the truth is due.
 
         Args:
             place: account, region and service.
@@ -79,10 +81,13 @@ class Consistency:
             return None
         with self._lock:
             told = self._answers.get((*place, action, parameters))
-            changed = self._changed.get(place)
-        if told is None or changed is None or told[0] > changed:
+            changes = tuple(self._changes.get(place, ()))
+        if told is None:
             return None
-        return told[1] if self._clock() - changed < self.seconds else None
+        # By the first change it does not know of: whoever asks for the same change again and again must
+        # not keep the truth from himself.
+        missed = next((moment for moment in changes if moment >= told[0]), None)
+        return told[1] if missed is not None and self._clock() - missed < self.seconds else None
 
     def note_read(self, place: tuple[str, str, str], action: str, parameters: str, answer: Answer) -> None:
         """Keep the true answer to a read, for those who ask again too soon after a change."""
@@ -101,9 +106,7 @@ class Consistency:
         kinds = MADE_BY.get(action, ())
         now = self._clock()
         with self._lock:
-            # Whoever asks for the same again and again must not keep the truth from himself.
-            if now - self._changed.get(place, -self.seconds) >= self.seconds:
-                self._changed[place] = now
+            self._changes.setdefault(place, deque(maxlen=MOST_CHANGES)).append(now)
             for match in ID.finditer(text):
                 if match[1] in kinds:
                     # A repeat with the same token tells the same id, which is as old as it was.
