@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support.local_cloud import RunningCloud, running_cloud
 from support.site import Site
 
+pytest_plugins = ["support.crash_count"]
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what runs only when it is asked for."""
