@@ -23,6 +23,7 @@ from nospof.planning.pair_rules import (
     refuse_two_diverging_copies,
     refuse_what_is_no_pair,
     says_of_the_check,
+    told_of_members,
 )
 
 JOIN_LOOKS = (
@@ -214,13 +215,7 @@ def warnings_of(facts: PairFacts, request: PairRequest, standings: tuple[Standin
         keepers = [f"{says} {tags[key]}" for key, says in KEEPERS.items() if key in (tags := group.tags)]
         if keepers:
             warnings.append(f"{some(keepers)} keeps {group.name}, and may take out whom it did not put in")
-    if facts.inside.keeps:
-        warnings.append(
-            f"{source.id} keeps {some(facts.inside.keeps)}; by your word nothing of it changes, or it would "
-            "split in two"
-        )
-    if facts.twin and facts.twin.zone == source.zone:
-        warnings.append(f"both members are in {source.zone}: one zone's failure takes both")
+    warnings += told_of_members(facts)
     warnings.append("no name changes: clients come in through the same balancer as before")
     return tuple(dict.fromkeys(warnings))
 

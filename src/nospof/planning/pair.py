@@ -37,6 +37,7 @@ from nospof.planning.pair_rules import (
     refuse_what_is_no_pair,
     refuse_what_makes_no_sense,
     refuse_what_no_check_passes,
+    told_of_members,
 )
 
 NAME_LENGTH = 32
@@ -251,13 +252,7 @@ def warnings_of(facts: PairFacts, is_internal: bool) -> tuple[str, ...]:
             f"not checked: {facts.answer.url} could not be asked from here ({facts.answer.says}); the "
             "balancer's own check decides"
         )
-    if facts.inside.keeps:
-        warnings.append(
-            f"{source.id} keeps {some(facts.inside.keeps)}; by your word nothing of it changes, or it would "
-            "split in two"
-        )
-    if facts.twin and facts.twin.zone == source.zone:
-        warnings.append(f"both members are in {source.zone}: one zone's failure takes both")
+    warnings += told_of_members(facts)
     warnings.append(
         "clients come in through the balancer's name once you point them there; names are not changed"
     )

@@ -135,6 +135,19 @@ def says_of_the_check(answer: Answer) -> str:
     return ""
 
 
+def told_of_members(facts: PairFacts) -> list[str]:
+    """Return what should be known of two members, whatever balancer they are behind, a sentence each."""
+    source, told = facts.source, []
+    if facts.inside.keeps:
+        told.append(
+            f"{source.id} keeps {some(facts.inside.keeps)}; by your word nothing of it changes, or it would "
+            "split in two"
+        )
+    if facts.twin and facts.twin.zone == source.zone:
+        told.append(f"both members are in {source.zone}: one zone's failure takes both")
+    return told
+
+
 def wants_https(facts: PairFacts) -> bool:
     """Whether the source sends plain requests to the HTTPS that it serves itself."""
     leads_there = facts.answer.is_redirect and facts.answer.location.startswith("https://")

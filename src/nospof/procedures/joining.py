@@ -23,7 +23,15 @@ from nospof.planning.joining import JoinPlan
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.membership import mark, register, wait_healthy
-from nospof.procedures.proving import At, as_a_balancer_asks, files_of, watch, write_to
+from nospof.procedures.proving import (
+    At,
+    as_a_balancer_asks,
+    files_of,
+    refuse_a_bad_page,
+    refuse_another_page,
+    watch,
+    write_to,
+)
 
 PLAIN = ("HTTP", "TCP", "TCP_UDP")
 """The listeners that can be asked in plain HTTP."""
@@ -156,15 +164,9 @@ def page_of(world: World, twin: Instance, standing: Standing, request: PairReque
     page = world.probe.get(at.base(twin) + path, verify=False)
     if not page.status:
         return ""
-    if request.page and not page.is_good:
-        raise ProcedureFailed(
-            f"the twin {twin.id} answers {page.says} at {page.url}; it has taken no traffic. Mend it and "
-            "resume"
-        )
-    if request.expect and request.expect not in page.body:
-        raise ProcedureFailed(
-            f"the twin's page at {path} does not contain {request.expect!r}; it has taken no traffic"
-        )
+    if request.page:
+        refuse_a_bad_page(twin.id, page)
+    refuse_another_page(page, request)
     files = files_of(world, page, request, at) if page.is_good else ""
     return f"; {page.says} at {page.url}{files}"
 

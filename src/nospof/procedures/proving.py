@@ -31,6 +31,23 @@ def as_a_balancer_asks(world: World, member: Instance, port: int, path: str, sch
     return replace(world.probe.get(url, host=host, verify=False), body="")
 
 
+def refuse_a_bad_page(twin_id: str, page: Answer) -> None:
+    """Refuse a twin whose page is not good."""
+    if not page.is_good:
+        raise ProcedureFailed(
+            f"the twin {twin_id} answers {page.says} at {page.url}; it has taken no traffic. Mend it and "
+            "resume"
+        )
+
+
+def refuse_another_page(page: Answer, request: PairRequest) -> None:
+    """Refuse a page that does not say what the operator knows it must."""
+    if request.expect and request.expect not in page.body:
+        raise ProcedureFailed(
+            f"the twin's page at {page.url} does not contain {request.expect!r}; it has taken no traffic"
+        )
+
+
 def verify(
     world: World, twin_id: str, url: str, request: PairRequest, *, is_internal: bool, host: str = ""
 ) -> str:
@@ -60,16 +77,8 @@ def verify(
         raise TimedOut(f"{url} could not be reached: {through.says}; it has taken no traffic")
     told, at = [], At(request.port, host=host)
     for answer in asked:
-        if not answer.is_good:
-            raise ProcedureFailed(
-                f"the twin {twin_id} answers {answer.says} at {answer.url}; it has taken no traffic. Mend it "
-                "and resume"
-            )
-        if request.expect and request.expect not in answer.body:
-            raise ProcedureFailed(
-                f"the twin's page at {answer.url} does not contain {request.expect!r}; it has taken no "
-                "traffic"
-            )
+        refuse_a_bad_page(twin_id, answer)
+        refuse_another_page(answer, request)
         told.append(f"{answer.says} at {answer.url}{files_of(world, answer, request, at)}")
     if not asked:
         return "not asked: neither the twin nor its internal balancer can be reached from here"

@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from nospof.adapters.aws.connection import Connection
 from nospof.errors import CloudError
-from nospof.model.certificates import SECURITY_POLICY, Certificate
+from nospof.model.certificates import KEY_TYPES, SECURITY_POLICY, Certificate
 from nospof.model.cloud import Listener
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2.type_defs import ListenerTypeDef
-
-KEY_TYPES = (
-    "RSA_1024",
-    "RSA_2048",
-    "RSA_3072",
-    "RSA_4096",
-    "EC_prime256v1",
-    "EC_secp384r1",
-    "EC_secp521r1",
-)
-"""Asked for by name: ListCertificates leaves all but the two oldest out otherwise."""
 
 
 class Listeners(Connection):

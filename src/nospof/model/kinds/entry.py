@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
+from nospof.model.certificates import KEY_TYPES
 from nospof.model.kinds.kind import Kind
-
-_KEY_TYPES = (
-    "RSA_1024",
-    "RSA_2048",
-    "RSA_3072",
-    "RSA_4096",
-    "EC_prime256v1",
-    "EC_secp384r1",
-    "EC_secp521r1",
-)
 
 
 def _certificates(before: str, *, is_global: bool) -> tuple[Kind, Kind]:
@@ -25,7 +16,7 @@ def _certificates(before: str, *, is_global: bool) -> tuple[Kind, Kind]:
         ("DomainName", "Status", "Type", "InUse", "NotAfter"),
         label="DomainName",
         # Unless all types are named it lists those of the first two alone (API reference, "Filters").
-        fixed=(("Includes", {"keyTypes": _KEY_TYPES}),),
+        fixed=(("Includes", {"keyTypes": KEY_TYPES}),),
         is_global=is_global,
     )
     described = Kind(
