@@ -8,6 +8,10 @@ ALIAS_TTL = 60
 """Seconds that clients remember an alias to a load balancer (Route 53 Developer Guide, "Choosing between
 alias and non-alias records"): it is the balancer's and cannot be chosen."""
 
+ZONES_LOOKED_AT = 20
+"""Each hosted zone takes a call or more, and an account has five a second (Route 53 Developer Guide,
+"Quotas"). Beyond that botocore's adaptive mode slows down by itself."""
+
 
 @dataclass(frozen=True)
 class HostedZone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nospof.errors import PreconditionFailed
 from nospof.model.cloud import Listener
 from nospof.model.cutting_over import Change, CutOverResult, Ending, Measured, Move, MovedName, Page, Watched
-from nospof.model.names import ALIAS_TTL, HostedZone, Records
+from nospof.model.names import ALIAS_TTL, ZONES_LOOKED_AT, HostedZone, Records
 from nospof.model.requests import CutOverRequest
 from nospof.planning.cut_over_rules import (
     WEB_PORTS,
@@ -24,8 +24,6 @@ from nospof.procedures.comparing import measure_old, page_at, watch_share
 from nospof.procedures.names import put_back, swap, wait_everywhere, wait_forgotten
 from nospof.procedures.rehearse import rehearse
 
-ZONES_LOOKED_AT = 20
-"""Each hosted zone takes a call or more, of which an account has five a second."""
 NOTE = "note the record of each name, and what it becomes"
 ANSWERS_COMPARED = 4
 """As many as let each of two members answer, whose balancer goes round."""

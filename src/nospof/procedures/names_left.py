@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from nospof.errors import CloudError
-from nospof.model.names import Records, says_of
+from nospof.model.names import ZONES_LOOKED_AT, Records, says_of
 from nospof.model.results import Trouble
 from nospof.model.runs import RunState
 from nospof.planning.cut_over_rules import RUN
 from nospof.ports.world import World
-from nospof.procedures.cut_over import ZONES_LOOKED_AT
 
 
 def names_left(

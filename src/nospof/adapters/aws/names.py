@@ -6,11 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from nospof.adapters.aws.connection import Connection
-from nospof.model.names import Alias, HostedZone, Records, RecordSet, batch_of
+from nospof.model.names import ZONES_LOOKED_AT, Alias, HostedZone, Records, RecordSet, batch_of
 
-ZONES_LOOKED_AT = 20
-"""Each hosted zone takes a call or more, and an account has five a second (Route 53 Developer Guide,
-"Quotas"). Beyond that botocore's adaptive mode slows down by itself."""
 READ_HERE = frozenset({"Name", "Type", "TTL", "ResourceRecords", "AliasTarget", "SetIdentifier", "Weight"})
 IN_SYNC = "INSYNC"
 

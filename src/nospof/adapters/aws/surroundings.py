@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from nospof.adapters.aws.connection import PAGE_SIZE
-from nospof.adapters.aws.names import ZONES_LOOKED_AT, Names
+from nospof.adapters.aws.names import Names
 from nospof.adapters.aws.traits import disks_of, traits_of
 from nospof.errors import CloudError
 from nospof.model.cloud import Instance
+from nospof.model.names import ZONES_LOOKED_AT
 from nospof.model.surroundings import Key, NamedAddress, Surroundings
 from nospof.model.traits import Traits
 
