@@ -173,6 +173,28 @@ def test_a_twin_without_the_text_expected_is_never_registered():
     assert members(cloud, group) == [cloud.the_instance.id]
 
 
+class BrokenPage:
+    """Eyes to which the twin answers 500 at one page, and well wherever its balancer's check asks."""
+
+    def __init__(self, cloud, path):
+        self._probe, self._twin, self._path = memory_world(cloud).probe, twin_of(cloud), path
+
+    def get(self, url, **more):
+        answer = self._probe.get(url, **more)
+        is_broken = self._twin.id in answer.body and url.endswith(self._path)
+        return replace(answer, status=500) if is_broken else answer
+
+
+def test_a_twin_whose_page_is_broken_is_never_registered_though_the_check_would_pass():
+    cloud = with_a_twin()
+    group = put_behind(cloud)
+    world = replace(memory_world(cloud), probe=BrokenPage(cloud, "/start"))
+    asked = PairRequest(cloud.the_instance.id, page="/start", **ASKED)
+    with pytest.raises(ProcedureFailed, match=r"answers 500 at http://\S+/start; it has taken no traffic"):
+        MemorySteps("run-1").tell(pair, world, asked)
+    assert members(cloud, group) == [cloud.the_instance.id]
+
+
 class BadTwin:
     """Eyes to which the twin, asked through a balancer, answers 500 while `is_bad`."""
 
