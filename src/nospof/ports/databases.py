@@ -1,0 +1,48 @@
+"""The databases inside machines: looked at, kept in step with others, and made plain servers again."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from nospof.model.layout import Applied, Checked, Examined, Layout, MemberState
+
+
+class Databases(Protocol):
+    """Acts on the database of one machine at a time.
+
+    Nothing raises: a refused call, a machine that nobody reaches, a server that does not come up are
+    answers, and their `problem` says so. What a machine was asked it does to its end, whoever dies meanwhile.
+    """
+
+    def examine(self, instance_id: str) -> Examined:
+        """Return what server there is and what keeps it from being one of two. Changes nothing."""
+
+    def state(self, instance_id: str) -> MemberState:
+        """Return what a machine with a vote is now. Changes nothing."""
+
+    def apply(self, instance_id: str, layout: Layout) -> Applied:
+        """Make a machine what a layout says it is, whatever it was. A repeat changes nothing.
+
+        A source that had a plain server restarts it once. A machine that is in no seat is given its plain
+        server back, with all that is in it. One that joins has only begun to when this returns: its
+        state tells when it is ready. Where the server does not come up, the machine takes the change
+        back by itself, and says so.
+        """
+
+    def mend(self, instance_id: str, *, undo: bool = False) -> Applied:
+        """Take away the obstacles that can be, or bring back what was. A repeat changes nothing."""
+
+    def hand_over(self, instance_id: str) -> Applied:
+        """Have writes leave a member for another that is in step; nothing where they are elsewhere already."""
+
+    def position(self, instance_id: str) -> Applied:
+        """Return how far the data of a member that is down is, as the one sentence in `did`."""
+
+    def bootstrap(self, instance_id: str) -> Applied:
+        """Have a member begin as the first of its layout, where none runs.
+
+        Whoever asks has compared the positions of all: what only another member had is lost.
+        """
+
+    def check(self, instance_id: str) -> Checked:
+        """Return what a member's tables hold. Reads all of them."""
