@@ -7,6 +7,7 @@ import json
 import time
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,14 @@ DOCUMENT = "AWS-RunShellScript"
 DELIVERY_SECONDS = 30
 EXECUTION_SECONDS = 60
 PATIENCE_SECONDS = 120.0
+"""For a script that may run for EXECUTION_SECONDS; one that may run longer is waited for as much longer."""
 ANSWER_BYTES = 4 << 20
 ANSWER_DEPTH = 8
 CUT = "# The sender cuts here"
 PARTS = ("probe_machine", "probe_identity", "probe_web", "probe_script")
 """The script is one program, in files of a size that can be read."""
 HOLD_PARTS = ("probe_machine", "hold_databases", "hold_script")
+DATA_PARTS = ("probe_machine", "hold_databases", "data_machine", "data_door", "data_mariadb", "data_script")
 NO_PYTHON = "no python3"
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")
 
@@ -48,7 +51,11 @@ def script(parts: tuple[str, ...] = PARTS, schema: str = SCHEMA, *arguments: str
     """
     source = "".join(part_of(name) for name in parts)
     packed = base64.b64encode(zlib.compress(source.encode(), 9)).decode()
-    run = f'import base64,zlib;exec(zlib.decompress(base64.b64decode("{packed}")))'
+    # Its own text is given to it: it may have to install itself.
+    run = (
+        f'import base64,zlib;s=zlib.decompress(base64.b64decode("{packed}")).decode();'
+        'exec(s,{"__name__":"__main__","NOSPOF_SOURCE":s})'
+    )
     return (
         "for p in python3 /usr/libexec/platform-python /usr/bin/python3; do\n"
         f"  command -v $p >/dev/null 2>&1 && exec $p -I -S -c '{run}' {' '.join(arguments)}\n"
@@ -92,6 +99,23 @@ def cleaned(value: Any, depth: int = 0) -> Any:
     return value
 
 
+@dataclass(frozen=True)
+class Errand:
+    """A script that machines are sent.
+
+    Args:
+        text: of the shell.
+        comment: what people read beside it in Systems Manager.
+        schema: that its answer begins with.
+        seconds: it may run.
+    """
+
+    text: str
+    comment: str
+    schema: str = SCHEMA
+    seconds: int = EXECUTION_SECONDS
+
+
 class SsmMachines:
     """Implements `ports.machine.Machines` and `Holds`.
 
@@ -123,7 +147,7 @@ class SsmMachines:
                 elif managed[one]:
                     yield Looked(one, operation="ssm:DescribeInstanceInformation", problem=managed[one])
             if ready := [one for one in some if managed.get(one) == ""]:
-                yield from self._run(ready, script(), "nospof looks inside; it changes nothing")
+                yield from self._run(ready, Errand(script(), "nospof looks inside; it changes nothing"))
 
     def hold(self, instance_id: str, hold_id: str, seconds: int) -> Held:
         """See the port."""
@@ -136,7 +160,7 @@ class SsmMachines:
     def _held(self, instance_id: str, *arguments: str) -> Held:
         text = script(HOLD_PARTS, HOLD_SCHEMA, *arguments)
         comment = f"nospof: {arguments[0]} writes while snapshots begin"
-        (looked,) = self._run([instance_id], text, comment, HOLD_SCHEMA)
+        looked = self.send(instance_id, Errand(text, comment, HOLD_SCHEMA))
         if looked.document is None:
             return Held(problem=f"{looked.operation}: {looked.problem}")
         found = looked.document
@@ -146,6 +170,11 @@ class SsmMachines:
             seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
             problem=str(found.get("problem", "not told")),
         )
+
+    def send(self, instance_id: str, errand: Errand) -> Looked:
+        """Have one machine do an errand; no answer is an answer that says why."""
+        (looked,) = self._run([instance_id], errand)
+        return looked
 
     def _managed(self, some: Sequence[str]) -> dict[str, str]:
         """Return the machines whose agent is known, with what keeps each from being asked."""
@@ -161,25 +190,26 @@ class SsmMachines:
                 found[row["InstanceId"]] = problem
         return found
 
-    def _run(self, ready: list[str], text: str, comment: str, schema: str = SCHEMA) -> Iterator[Looked]:
+    def _run(self, ready: list[str], errand: Errand) -> Iterator[Looked]:
         try:
             with self._cloud.reading("ssm:SendCommand"):
                 sent = self._client.send_command(
                     InstanceIds=ready,
                     DocumentName=DOCUMENT,
-                    Comment=comment,
+                    Comment=errand.comment,
                     TimeoutSeconds=DELIVERY_SECONDS,
-                    Parameters={"commands": [text], "executionTimeout": [str(EXECUTION_SECONDS)]},
+                    Parameters={"commands": [errand.text], "executionTimeout": [str(errand.seconds)]},
                 )
         except CloudError as error:
             yield from (Looked(one, operation=error.operation, problem=reason(error)) for one in ready)
             return
-        command_id, ends = sent["Command"]["CommandId"], time.monotonic() + PATIENCE_SECONDS
+        command_id = sent["Command"]["CommandId"]
+        ends = time.monotonic() + PATIENCE_SECONDS + errand.seconds - EXECUTION_SECONDS
         waiting = ready
         while waiting:
             later = []
             for one in waiting:
-                looked = self._ended(command_id, one, schema)
+                looked = self._ended(command_id, one, errand.schema)
                 if looked is None:
                     later.append(one)
                 else:

@@ -1,0 +1,106 @@
+"""The data program as it is sent: one text that runs alone, and does what changes a machine to its end."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+import os
+import subprocess
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nospof.adapters.machine import databases, ssm
+from nospof.adapters.machine.data_script import folded, packed
+from nospof.adapters.machine.databases import SCHEMA, applied_of, checked_of, examined_of, read, state_of
+from nospof.model.layout import Applied, Examined, Layout, MemberState, Seat, TableSum, as_said
+
+HERE = Path(ssm.__file__).parent
+
+
+def run(machine: Path, act: str, /, **asked: Any) -> dict[str, Any]:
+    """Run the program as a machine runs it that is a directory."""
+    argument = base64.b64encode(json.dumps(asked).encode()).decode()
+    done = subprocess.run(
+        ["/bin/sh", "-c", ssm.script(ssm.DATA_PARTS, SCHEMA, act, argument)],
+        env={
+            "PATH": os.environ["PATH"],
+            "NOSPOF_DISK": str(machine),
+            "NOSPOF_MACHINE": str(machine),
+            "NOSPOF_ADDRESS": "127.0.0.1",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    document, problem = ssm.answer_of(done.stdout, SCHEMA)
+    assert document is not None, problem
+    return document
+
+
+def test_it_is_of_python_3_6() -> None:
+    for name in ssm.DATA_PARTS:
+        text = (HERE / f"{name}.py").read_text()
+        ast.parse(text, feature_version=(3, 6))
+        assert "from __future__" not in text  # not in 3.6
+
+
+def test_it_is_small_enough_to_be_sent() -> None:
+    # A parameter of a command is one argument of a shell: the kernel takes 128 KiB.
+    assert len(ssm.script(ssm.DATA_PARTS, SCHEMA, "examine", "e30=")) < 100_000
+
+
+def test_a_machine_without_a_database_says_so(tmp_path: Path) -> None:
+    assert examined_of(run(tmp_path, "examine")) == Examined()
+    assert run(tmp_path, "state")["problem"] == "no database"
+
+
+def test_an_act_that_cannot_be_done_answers_why(tmp_path: Path) -> None:
+    said = applied_of(run(tmp_path, "handover"))
+    assert said == Applied(problem="no layout was applied to this machine")
+    layout = {**as_said(Layout("galera", "c", (Seat("i-1", "127.0.0.1"),))), "engine": "none"}
+    assert applied_of(run(tmp_path, "apply", layout=layout)).problem == "this program does not know 'none'"
+
+
+def test_a_layout_that_cannot_be_read_is_no_plain_server(tmp_path: Path) -> None:
+    (tmp_path / "etc/nospof").mkdir(parents=True)
+    (tmp_path / "etc/nospof/layout.json").write_text("{")
+    assert "cannot be read" in run(tmp_path, "state")["problem"]
+
+
+def test_more_tables_than_an_answer_holds_are_told_by_database() -> None:
+    tables = [
+        {"name": f"shop.t{one}", "rows": 2, "sum": f"{zlib.crc32(str(one).encode()):x}"}
+        for one in range(9000)
+    ]
+    document, _ = ssm.answer_of(packed({"tables": tables, "position": "p"}), SCHEMA)
+    assert document is not None
+    (row,) = checked_of(document).tables
+    assert (row.name, row.rows) == ("shop.*", 18000)
+    assert folded([*tables[:5], {**tables[5], "sum": "0"}]) != folded(tables[:6])
+    assert TableSum("shop.*", 18000, row.sum) == row
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"role": "king"}, "role is 'king'"),
+        ({"role": "primary", "ready": 1}, "ready is neither true nor false"),
+        ({"votes": "3"}, "votes is no whole number"),
+        ({"votes": True}, "votes is no whole number"),
+        ({"says": ["x"]}, "says is no text"),
+    ],
+)
+def test_an_answer_of_another_shape_is_a_problem(answer: dict[str, Any], says: str) -> None:
+    found = read(answer, state_of, MemberState)
+    assert found == MemberState(problem=f"the machine's answer is not the data program's: {says}")
+
+
+def test_a_layout_of_another_shape_is_a_problem() -> None:
+    assert "no layout" in read({"layout": {"engine": "x"}}, databases.examined_of, Examined).problem
+    assert read({"did": "all"}, applied_of, Applied).problem
+    assert read("ssm:SendCommand: timed out", applied_of, Applied).problem == "ssm:SendCommand: timed out"
