@@ -40,7 +40,7 @@ from nospof.localcloud.ec2.install import install as install_ec2
 from nospof.localcloud.ec2.reconcile import reconcile_region
 from nospof.localcloud.errors import LocalCloudError
 from nospof.localcloud.faults import Faults
-from nospof.localcloud.images import build_base, build_demo_site
+from nospof.localcloud.images import SEEDS
 from nospof.localcloud.limits import Limits
 from nospof.localcloud.machines.hypervisor import Hypervisor
 from nospof.localcloud.machines.processes import stat_of
@@ -55,10 +55,6 @@ WAITING_CONNECTIONS = 128
 ROUND_SECONDS = 0.1
 IDLE_CONNECTION_SECONDS = 300.0
 POWER_DOWN_SECONDS = 15.0
-SEEDS = (
-    ("nospof-base", "An empty machine", build_base),
-    ("nospof-demo-site", "A small web site served from the machine's own disk", build_demo_site),
-)
 SEED_GIB = 8
 
 

