@@ -9,14 +9,20 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from nospof.localcloud.images import build_demo_comments
+from nospof.model.drill import Objective
+from nospof.model.writes import ReadBack
+from nospof.planning.verdict import judge_writes
 from support.machines import Bench
 from support.waiting import eventually
+from support.writers import TABLE, in_postgresql, writers
 
 Answer = tuple[int, dict[str, str], bytes]
 FORM = "application/x-www-form-urlencoded"
@@ -252,6 +258,34 @@ def test_a_server_that_is_killed_loses_nothing_it_acknowledged_and_comes_back(
     assert len(kept) == len(set(kept))
 
 
+@pytest.mark.parametrize(("waits", "loses"), [("on", False), ("off", True)])
+def test_a_database_that_acknowledges_before_it_keeps_is_caught_losing(
+    visitor: Visitor, disk: Path, waits: str, loses: bool
+) -> None:
+    """synchronous_commit=off is just that: COMMIT returns, and the log is written when there is time."""
+    machine = os.open(disk, os.O_RDONLY)  # a socket's name has no room for the long way to this disk
+    where = f"host=/proc/self/fd/{machine}/run/postgresql user=postgres dbname=site"
+    try:
+        with psycopg.connect(where, autocommit=True) as connection:
+            connection.execute(TABLE.format(serial="serial").encode())
+            connection.execute("alter system set wal_writer_delay = '10s'")
+            connection.execute("select pg_reload_conf()")
+        conninfo = f"{where} options='-c synchronous_commit={waits}'"
+        with writers(lambda: in_postgresql(conninfo), prefix=f"commit-{waits}") as at_work:
+            eventually(lambda: at_work.acknowledged > 500, "writes are taken")
+            for pid in processes_of_postgresql(disk):
+                with suppress(ProcessLookupError):  # the end of the first one ends the others
+                    os.kill(pid, signal.SIGKILL)
+            ledger = at_work.stop()
+        eventually(visitor.can_read, "the database is back", timeout_seconds=60)
+        found = [id_ for id_ in in_postgresql(where).read() if id_.startswith(f"commit-{waits}")]
+    finally:
+        os.close(machine)
+    verdict = judge_writes(ledger, [ReadBack("the database", found)], Objective())
+    assert (verdict.lost_count > 0) == loses, verdict.says
+    assert verdict.duplicates == {}
+
+
 def test_comments_and_uploads_outlive_a_power_failure_and_are_in_every_copy(
     bench: Bench, visitor: Visitor, disk: Path
 ) -> None:
@@ -281,7 +315,7 @@ def test_an_environment_that_is_gone_is_told_on_the_console_of_the_service(tmp_p
     try:
         disk = bench.machine("i-1", tmp_path / "image")
         bench.boot()
-        log = disk / "var/log/postgresql.log"
+        log = disk / "var/log/postgresql.service.log"
         eventually(lambda: log.exists() and "/nowhere/postgresql" in log.read_text(), "it says what is gone")
         visitor = Visitor(bench.hypervisor.address("i-1"))
         eventually(lambda: visitor.can_read("/"), "pages are served all the same")

@@ -32,6 +32,9 @@ class Unbreakable:
     def start(self, spec: LoadSpec) -> LoadRun:
         raise PreconditionFailed("there is no load in memory")
 
+    def read_back(self, spec: LoadSpec, url: str, *, verify: bool = True) -> tuple[str, ...]:
+        raise PreconditionFailed("there is no load in memory")
+
     def refuse_unless_possible(self, kind: str) -> None:
         if kind == "kill":
             raise PreconditionFailed("there is no plug in memory")

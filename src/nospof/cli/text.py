@@ -15,6 +15,7 @@ from nospof.model.results import (
     UndoResult,
     way_back,
 )
+from nospof.model.writes import WriteVerdict
 from nospof.services.procedures import Outcome
 
 
@@ -185,6 +186,17 @@ def verdict_text(verdict: Verdict) -> str:
             "not seen to be noticed" if after is None else f"noticed by the balancer after {after:.1f} s"
         )
         lines.append(f"  {effect.fault.kind} of {effect.fault.instance_id}: {noticed}")
+    lines += [f"  note: {warning}" for warning in verdict.warnings]
+    lines += [writes_text(one) for one in verdict.writes]
+    return "\n".join(lines)
+
+
+def writes_text(verdict: WriteVerdict) -> str:
+    """Return what became of one kind of write."""
+    lines = [f"writes to {verdict.what}: {verdict.counts}"]
+    lines += [f"  {count} {kind}" for kind, count in verdict.failures.items()]
+    if verdict.kept_unacknowledged:
+        lines.append(f"  {verdict.kept_unacknowledged} were not acknowledged and are there all the same")
     lines += [f"  note: {warning}" for warning in verdict.warnings]
     return "\n".join(lines)
 

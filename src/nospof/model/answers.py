@@ -15,8 +15,8 @@ class Answer:
     """One HTTP answer, or the reason why none came.
 
     `status` is 0 and `error` says why when there was no complete answer. `body` is at most the
-    first 64 KiB, decoded as text. `headers` are those that betray what answers, in lower case;
-    `cookies` is what a browser would send back.
+    first 64 KiB, or what the probe was told to keep, decoded as text. `headers` are those that betray
+    what answers, in lower case; `cookies` is what a browser would send back.
     """
 
     url: str

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from nospof.errors import UsageError
+from nospof.model.writes import WriteSpec, WriteVerdict
 
 MAX_REQUESTS = 5_000_000
 """The largest load; its raw measurements take about 150 MB."""
@@ -64,14 +65,15 @@ class LoadSpec:
         rate_per_second: requests due each second, evenly spaced, whatever the service does.
         seconds: how long requests fall due.
         timeout_seconds: a request not answered this long after it was DUE has failed.
-        method: GET or HEAD.
+        method: GET or HEAD; POST or PUT where the requests are writes.
         host: sent as Host (and as the TLS server name) instead of the URL's own.
         headers: further headers.
         instance_header: the header in which an answer says which instance gave it.
         ca_file: certificates to trust for https instead of the system's.
+        writes: what makes the requests writes, each with an id of its own; None for reads.
 
     Raises:
-        UsageError: a number is out of range, or the method is not one that changes nothing.
+        UsageError: a number is out of range, or the method does not fit.
     """
 
     url: str
@@ -83,6 +85,7 @@ class LoadSpec:
     headers: tuple[tuple[str, str], ...] = ()
     instance_header: str = "X-Instance"
     ca_file: str = ""
+    writes: WriteSpec | None = None
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
@@ -94,9 +97,12 @@ class LoadSpec:
                 f"a load of {self.rate_per_second:g}/s for {self.seconds:g} s is more than "
                 f"{MAX_REQUESTS:,} requests: lower the rate or the time"
             )
-        if self.method not in ("GET", "HEAD"):
+        if self.writes is None and self.method not in ("GET", "HEAD"):
             raise UsageError(f"a load may only GET or HEAD, not {self.method}: it must change nothing")
+        if self.writes is not None and self.method not in ("POST", "PUT"):
+            raise UsageError(f"writes are made with POST or PUT, not with {self.method}")
         texts = [self.url, self.host, self.instance_header, *(text for pair in self.headers for text in pair)]
+        texts += [self.writes.content_type] if self.writes else []
         if any(ord(character) < 32 or ord(character) == 127 for text in texts for character in text):
             raise UsageError("the URL, host and headers of a load may hold no control characters")
 
@@ -178,9 +184,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a drill must keep to. None means no such demand."""
+    """What a drill must keep to. None means no such demand.
+
+    That no acknowledged write is lost and none is there twice is always demanded. A write that failed
+    may be sent again by its client; how many may, and for how long nothing may be acknowledged
+    (`max_stall_seconds`), depends on how the data is kept.
+    """
 
     max_failed: int = 0
+    max_failed_writes: int | None = None
+    max_stall_seconds: float | None = None
     max_gap_seconds: float | None = 1.0
     max_recover_seconds: float | None = None
     max_p99_seconds: float | None = None
@@ -242,6 +255,7 @@ class Verdict:
         failures: how many requests failed in which way, in words.
         reasons: why it did not pass; empty when it passed.
         warnings: what makes the numbers less certain, such as a generator that was itself late.
+        writes: what became of each kind of write, where there were any; `passed` and `reasons` count them.
     """
 
     passed: bool
@@ -256,6 +270,7 @@ class Verdict:
     after: Phase
     effects: tuple[FaultEffect, ...] = ()
     warnings: tuple[str, ...] = ()
+    writes: tuple[WriteVerdict, ...] = ()
 
     @property
     def says(self) -> str:

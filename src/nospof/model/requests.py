@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nospof.model.cutting_over import Move
+from nospof.model.writes import WriteWish
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ class DrillRequest:
         seconds: how long the load lasts in all.
         path: the page to ask for.
         name: what clients call the service; needed where its balancer ends TLS, whose certificate is for it.
+        writes: what is written meanwhile and read back afterwards; empty only reads.
     """
 
     service: str
@@ -197,6 +199,7 @@ class DrillRequest:
     seconds: int = 20
     path: str = "/"
     name: str = ""
+    writes: tuple[WriteWish, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import ceil, inf
@@ -24,7 +24,10 @@ from nospof.model.drill import (
     Steadiness,
     Verdict,
 )
+from nospof.model.writes import ReadBack, WriteLedger, WriteOutcome, WriteVerdict
 
+NAMED = 5
+"""So many ids are named in a sentence; the verdict holds all of them."""
 MAX_LATENESS_SECONDS = 0.05
 """A generator later than this in 1 % of its requests measures itself as much as the service."""
 
@@ -110,6 +113,86 @@ def longest_gap(result: LoadResult) -> float:
     edges = [0.0, *good, max(end, good[-1] if good else 0.0)]
     between_answers = max(later - earlier for earlier, later in pairwise(edges))
     return max(between_answers, _longest_failed_run(result))
+
+
+def ledger_of(result: LoadResult) -> WriteLedger:
+    """Return the ledger of a load whose requests were writes.
+
+    Raises:
+        ValueError: they were reads.
+    """
+    spec = result.spec.writes
+    if spec is None:
+        raise ValueError("the requests of this load were no writes")
+    rows = range(result.total)
+    is_kept = [result.outcomes[r] == Outcome.SERVED and result.statuses[r] == spec.acknowledged for r in rows]
+    failures = Counter(
+        f"answered {result.statuses[row]}, which acknowledges nothing"
+        if result.outcomes[row] == Outcome.SERVED
+        else _failure(result, row)
+        for row in rows
+        if not is_kept[row]
+    )
+    return WriteLedger(
+        seconds=result.total / result.spec.rate_per_second,
+        ids=[spec.id_of(row) for row in rows],
+        ended=[result.due[row] + result.latencies[row] for row in rows],
+        outcomes=[WriteOutcome.ACKNOWLEDGED if kept else WriteOutcome.FAILED for kept in is_kept],
+        failures=dict(failures.most_common()),
+    )
+
+
+def judge_writes(ledger: WriteLedger, found: Sequence[ReadBack], objective: Objective) -> WriteVerdict:
+    """Hold the ledger of acknowledged writes against what was read back.
+
+    Args:
+        ledger: what became of each write.
+        found: the first is what clients read, and must have been read; then the members, which are
+            told of in a warning where they could not be asked.
+        objective: what is demanded beyond nothing lost and nothing twice.
+    """
+    acknowledged = ledger.acknowledged
+    seen = [place for place in found if not place.error]
+    there = {id_ for place in seen for id_ in place.ids}
+    lost = {place.place: in_order(acknowledged - set(place.ids)) for place in seen}
+    twice = {
+        place.place: in_order(id_ for id_, count in Counter(place.ids).items() if count > 1) for place in seen
+    }
+    verdict = WriteVerdict(
+        passed=True,
+        reasons=(),
+        total=len(ledger.ids),
+        acknowledged=len(acknowledged),
+        failed=len(ledger.ids) - len(acknowledged),
+        conflicts=sum(1 for outcome in ledger.outcomes if outcome == WriteOutcome.CONFLICT),
+        failures=ledger.failures,
+        lost={place: ids for place, ids in lost.items() if ids},
+        duplicates={place: ids for place, ids in twice.items() if ids},
+        kept_unacknowledged=len(there.intersection(ledger.ids) - acknowledged),
+        longest_stall_seconds=longest_stall(ledger),
+        warnings=tuple(f"not read back from {one.place}: {one.error}" for one in found[1:] if one.error),
+    )
+    reasons = (*_doubts_of_writes(verdict, found), *_broken_promises(verdict, objective))
+    return replace(verdict, passed=not reasons, reasons=reasons)
+
+
+def with_writes(verdict: Verdict, writes: Sequence[WriteVerdict]) -> Verdict:
+    """Return the verdict on a service together with those on what was written to it."""
+    reasons = (*verdict.reasons, *(f"{one.what}: {reason}" for one in writes for reason in one.reasons))
+    return replace(verdict, passed=not reasons, reasons=reasons, writes=tuple(writes))
+
+
+def longest_stall(ledger: WriteLedger) -> float:
+    """Return the longest time, in seconds, in which no write was acknowledged."""
+    rows = zip(ledger.ended, ledger.outcomes, strict=True)
+    good = sorted(ended for ended, outcome in rows if outcome == WriteOutcome.ACKNOWLEDGED)
+    edges = [0.0, *good, max(ledger.seconds, good[-1] if good else 0.0)]
+    return max(later - earlier for earlier, later in pairwise(edges))
+
+
+def in_order(ids: Iterable[str]) -> tuple[str, ...]:
+    """Return ids in the order they were given: by their number, not by its digits."""
+    return tuple(sorted(ids, key=lambda id_: (len(id_), id_)))
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
@@ -242,3 +325,33 @@ def _slow_recovery(effect: FaultEffect, objective: Objective) -> Iterator[str]:
         yield f"the service did not recover from the {named} while the load lasted"
     elif limit is not None and effect.recover_seconds > limit:
         yield f"recovery from the {named} took {effect.recover_seconds:.2f} s, {limit:g} s are allowed"
+
+
+def _doubts_of_writes(verdict: WriteVerdict, found: Sequence[ReadBack]) -> Iterator[str]:
+    """Say why the writes show nothing."""
+    if not verdict.acknowledged:
+        yield "no write was acknowledged, so none could be lost"
+    if not found:
+        yield "nothing was read back, so what was lost is not known"
+    elif found[0].error:
+        yield f"the writes could not be read back from {found[0].place}: {found[0].error}"
+
+
+def _broken_promises(verdict: WriteVerdict, objective: Objective) -> Iterator[str]:
+    """Say what was lost, what is there twice, and which demands were not met."""
+    for place, ids in verdict.lost.items():
+        yield f"{len(ids)} acknowledged writes are not at {place}: {_named(ids)}"
+    for place, ids in verdict.duplicates.items():
+        yield f"{len(ids)} writes are more than once at {place}: {_named(ids)}"
+    limit = objective.max_failed_writes
+    if limit is not None and verdict.failed > limit:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in verdict.failures.items())
+        yield f"{verdict.failed} writes failed, {limit} are allowed: {kinds}"
+    stall, longest = verdict.longest_stall_seconds, objective.max_stall_seconds
+    if longest is not None and stall > longest:
+        yield f"no write was acknowledged for {stall:.2f} s, {longest:g} s are allowed"
+
+
+def _named(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return ", ".join(ids[:NAMED]) + more

@@ -1,4 +1,4 @@
-"""A load on a service, as a drill asks for it."""
+"""A load on a service, as a drill asks for it: reads, or writes that are read back afterwards."""
 
 from __future__ import annotations
 
@@ -48,4 +48,13 @@ class LoadGenerator(Protocol):
 
         Raises NospofError when the generator cannot begin. What the service does is never an
         error here: it is an outcome.
+        """
+
+    def read_back(self, spec: LoadSpec, url: str, *, verify: bool = True) -> tuple[str, ...]:
+        """Return the ids of a load's writes that a page shows, each as often as it shows it.
+
+        The page must show all of them and each once for each time it is kept: a list for programs.
+        `verify`: whether its certificate must be trusted.
+
+        Raises NospofError when the page cannot be read whole: nothing is known then, of any id.
         """

@@ -13,7 +13,7 @@ from nospof.model.results import DrillResult
 from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.members import plan_drill
 from nospof.planning.preflight import refuse_what_must_not_stop
-from nospof.planning.verdict import is_steady, judge
+from nospof.planning.verdict import is_steady, judge, with_writes
 from nospof.ports.load import LoadRun
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
@@ -24,6 +24,7 @@ from nospof.procedures.membership import wait_healthy
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import ask
+from nospof.procedures.writing import places_of, refuse_unless_taken, verdicts_on, writing
 
 FAULTS = ("kill", "stop")
 SHORTEST_SECONDS = 12
@@ -183,19 +184,18 @@ def check_fault(world: World, facts: ServiceFacts, kind: str) -> str:
 
 
 def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run_id: str) -> Verdict:
-    """Load, see that it is steady, break, watch, bring back, and judge the whole.
+    """Load, see that it is steady, break, watch, bring back, read back what was written, and judge the whole.
 
     The guarantee is written again: a keeper may have kept and released it before this run was resumed.
     """
-    spec = LoadSpec(
-        facts.url(request.path),
-        request.rate_per_second,
-        request.seconds + RETURN_SECONDS,
-        host=request.name,
-    )
+    longest = request.seconds + RETURN_SECONDS
+    spec = LoadSpec(facts.url(request.path), request.rate_per_second, longest, host=request.name)
     clock = world.clock
     began = clock.now()
-    with world.load.start(spec) as load:
+    with (
+        writing(world, facts.url(""), request.writes, seconds=longest, host=request.name) as written,
+        world.load.start(spec) as load,
+    ):
         hold(world, load, until=began + request.seconds * STEADY_SHARE, says="before the fault")
         steadiness = is_steady(load.snapshot(), facts.members)
         if not steadiness.is_steady:
@@ -203,6 +203,7 @@ def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run
                 f"{request.service} is not steady under {request.rate_per_second}/s before anything was "
                 f"broken: {'; '.join(steadiness.reasons)}"
             )
+        refuse_unless_taken(world, written, facts.url(""))
         promise(world, facts.victim, run_id, must_work=True)
         broken_at = clock.now()
         try:
@@ -217,8 +218,10 @@ def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run
         hold(world, load, until=after, says="after the fault")
         load.stop()
         result: LoadResult = load.finish()
+        places = places_of(world, facts.url(""), facts.group, facts.targets) if written else ()
+        writes = verdicts_on(world, written, places, Objective())
     fault = Fault(request.fault, facts.victim, broken_at, ended_at, detected_at)
-    return judge(result, (fault,), Objective())
+    return with_writes(judge(result, (fault,), Objective()), writes)
 
 
 def hold(world: World, load: LoadRun, *, until: float, says: str) -> None:

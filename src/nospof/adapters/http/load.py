@@ -22,6 +22,7 @@ from typing import IO
 from nospof.adapters.http.ledger import Ledger, progress_line
 from nospof.adapters.http.pool import Pool
 from nospof.model.drill import LoadSpec
+from nospof.model.writes import WriteSpec
 
 MAX_CONNECTIONS = 8_192
 LEAD_SECONDS = 0.05
@@ -154,6 +155,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the caller decides what Ctrl-C means
     order = json.loads(_read_line(0))
     order["spec"]["headers"] = tuple(tuple(pair) for pair in order["spec"]["headers"])
+    if writes := order["spec"]["writes"]:
+        order["spec"]["writes"] = WriteSpec(**writes)
     spec = LoadSpec(**order["spec"])
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with suppress(ImportError):

