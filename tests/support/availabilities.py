@@ -8,8 +8,9 @@ from nospof.audit.analysis import analyse, analyse_pairs
 from nospof.audit.availability import availability_of, with_minutes
 from nospof.audit.builder import Entry, Service
 from nospof.audit.entries import FRONTS
-from nospof.audit.judging import RULES_OF_VIEW, judge, read_both_ways
+from nospof.audit.judging import RULES_OF_VIEW, judge
 from nospof.audit.rates import Rates
+from nospof.audit.readings import read_both_ways
 from nospof.model.estate import Estate, Item, Use, Watched
 from nospof.model.findings import Availability, Finding
 from nospof.model.topology import Topology
@@ -55,7 +56,7 @@ def expected(one: Service, rates: Rates | None = None) -> Availability:
 
 def findings(one: Service) -> tuple[Finding, ...]:
     """The findings of a service with what each costs."""
-    return with_minutes(judge(one, read_both_ways(one), 0.0, RULES_OF_VIEW), one, Rates())
+    return with_minutes(judge(one, read_both_ways(one.topology), 0.0, RULES_OF_VIEW), one, Rates())
 
 
 def term(found: Availability, begins: str) -> float:

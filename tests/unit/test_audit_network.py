@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nospof.audit.fronts import ALL_FRONTS
-from nospof.audit.judging import judge, read_both_ways
+from nospof.audit.judging import judge
 from nospof.audit.parts.network import RULE_OF_KIND_NETWORK
+from nospof.audit.readings import read_both_ways
 from nospof.audit.remedies_network import remedy_for
 from nospof.model.estate import Item
 from nospof.model.findings import Finding
@@ -18,7 +19,7 @@ for (view, kind), rule in RULE_OF_KIND_NETWORK.items():
 
 def findings(*items: Item) -> list[Finding]:
     service = only(*items)
-    return judge(service, read_both_ways(service), 1_000_000_000.0, RULES)
+    return judge(service, read_both_ways(service.topology), 1_000_000_000.0, RULES)
 
 
 def test_c98_one_nat_gateway_for_two_zones_is_a_cut_of_egress_and_not_of_serving() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from nospof.audit.checks_data import data_checks
 from nospof.audit.entries import FRONTS
-from nospof.audit.judging import judge, read_both_ways
+from nospof.audit.judging import judge
+from nospof.audit.readings import read_both_ways
 from nospof.audit.remedies_data import remedy_for
 from nospof.audit.uses import find_uses, settled, with_uses
 from nospof.model.estate import Item, Use
@@ -106,7 +107,9 @@ def test_a_standby_removes_the_database_and_its_zone() -> None:
     estate = account(*pair(), DB, uses=uses)
     (service,) = find_services(estate, FRONTS).found
     cuts = [
-        one for one in judge(service, read_both_ways(service), 0.0, {"serving": {}}) if one.is_single_point
+        one
+        for one in judge(service, read_both_ways(service.topology), 0.0, {"serving": {}})
+        if one.is_single_point
     ]
     assert len(cuts) == 2
     for cut in cuts:
@@ -142,7 +145,7 @@ def test_a_standby_for_a_cache_and_a_way_in_each_zone_remove_their_findings() ->
     (service,) = find_services(estate, FRONTS).found
     cuts = {
         one.event: one
-        for one in judge(service, read_both_ways(service), 0.0, {"serving": {}})
+        for one in judge(service, read_both_ways(service.topology), 0.0, {"serving": {}})
         if one.is_single_point
     }
     assert set(cuts) == {"cache node s1", "mount target mt", f"zone:{A}"}

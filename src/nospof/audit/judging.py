@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Literal
 
-from nospof.audit.analysis import Analysis, analyse, failed_nodes
+from nospof.audit.analysis import failed_nodes
 from nospof.audit.builder import SOMEWHERE, Service
 from nospof.audit.cuts import blast_radius, gates_of
 from nospof.audit.evidence import Evidence
-from nospof.audit.graph import Graph, Graphs
+from nospof.audit.graph import Graph
 from nospof.audit.proofs import prove_on
+from nospof.audit.readings import Readings
 from nospof.audit.wording import closes_the_door, days_left, down_title, event_title, share_title, state_title
 from nospof.model.findings import Confidence, Finding, ProofStep, Severity
 from nospof.model.topology import VIEWS, AtLeast, Event, Requirement, names_in, parts_of
@@ -49,33 +50,6 @@ SOON_SECONDS = 14 * 86_400
 MONTH_SECONDS = 30 * 86_400
 
 Time = Literal["configured", "now"]
-
-
-@dataclass(frozen=True)
-class Readings:
-    """The four readings of one service: two bounds, as configured and now; and their graphs."""
-
-    worst: Analysis
-    best: Analysis
-    worst_now: Analysis
-    best_now: Analysis
-    graphs: Graphs
-
-
-def read_both_ways(service: Service) -> Readings:
-    """Return the four readings."""
-    topology = service.topology
-    is_known = not topology.has_unknown
-    graphs = Graphs(topology)
-    worst = analyse(topology, graphs=graphs)
-    best = worst if is_known else analyse(topology, pessimistic=False, graphs=graphs)
-    if not topology.failed_now and not topology.maybe_failed_now:
-        return Readings(worst, best, worst, best, graphs)
-    worst_now = analyse(topology, now=True, graphs=graphs)
-    if is_known and not topology.maybe_failed_now:
-        return Readings(worst, best, worst_now, worst_now, graphs)
-    best_now = analyse(topology, pessimistic=False, now=True, graphs=graphs)
-    return Readings(worst, best, worst_now, best_now, graphs)
 
 
 def judge(
@@ -396,4 +370,4 @@ def iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-__all__ = ["RULES_OF_VIEW", "Readings", "days_left", "iso", "judge", "read_both_ways"]
+__all__ = ["RULES_OF_VIEW", "days_left", "iso", "judge"]

@@ -25,7 +25,7 @@ from nospof.audit.cuts import PairProduct
 from nospof.audit.drawing import links_of, parts_of
 from nospof.audit.entries import Found, Reader, find_services, read_service, renamed
 from nospof.audit.fronts import ALL_FRONTS
-from nospof.audit.judging import RULES_OF_VIEW, Readings, judge, read_both_ways
+from nospof.audit.judging import RULES_OF_VIEW, judge
 from nospof.audit.mending import propose
 from nospof.audit.parts.data import RULE_OF_KIND_DATA
 from nospof.audit.parts.inside import uses_from_probes
@@ -35,6 +35,7 @@ from nospof.audit.parts.streams import uses_from_streams
 from nospof.audit.proposal import Proposal
 from nospof.audit.quality import quality_checks
 from nospof.audit.question import Question
+from nospof.audit.readings import AlikeReadings, Readings
 from nospof.audit.remedies_capacity import remedy_for as propose_for_capacity
 from nospof.audit.remedies_data import remedy_for as propose_for_data
 from nospof.audit.remedies_failover import remedy_for as propose_for_failover
@@ -144,26 +145,28 @@ class _Desk(Reader):
         super().__init__(estate, ALL_FRONTS)
         self._question = question
         self._fails = fails
+        self._readings = AlikeReadings()
 
     def report(self, found: Found) -> tuple[ServiceReport, set[str]]:
         """Return the report on a service, and which of the failures that are supposed it knows."""
         service = self.service(found)
         known = set(let_fail(service, self._fails))
         question = self._question.of(found.entry.service)
-        return _Reporter(service, self.estate, question).report(), known
+        return _Reporter(service, self.estate, question, self._readings).report(), known
 
 
 class _Reporter:
     """Reports on one service."""
 
-    def __init__(self, service: Service, estate: Estate, question: Question) -> None:
+    def __init__(self, service: Service, estate: Estate, question: Question, readings: AlikeReadings) -> None:
         self.service = question.put_to(service, estate.region)
         self.read_at = estate.read_at
         self.question = question
+        self.readings = readings
 
     def report(self) -> ServiceReport:
         service = self.service
-        readings = read_both_ways(service)
+        readings = self.readings.of(service.topology)
         found = with_minutes(self.findings_of(service, readings), service, self.question.rates)
         estate = service.estate
         mended = tuple(replace(one, remedy=self.tried(estate, one, found)) for one in found)
@@ -235,7 +238,7 @@ class _Reporter:
         if proposal.changes is None:
             return Remedy(proposal.says, proposal.commands)
         service = self.again(proposal.changes(estate), proposal.entry)
-        after = self.findings_of(service, read_both_ways(service))
+        after = self.findings_of(service, self.readings.of(service.topology))
         after_rules = {one.fingerprint: one.rule for one in after}
         before = {one.fingerprint: one for one in found}
         return Remedy(
