@@ -176,3 +176,20 @@ def test_a_root_volume_may_grow_but_not_shrink(local_cloud: RunningCloud, ec2: A
     volume_id = grown["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
     assert ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]["Size"] == 20
     ec2.terminate_instances(InstanceIds=[grown["InstanceId"]])
+
+
+def test_the_newest_debian_is_found_by_its_owner_and_name_and_boots(
+    local_cloud: RunningCloud, ec2: Any
+) -> None:
+    named = [{"Name": "name", "Values": ["debian-12-amd64-*"]}, {"Name": "state", "Values": ["available"]}]
+    found = ec2.describe_images(Owners=["136693071363"], Filters=named)["Images"]
+    newest = max(found, key=lambda one: one["CreationDate"])
+    assert len(found) > 1
+    assert newest["Name"] == "debian-12-amd64-20260108-2351"
+    assert (newest["OwnerId"], newest["Public"], newest["Architecture"]) == ("136693071363", True, "x86_64")
+    own = ec2.describe_images(Owners=["self"])["Images"]
+    assert not [one for one in own if one["Name"].startswith("debian")]
+    for kind in ("t3.nano", "t3.micro"):
+        instance_id = running(ec2, launch(local_cloud, ImageId=newest["ImageId"], InstanceType=kind))
+        assert (disk(local_cloud, instance_id) / "etc/machine-id").exists()
+        ec2.terminate_instances(InstanceIds=[instance_id])

@@ -48,6 +48,7 @@ NAMES = [
     "moto.ec2.models.instances:Instance",
     "moto.ec2.models.instances:InstanceState",
     "moto.ec2.models.instances:StateReason",
+    "moto.ec2.models.security_groups:SecurityGroupRule",
     "moto.ec2.models.subnets:Subnet.get_available_subnet_ip",
     "moto.ec2.responses:EC2Response.error_on_dryrun",
     "moto.ec2.responses:EC2Response.run_instances",

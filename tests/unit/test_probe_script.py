@@ -174,6 +174,16 @@ def test_pipes_loops_rubbish_and_links_out_do_no_harm(root: Path) -> None:
     assert found(root, "engines")[0]["engine"] == "mysql"
 
 
+def test_a_drop_in_says_whether_a_unit_is_started_again(root: Path) -> None:
+    put(root, "etc/systemd/system/a.service", "[Service]\nRestart=no\n")
+    put(root, "etc/systemd/system/a.service.d/nospof.conf", "[Service]\nRestart=always\n")
+    put(root, "etc/systemd/system/b.service", "[Service]\nExecStart=/bin/true\n")
+    assert found(root, "units") == [
+        {"name": "a.service", "restart": "always"},
+        {"name": "b.service", "restart": "no"},
+    ]
+
+
 def test_the_same_machine_gives_the_same_bytes_that_fit(root: Path) -> None:
     for number in range(150):
         put(root, f"etc/cron.d/{os.urandom(90).hex()}{number}")

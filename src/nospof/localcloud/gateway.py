@@ -177,11 +177,11 @@ class Gateway:
             return
         self._own.seeded.add((account, region))
         backend = ec2_backends[account][region]
-        for name, description, build in SEEDS:
-            content = self._directory / "seeds" / name
+        for seed in SEEDS:
+            content = self._directory / "seeds" / seed.name
             if not content.is_dir():
-                build(content)
-            seed_image(backend, name, description, content, SEED_GIB)
+                seed.build(content)
+            seed_image(backend, seed, content, SEED_GIB)
         self._save({"ec2"})
 
     def _save(self, services: set[str]) -> None:

@@ -288,7 +288,9 @@ def units(m: Machine) -> "list[Any]":
     found = []
     for name in m.names("/etc/systemd/system"):
         if name.endswith(".service"):
-            said = settings(m.read("/etc/systemd/system/" + name), ("Restart",))
+            at = "/etc/systemd/system/" + name
+            drop_ins = [at + ".d/" + one for one in m.names(at + ".d") if one.endswith(".conf")]
+            said = settings("\n".join(m.read(one) for one in [at, *drop_ins]), ("Restart",))
             found.append({"name": name, "restart": said.get("Restart", "no")})
     return found + [{"name": one, "restart": "always"} for one in m.names("/etc/services") if m.mark]
 

@@ -1,13 +1,39 @@
-"""Security groups that something still needs: AWS does not delete them, moto does."""
+"""Security groups: which rules are the same, and which groups something still needs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from moto.ec2.models import security_groups as moto_groups
 from moto.elbv2.models import elbv2_backends
 
 from nospof.localcloud.awserrors import AwsError
+
+MotoSecurityGroupRule = moto_groups.SecurityGroupRule
+
+
+class SecurityGroupRule(MotoSecurityGroupRule):
+    """A rule. What it is described as makes it no other rule: moto keeps it twice, and finds it no more."""
+
+    @property
+    def description(self) -> str | None:
+        """What the source is described as."""
+        return self.ip_range.get("Description") or self.source_group.get("Description")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecurityGroupRule) and self._essence() == other._essence()
+
+    __hash__ = None  # type: ignore[assignment]  # as moto's own: it is changed in place
+
+    def _essence(self) -> tuple[Any, ...]:
+        ports = (self.ip_protocol, self.from_port, self.to_port)
+        source = (
+            self.ip_range.get("CidrIp"),
+            self.ip_range.get("CidrIpv6"),
+            self.source_group.get("GroupId"),
+        )
+        return (*ports, *source, self.prefix_list_id)
 
 
 def refuse_needed(backend: Any, group_id: str) -> None:

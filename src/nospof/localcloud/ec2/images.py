@@ -21,6 +21,7 @@ from moto.ec2.models import elastic_block_store as moto_ebs
 from moto.ec2.utils import random_ami_id
 
 from nospof.localcloud.cloud import current
+from nospof.localcloud.images import Seed
 
 MotoAmi = moto_amis.Ami
 MotoSnapshot = moto_ebs.Snapshot
@@ -149,22 +150,25 @@ def sweep_disks(known: set[str]) -> None:
                 shutil.rmtree(directory)
 
 
-def seed_image(backend: Any, name: str, description: str, content: Path, size: int) -> Ami:
-    """Register an image of a directory: the region's own base images."""
+def seed_image(backend: Any, seed: Seed, content: Path, size: int) -> Ami:
+    """Register an image of a directory: one of those every region has."""
+    owner = seed.owner or backend.account_id
     zone = backend.describe_availability_zones()[0].name
     volume = backend.create_volume(size=size, zone_name=zone, volume_type="gp3")
     image = Ami(
         backend,
         random_ami_id(),
-        name=name,
-        description=description,
-        creation_date=datetime(2026, 1, 1),  # noqa: DTZ001 - moto's times are naive UTC
+        name=seed.name,
+        description=seed.description,
+        creation_date=datetime.fromisoformat(seed.made),
+        owner_id=owner,
+        public=bool(seed.owner),
         virtualization_type="hvm",
         architecture="x86_64",
-        image_location=f"{backend.account_id}/{name}",
+        image_location=f"{owner}/{seed.name}",
     )
-    snapshot = backend.create_snapshot(volume.id, f"Content of {name}", from_ami=image.id)
-    snapshot.status = "completed"
+    snapshot = backend.create_snapshot(volume.id, f"Content of {seed.name}", from_ami=image.id)
+    snapshot.status, snapshot.owner_id = "completed", owner
     backend.delete_volume(volume.id)
     shutil.copytree(content, disk_of(snapshot.id), symlinks=True)
     image.volumes = [ImageVolume(ROOT_DEVICE, snapshot.id, size, "gp3", True, False)]

@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import moto.ec2.urls
 from moto.ec2 import utils as moto_utils
-from moto.ec2.models import EC2Backend, amis, elastic_block_store, instances, subnets
+from moto.ec2.models import EC2Backend, amis, elastic_block_store, instances, security_groups, subnets
 
 from nospof.localcloud.awserrors import AwsError
 from nospof.localcloud.cloud import current
+from nospof.localcloud.ec2.groups import SecurityGroupRule
 from nospof.localcloud.ec2.images import Ami, Snapshot
 from nospof.localcloud.ec2.instances import Instance
 from nospof.localcloud.ec2.responses import EC2Response
@@ -23,7 +24,8 @@ RESERVED_HOSTS = 4  # AWS keeps the first addresses of a subnet for itself
 
 def install() -> None:
     """Patch moto's EC2. Called once, before the first backend is made."""
-    for module, model in ((instances, Instance), (amis, Ami), (elastic_block_store, Snapshot)):
+    models = ((instances, Instance), (amis, Ami), (elastic_block_store, Snapshot))
+    for module, model in (*models, (security_groups, SecurityGroupRule)):
         setattr(module, model.__name__, model)
     moto.ec2.urls.url_paths = {"{0}/": EC2Response.dispatch}
     moto_utils.filter_dict_attribute_mapping.update(

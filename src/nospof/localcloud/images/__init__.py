@@ -10,6 +10,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 _SITE = Path(__file__).with_name("site")
@@ -142,9 +143,35 @@ def _write_base(disk: Path, hostname: str) -> None:
     (disk / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n", encoding="utf-8")
 
 
+@dataclass(frozen=True)
+class Seed:
+    """An image that every region has.
+
+    Args:
+        name: what it is called.
+        description: of it, for people.
+        build: writes the directory that is its disk.
+        owner: the account it belongs to, which has made it public; "" for the account that looks.
+        made: the day it is of.
+    """
+
+    name: str
+    description: str
+    build: Callable[[Path], None]
+    owner: str = ""
+    made: str = "2026-01-01"
+
+
+DEBIAN = "136693071363"
+"""The account that Debian publishes its images by (wiki.debian.org/Cloud/AmazonEC2Image)."""
+
 SEEDS = (
-    ("nospof-base", "An empty machine", build_base),
-    ("nospof-demo-site", "A small web site served from the machine's own disk", build_demo_site),
-    ("nospof-demo-comments", "The same site, with comments in a PostgreSQL of its own", build_demo_comments),
+    Seed("nospof-base", "An empty machine", build_base),
+    Seed("nospof-demo-site", "A small web site served from the machine's own disk", build_demo_site),
+    Seed(
+        "nospof-demo-comments", "The same site, with comments in a PostgreSQL of its own", build_demo_comments
+    ),
+    # Two, as there is always one that is not the newest any more.
+    Seed("debian-12-amd64-20251112-2294", "Debian 12", build_base, DEBIAN, "2025-11-12"),
+    Seed("debian-12-amd64-20260108-2351", "Debian 12", build_base, DEBIAN, "2026-01-08"),
 )
-"""Name, description and builder of each image every region has."""

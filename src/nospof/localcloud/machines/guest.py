@@ -20,6 +20,7 @@ from pathlib import Path
 KILL_PATIENCE_SECONDS = 5.0
 DEFAULT_SIGNALS = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE]
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+OWN_PATHS = ("/bin", "/usr/local/sbin", "/usr/local/bin")
 _HERE = Path(__file__).parent
 # Programs that would reach the computer itself, were they not found here first.
 GUEST_COMMANDS = {
@@ -81,7 +82,9 @@ class Guest:
             "NOSPOF_PYTHON": sys.executable,
             "NOSPOF_INIT_PID": str(os.getpid()),
             "NOSPOF_SYSTEMD": self.systemd,
-            "PATH": f"{self.run / 'bin'}:{self.root / 'bin'}:{SYSTEM_PATH}",
+            "PATH": ":".join(
+                [f"{self.run / 'bin'}", *(f"{self.root}{one}" for one in OWN_PATHS), SYSTEM_PATH]
+            ),
             "HOME": str(self.root),
             "LANG": "C.UTF-8",
         }
