@@ -1,7 +1,9 @@
 """What everything inside a machine stands on: its places, its environment, its processes.
 
 It runs in the machine's first process, on the standard library only. "The machine" is the one whose
-directory that process was given; nothing of the computer's own environment comes in.
+directory that process was given; nothing of the computer's own environment comes in. A hundred machines
+may start at once: what is costly to import (dataclasses, typing, shutil, subprocess) stays out until
+it is needed.
 """
 
 from __future__ import annotations
@@ -9,12 +11,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 KILL_PATIENCE_SECONDS = 5.0
@@ -117,7 +117,7 @@ class Guest:
         for name, program in {"python3": sys.executable, "haproxy": self._haproxy}.items():
             link = self.run / "bin" / name
             link.unlink(missing_ok=True)
-            if program and not shutil.which(name, path=SYSTEM_PATH):
+            if program and not found_on(SYSTEM_PATH, name):
                 link.symlink_to(program)
 
     def spawn(self, command: list[str], output: int, errors: int) -> int:
@@ -137,12 +137,25 @@ class Guest:
             )
 
 
+def found_on(path: str, name: str) -> str:
+    """Return where a program is found on a PATH; "" when it is not."""
+    places = (os.path.join(directory, name) for directory in path.split(":"))
+    return next((place for place in places if os.path.isfile(place) and os.access(place, os.X_OK)), "")
+
+
 def _empty(directory: Path) -> None:
     for entry in directory.iterdir() if directory.is_dir() and not directory.is_symlink() else ():
         if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
+            remove_tree(entry)
         else:
             entry.unlink(missing_ok=True)
+
+
+def remove_tree(directory: Path) -> None:
+    """Delete a directory with all that can be deleted in it."""
+    import shutil
+
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def script_command(script: Path) -> list[str]:
@@ -154,13 +167,11 @@ def script_command(script: Path) -> list[str]:
 # Processes -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class Living:
     """A process of the machine."""
 
-    pid: int
-    parent: int
-    session: int
+    def __init__(self, pid: int, parent: int, session: int) -> None:
+        self.pid, self.parent, self.session = pid, parent, session
 
 
 def descendants() -> list[Living]:

@@ -6,11 +6,9 @@ import grp
 import os
 import pwd
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 
-from nospof.localcloud.machines.guest import Guest
+from nospof.localcloud.machines.guest import Guest, found_on, remove_tree
 from nospof.localcloud.machines.unitfile import Command, UnitFile
 
 NO_DIRECTORY, NO_PROGRAM, NO_GROUP, NO_USER = 200, 203, 216, 217
@@ -58,6 +56,8 @@ class Surroundings:
         Raises:
             Failed: it could not be started.
         """
+        import subprocess  # by the first unit that starts: most machines have none
+
         environment = self._environment(file) | own
         words = command.expanded(environment)
         program = self._program(words[0])
@@ -99,7 +99,7 @@ class Surroundings:
         """Remove those of a unit that lasts no longer than it runs."""
         if file.last("RuntimeDirectoryPreserve", "no") == "no":
             for name in file.words("RuntimeDirectory"):
-                shutil.rmtree(self.guest.root / "run" / name, ignore_errors=True)
+                remove_tree(self.guest.root / "run" / name)
 
     def _directory(self, file: UnitFile) -> Path:
         said = file.last("WorkingDirectory")
@@ -112,7 +112,7 @@ class Surroundings:
 
     def _program(self, name: str) -> str:
         if not name.startswith("/"):
-            return shutil.which(name, path=self.guest.environment()["PATH"]) or name
+            return found_on(self.guest.environment()["PATH"], name) or name
         own = self.guest.path(name)  # the machine's own comes before the computer's of that name
         return str(own) if os.access(own, os.X_OK) else name
 

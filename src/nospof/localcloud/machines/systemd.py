@@ -9,12 +9,15 @@ import selectors
 import socket
 import struct
 from collections.abc import Callable
-from typing import Any
 
 from nospof.localcloud.machines import unitfile
 from nospof.localcloud.machines.guest import Guest, say
 from nospof.localcloud.machines.surroundings import Surroundings
 from nospof.localcloud.machines.unit import Unit
+
+TYPE_CHECKING = False  # as typing has it, which is not worth its import here
+if TYPE_CHECKING:
+    from typing import Any
 
 REQUEST_BYTES = 1 << 16
 ANSWER_SECONDS = 1.0

@@ -11,7 +11,6 @@ import re
 import shlex
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 SUFFIX = ".service"
@@ -37,12 +36,11 @@ class BadSetting(ValueError):
     """A unit says what cannot be done; it is not started. Carries systemd's words for it."""
 
 
-@dataclass(frozen=True)
 class Command:
     """One command line of a unit: its words before variables are put in, and what its prefixes say."""
 
-    words: tuple[str, ...]
-    prefixes: str
+    def __init__(self, words: tuple[str, ...], prefixes: str) -> None:
+        self.words, self.prefixes = words, prefixes
 
     @property
     def is_privileged(self) -> bool:
@@ -81,15 +79,13 @@ class Command:
         return found
 
 
-@dataclass
 class UnitFile:
     """What is known of a unit from its files. Without a fragment there is none of that name."""
 
-    name: str
-    fragment: str = ""
-    drop_ins: list[str] = field(default_factory=list)
-    is_masked: bool = False
-    values: dict[str, list[str]] = field(default_factory=dict)
+    def __init__(self, name: str, fragment: str = "", is_masked: bool = False) -> None:
+        self.name, self.fragment, self.is_masked = name, fragment, is_masked
+        self.drop_ins: list[str] = []
+        self.values: dict[str, list[str]] = {}
 
     def all(self, key: str) -> list[str]:
         """Return every value of a key, in their order, after the last that was empty."""
