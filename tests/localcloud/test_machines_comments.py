@@ -18,7 +18,7 @@ import pytest
 
 from nospof.localcloud.images import build_demo_comments
 from nospof.model.drill import Objective
-from nospof.model.writes import ReadBack
+from nospof.model.writes import ReadBack, WriteOutcome
 from nospof.planning.verdict import judge_writes
 from support.machines import Bench
 from support.waiting import eventually
@@ -284,6 +284,28 @@ def test_a_database_that_acknowledges_before_it_keeps_is_caught_losing(
     verdict = judge_writes(ledger, [ReadBack("the database", found)], Objective())
     assert (verdict.lost_count > 0) == loses, verdict.says
     assert verdict.duplicates == {}
+
+
+def test_what_a_database_takes_back_in_favour_of_another_is_a_conflict(visitor: Visitor, disk: Path) -> None:
+    machine = os.open(disk, os.O_RDONLY)
+    where = f"host=/proc/self/fd/{machine}/run/postgresql user=postgres dbname=postgres"
+    refuse = (
+        "create or replace function refuse() returns trigger language plpgsql as "
+        "$$ begin raise 'no' using errcode = '{}'; end $$"
+    )
+    try:
+        with psycopg.connect(where, autocommit=True) as connection:
+            connection.execute(TABLE.format(serial="serial").encode())
+            writer = in_postgresql(where)
+            assert writer.write("w-1") == (WriteOutcome.ACKNOWLEDGED, "")
+            connection.execute(refuse.format("40P01").encode())
+            connection.execute("create trigger no before insert on writes execute function refuse()")
+            assert writer.write("w-2") == (WriteOutcome.CONFLICT, "DeadlockDetected")
+            connection.execute(refuse.format("53100").encode())
+            assert writer.write("w-3") == (WriteOutcome.FAILED, "DiskFull")
+            assert writer.read() == ["w-1"]
+    finally:
+        os.close(machine)
 
 
 def test_comments_and_uploads_outlive_a_power_failure_and_are_in_every_copy(
