@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
+from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.machines import Disk
+from nospof.adapters.memory.site import MemoryService
 from nospof.model.auto_scaling import HEALTHY
-from nospof.model.cloud import TAG_CONSISTENCY, TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, Tags
+from nospof.model.cloud import TAG_CONSISTENCY, TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, Image, Tags
+from nospof.model.layout import Obstacle
 from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
 from nospof.planning.clone import image_name_of
 from nospof.procedures.clone import url_of
@@ -24,6 +27,7 @@ from support.standing import put_behind, put_behind_classic
 from support.undoing import things, told
 
 TOKEN = "run-1"
+DEBIAN = Contents((Disk("/dev/sda1", 8),), MemoryService())
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Case:
         state: of the source, before and afterwards.
         is_at_rest: whether the image is to be one of a disk that nobody writes to.
         names: how each name of the zone Z1 stands at the end: "before" or "moved"; it is answered throughout.
+        keeps: how many have the data at the end, 0 where there is none, and how many voters more there are.
     """
 
     procedure: str
@@ -51,6 +56,7 @@ class Case:
     is_at_rest: bool = True
     leaves: dict[str, Any] | None = None
     names: str = ""
+    keeps: tuple[int, int] = (0, 0)
 
     @property
     def story(self) -> Callable[..., Any]:
@@ -165,6 +171,23 @@ def pair_behind_tls_case() -> Case:
     return replace(case, request=request)
 
 
+def pair_with_data_case(engine: str = "mariadb") -> Case:
+    case = pair_case()
+    case.cloud.put_image(Image("ami-debian", "debian-12-amd64-1", "available"), DEBIAN)
+    obstacle = Obstacle("key", "shop.cart", "shop.cart has no primary key", "table")
+    case.cloud.keep_data(case.request.instance_id, engine, obstacle)
+    request = PairRequest(case.request.instance_id, service="www", mend_tables=True)
+    return replace(case, request=request, keeps=(2, 1))
+
+
+def undo_with_data_case() -> Case:
+    case = pair_with_data_case("postgresql")
+    leaves = things(case.cloud)
+    asked = {"stateless": False, "mend_tables": True}
+    request = told(case.cloud, "pair", "run-0", **asked)
+    return Case("undo", case.cloud, request, (-1, -1), leaves=leaves, keeps=(1, -1))
+
+
 def take_case() -> Case:
     case = pair_case()
     MemorySteps("before").tell(case.story, memory_world(case.cloud), case.request)
@@ -213,6 +236,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "pair that joins": join_case,
     "pair with a twin that joins": join_with_a_twin_case,
     "pair whose balancer ends TLS": pair_behind_tls_case,
+    "pair whose data is kept in step": pair_with_data_case,
+    "undo of a pair whose data is kept in step": undo_with_data_case,
     "take": take_case,
     "undo": undo_case,
     "undo of a pair that joined": undo_of_a_join_case,
@@ -221,8 +246,15 @@ CASES: dict[str, Callable[[], Case]] = {
 }
 
 
-SAMPLED = frozenset({"clone of one that is started as another type", "clone of one that finds no room"})
-"""Cases that wait so long that only the first and the last call of each method are tried."""
+SAMPLED = frozenset(
+    {
+        "clone of one that is started as another type",
+        "clone of one that finds no room",
+        "pair whose data is kept in step",
+        "undo of a pair whose data is kept in step",
+    }
+)
+"""Cases that wait so long, or make so many calls, that only the first and the last call of each method are tried."""
 
 
 def counts(cloud: MemoryCloud) -> tuple[int, int, int, int]:
@@ -256,12 +288,38 @@ class Invariants:
         self.before = counts(case.cloud)
         self.there = dict(tagged_things(case.cloud))
         self.outages: list[float] = []
+        self.acknowledged: list[str] = []
 
     def look(self) -> None:
-        """Notice a moment at which nobody serves."""
+        """Notice a moment at which nobody serves, and have applications write wherever clients get to."""
+        self.write()
         is_answered = not self.case.names or bool(self.case.cloud._record_sets["Z1"])
         if self.case.always_serves and not (is_answered and is_served(self.case.cloud)):
             self.outages.append(self.case.cloud.clock.now())
+
+    def write(self) -> None:
+        """Write at the source, and at every member that a balancer sends clients to."""
+        cloud = self.case.cloud
+        if not self.case.keeps[0]:
+            return
+        groups = list(cloud._target_groups)
+        members = [one.instance_id for arn in groups for one in cloud.targets(arn) if one.is_healthy]
+        for member in dict.fromkeys((cloud.the_instance.id, *members)):
+            row = f"{len(self.acknowledged)} at {member}"
+            if cloud.write(member, row):
+                self.acknowledged.append(row)
+
+    def of_the_data(self) -> list[str]:
+        """Return what was acknowledged and is lost, and who does not have all of it."""
+        many, _ = self.case.keeps
+        if not many:
+            return []
+        cloud = self.case.cloud
+        has = {one.id: set(cloud.rows_of(one.id)) for one in cloud.instances() if cloud.rows_of(one.id)}
+        lost = set(self.acknowledged) - has.get(cloud.the_instance.id, set())
+        wrong = [f"{len(lost)} of {len(self.acknowledged)} acknowledged writes are lost"] if lost else []
+        whole = sum(not set(self.acknowledged) - rows for rows in has.values())
+        return wrong if whole >= many else [*wrong, f"{whole} have all of the data"]
 
     def kept(self) -> list[str]:
         """Return what is not as a keeper must leave it."""
@@ -297,7 +355,8 @@ class Invariants:
         cloud, (twins, entries) = self.case.cloud, self.case.grown
         wrong = self.kept()
         grown = tuple(now - then for now, then in zip(counts(cloud), self.before, strict=True))
-        if grown != (twins, twins, entries, entries):
+        wrong += self.of_the_data()
+        if grown != (twins, twins + self.case.keeps[1], entries, entries):
             wrong.append(f"images, instances, groups and balancers grew by {grown}")
         for thing, tags in tagged_things(cloud):
             if thing not in self.there and tags.get(TAG_RUN) != TOKEN:

@@ -7,6 +7,7 @@ from typing import Any
 
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
 from nospof.adapters.memory.account import MemoryClock
+from nospof.adapters.memory.databases import MemoryDatabases
 from nospof.adapters.memory.holds import MemoryHolds
 from nospof.errors import PreconditionFailed
 from nospof.model.drill import LoadSpec
@@ -60,10 +61,17 @@ def memory_world(cloud: MemoryCloud, through: Any = None) -> World:
     """Return a world on this cloud; `through` stands between the procedures and it."""
     nothing = Unbreakable()
     there = through or cloud
-    machines = Looks() if cloud.has_agents else None
-    seen = MemoryProbe(cloud)
+    servers = {machine.server.engine for machine in cloud._machines.values() if machine.server}
     return World(
-        there, cloud.clock, seen, Silent(), nothing, nothing, machines=machines, holds=MemoryHolds(there)
+        there,
+        cloud.clock,
+        MemoryProbe(cloud),
+        Silent(),
+        nothing,
+        nothing,
+        machines=Looks(*sorted(servers)) if cloud.has_agents else None,
+        holds=MemoryHolds(there),
+        databases=MemoryDatabases(there),
     )
 
 

@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from nospof.model.cloud import Image, IngressRule
+
+TAG_DATA = "nospof:data"
+"""On a member whose data nospof keeps in step with others': the engine, "galera" or "patroni"."""
+TAG_ARBITRATOR = "nospof:arbitrator"
+"""On an instance that only votes: the service whose data it votes for."""
+
 Engine = Literal["galera", "patroni"]
 """What keeps the members of a layout in step: Galera a MariaDB's, Patroni a PostgreSQL's."""
 
@@ -37,6 +44,11 @@ class Layout:
     arbitrator: Seat | None = None
 
     @property
+    def quorum(self) -> int:
+        """How many votes decide."""
+        return len(self.voters) // 2 + 1
+
+    @property
     def voters(self) -> tuple[Seat, ...]:
         """Everybody with a vote."""
         return self.members + ((self.arbitrator,) if self.arbitrator else ())
@@ -47,7 +59,7 @@ class Obstacle:
     """Something that keeps a database from being kept by two, or that should be known before it is.
 
     Args:
-        kind: "engine", "key", "program", "account", "setting", "port", "access", or "use", which is told only.
+        kind: "engine", "key", "program", "account", "setting", "port" or "access"; "use" is told only.
         what: the table, package, account or setting.
         says: a sentence.
         mend: "table" where `Databases.mend` takes it away; empty where only its owner can.
@@ -76,6 +88,7 @@ class Examined:
         layout: as last applied here; None for a plain server.
         obstacles: what stands in the way of a second one.
         problem: why nothing, or not all, is known; empty where all is.
+        is_reached: whether the machine was asked at all.
     """
 
     engine: str = ""
@@ -85,6 +98,22 @@ class Examined:
     layout: Layout | None = None
     obstacles: tuple[Obstacle, ...] = ()
     problem: str = ""
+    is_reached: bool = True
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What decides how a pair's data is kept.
+
+    Args:
+        examined: the source's database server.
+        image: what an arbitrator would be made of.
+        inward: who may reach the source's first security group.
+    """
+
+    examined: Examined
+    image: Image | None = None
+    inward: tuple[IngressRule, ...] = ()
 
 
 Role = Literal["primary", "replica", "arbitrator", "alone", "stranger", "down"]
@@ -104,6 +133,7 @@ class MemberState:
         lag_bytes: how far it is behind; -1 where the engine has no such thing.
         writer: the address that its applications' writes go to now; empty for none.
         problem: why it could not be asked; empty where it answered.
+        is_reached: whether the machine was asked at all, so that a problem is its own.
     """
 
     role: Role | Literal[""] = ""
@@ -114,14 +144,19 @@ class MemberState:
     lag_bytes: int = -1
     writer: str = ""
     problem: str = ""
+    is_reached: bool = True
 
 
 @dataclass(frozen=True)
 class Applied:
-    """What a machine did of what it was asked: sentences. `problem` says why it did not, or not all."""
+    """What a machine did of what it was asked: sentences. `problem` says why it did not, or not all.
+
+    `is_reached`: whether the machine was asked at all; where it was not, nothing was done.
+    """
 
     did: tuple[str, ...] = ()
     problem: str = ""
+    is_reached: bool = True
 
 
 @dataclass(frozen=True)

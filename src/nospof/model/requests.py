@@ -75,6 +75,10 @@ class PairRequest:
         write_check: a command that writes to the twin and reads that back, before it may take traffic.
         stateless: the owner's word that the instance keeps nothing that changes.
         drain_seconds: how long a member that leaves may finish its requests; AWS waits all of it.
+        mend_tables: consent to change tables that cannot be kept by two as they are.
+        arbitrator_zone: where the third vote stands; empty takes a zone without a member.
+        arbitrator_image: the image it is made of, by id or by name; empty takes Debian's.
+        arbitrator_type: its instance type.
         balancer: name or ARN of the balancer to join; empty joins each that the instance is behind.
         new_balancer: make one, although there is one.
         certificate: the ARN of the certificate the balancer ends TLS with; "auto" takes the best one for
@@ -97,6 +101,10 @@ class PairRequest:
     expect: str = ""
     write_check: str = ""
     stateless: bool = False
+    mend_tables: bool = False
+    arbitrator_zone: str = ""
+    arbitrator_image: str = ""
+    arbitrator_type: str = "t3.nano"
     drain_seconds: int = 30
     balancer: str = ""
     new_balancer: bool = False
@@ -159,6 +167,7 @@ class UndoRequest:
         clients_are_back: the owner's word that no client comes in through the balancer any more.
         joined: the ARNs of the target groups of others that a pair put its twin into.
         moved_by: the newest run that led names to the balancer, as the journal has it; empty for none.
+        ports_opened: that the run let members of the source's security group reach of each other.
     """
 
     run_id: str
@@ -175,6 +184,7 @@ class UndoRequest:
     clients_are_back: bool = False
     joined: tuple[str, ...] = ()
     moved_by: str = ""
+    ports_opened: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

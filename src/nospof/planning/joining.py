@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nospof.errors import PreconditionFailed
-from nospof.model.cloud import TAG_SERVICE, TAG_STATE, Instance, LoadBalancer
+from nospof.model.cloud import Instance, LoadBalancer
 from nospof.model.launching import tag_pairs
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import PairRequest
 from nospof.model.standing import Standing
 from nospof.planning.concerns import some
-from nospof.planning.members import member_call
+from nospof.planning.data import DataPlan
+from nospof.planning.members import marks_of, member_call
 from nospof.planning.pages import proof
 from nospof.planning.pair_rules import (
     PairFacts,
@@ -47,6 +48,7 @@ class JoinPlan:
     standings: tuple[Standing, ...]
     zones: tuple[str, ...]
     plan: Plan
+    data: DataPlan | None = None
 
 
 def is_named(balancer: Mapping[str, Any], name: str) -> bool:
@@ -86,7 +88,7 @@ def plan_join(facts: PairFacts, request: PairRequest, service: str) -> JoinPlan:
     """Return the plan, as `plan_pair`."""
     standings, source = chosen(facts.behind, request), facts.source
     refuse_another_balancer(facts, request, standings)
-    refuse_two_diverging_copies(source, request, facts.inside)
+    refuse_two_diverging_copies(facts, request)
     refuse_what_is_no_pair(facts, request)
     refuse_a_group_that_keeps_its_members(facts, standings)
     for one in standings:
@@ -223,7 +225,7 @@ def warnings_of(facts: PairFacts, request: PairRequest, standings: tuple[Standin
 def join_calls(facts: PairFacts, standings: tuple[Standing, ...], service: str) -> tuple[PlannedCall, ...]:
     """Return the writes of a join, in order, without those of a clone."""
     twin, not_yet = facts.twin or facts.source, () if facts.twin else ("Targets",)
-    marks = tag_pairs({TAG_SERVICE: service, TAG_STATE: "none"})
+    marks = tag_pairs(marks_of(service, is_kept=facts.data is not None))
 
     def members(says: str, *, joins: bool) -> Iterable[PlannedCall]:
         for one in standings:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nospof.model.cloud import TAG_GUARANTEE, Seat, Tags, classic_name
+from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE, TAG_STATE, Seat, Tags, classic_name
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.starts import DeadMan
 from nospof.planning.dead_man import dead_man_looks, with_dead_man
 
 AFTERWARDS = (PlannedCall("ec2", "DescribeInstanceStatus", {}, "see whether the status checks pass"),)
 COMES_BACK = "the member runs and serves again when this ends"
+
+
+def marks_of(service: str, *, is_kept: bool) -> Tags:
+    """Return the marks of a service's members; `is_kept`: they keep data, and keep it in step."""
+    return {TAG_SERVICE: service} if is_kept else {TAG_SERVICE: service, TAG_STATE: "none"}
 
 
 def power_calls(instance_id: str, token: str) -> tuple[PlannedCall, ...]:

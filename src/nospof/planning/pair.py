@@ -26,6 +26,7 @@ from nospof.model.requests import PairRequest
 from nospof.planning import https_rules, web_rules
 from nospof.planning.certificates import SecureListener, secure_listener
 from nospof.planning.concerns import some
+from nospof.planning.data import DataPlan, plan_data, with_data
 from nospof.planning.joining import JoinPlan, plan_join
 from nospof.planning.pages import proof
 from nospof.planning.pair_calls import pair_calls
@@ -76,6 +77,7 @@ class PairPlan:
     opens: tuple[str, ...]
     plan: Plan
     secure: SecureListener | None = None
+    data: DataPlan | None = None
 
 
 def service_of(source: Instance, request: PairRequest) -> str:
@@ -102,13 +104,17 @@ def plan_way_in(facts: PairFacts, request: PairRequest, token: str) -> PairPlan 
 
     Raises: as `plan_pair`.
     """
-    if not facts.behind and not request.balancer:
-        return plan_pair(facts, request, token)
     service = service_of(facts.source, request)
     refuse_what_makes_no_sense(request)
     refuse_unspeakable_name(service)
-    https_rules.refuse_tls_of_others(request)
-    return plan_join(facts, request, service)
+    data = plan_data(facts, request, service, token)
+    made: PairPlan | JoinPlan
+    if not facts.behind and not request.balancer:
+        made = plan_pair(facts, request, token)
+    else:
+        https_rules.refuse_tls_of_others(request)
+        made = plan_join(facts, request, service)
+    return replace(made, data=data, plan=with_data(made.plan, data)) if data else made
 
 
 def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
@@ -122,7 +128,7 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
     service = service_of(facts.source, request)
     name = resource_name(service)
     refuse_unspeakable_name(service)
-    refuse_two_diverging_copies(facts.source, request, facts.inside)
+    refuse_two_diverging_copies(facts, request)
     refuse_what_is_no_pair(facts, request)
     refuse_what_no_check_passes(facts)
     https_rules.refuse_lost_https(facts.source.id, facts.on_443, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nospof.model.certificates import SECURITY_POLICY
-from nospof.model.cloud import TAG_SERVICE, TAG_STATE, IngressRule, LoadBalancerRequest
+from nospof.model.cloud import TAG_SERVICE, IngressRule, LoadBalancerRequest
 from nospof.model.launching import tag_pairs
 from nospof.model.plans import PlannedCall
 from nospof.model.requests import PairRequest
@@ -13,6 +13,7 @@ from nospof.planning.certificates import SecureListener
 from nospof.planning.clone import tag_specifications
 from nospof.planning.concerns import some
 from nospof.planning.https_rules import protocol_of
+from nospof.planning.members import marks_of
 from nospof.planning.pair_rules import PairFacts
 
 NOT_YET = "sg-00000000000000000"
@@ -30,7 +31,7 @@ def pair_calls(
     source, name, port = facts.source, balancer.name, request.port
     twin_id = facts.twin.id if facts.twin else source.id
     not_yet = () if facts.twin else ("Targets",)
-    marks = tag_pairs({TAG_SERVICE: balancer.tags[TAG_SERVICE], TAG_STATE: "none"})
+    marks = tag_pairs(marks_of(balancer.tags[TAG_SERVICE], is_kept=facts.data is not None))
     tags = tag_pairs(balancer.tags)
     group_arn, balancer_arn = f"targetgroup/{name}/0", f"loadbalancer/app/{name}/0"
     return (

@@ -21,6 +21,7 @@ from nospof.model.cloud import (
     TargetGroup,
     TargetGroupRequest,
 )
+from nospof.model.layout import DataFacts
 from nospof.model.requests import PairRequest
 from nospof.model.standing import Standing
 from nospof.model.surroundings import Inside, Surroundings
@@ -40,7 +41,8 @@ class PairFacts:
     balancer. `answer` is the source's, asked as a balancer asks. `behind` is where the source stands
     behind balancers of others. `on_443` is what it serves over TLS there,
     None where that was not asked. `trails` are where clients of HTTPS would be sent, asked at the source as
-    the balancer will ask. `secure_clients` may reach its port 443.
+    the balancer will ask. `secure_clients` may reach its port 443. `data` is there where the source keeps a
+    database that two could keep.
     """
 
     source: Instance
@@ -62,6 +64,7 @@ class PairFacts:
     on_443: Answer | None = None
     trails: tuple[Trail, ...] = ()
     secure_clients: tuple[IngressRule, ...] = ()
+    data: DataFacts | None = None
 
 
 def refuse_what_makes_no_sense(request: PairRequest) -> None:
@@ -100,16 +103,31 @@ def refuse_unspeakable_name(service: str) -> None:
         )
 
 
-def refuse_two_diverging_copies(source: Instance, request: PairRequest, inside: Inside) -> None:
+def left_beside(facts: PairFacts) -> tuple[str, ...]:
+    """Return what the source keeps that is not kept by two."""
+    if facts.data is None:
+        return facts.inside.keeps
+    engine, directory = facts.data.examined.engine, facts.data.examined.directory.rstrip("/")
+    return tuple(
+        one
+        for one in facts.inside.keeps
+        if one != f"engines {engine}" and not (directory and one.startswith(f"files {directory}/"))
+    )
+
+
+def refuse_two_diverging_copies(facts: PairFacts, request: PairRequest) -> None:
     """Refuse to put two copies of changing data behind one balancer: each gets half the writes (C69, C71).
 
-    A look inside that read everything and found nothing needs nobody's word.
+    A look inside that read everything and found nothing needs nobody's word, and what an engine keeps in
+    step on both is no copy.
     """
+    source, inside = facts.source, facts.inside
     if request.stateless or source.tags.get(TAG_STATE) == "none":
         return
-    if not inside.keeps and not inside.unread:
+    keeps = left_beside(facts)
+    if not keeps and not inside.unread:
         return
-    seen = f"{source.id} keeps {some(inside.keeps)}" if inside.keeps else ""
+    seen = f"{source.id} keeps {some(keeps)}" if keeps else ""
     unseen = f"not known is {some(inside.unread)}" if inside.unread else ""
     raise PreconditionFailed(
         f"{'; '.join(filter(None, (seen, unseen)))}. A database, uploads or sessions on its own disk would "

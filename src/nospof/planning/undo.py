@@ -9,16 +9,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from nospof.errors import PreconditionFailed
-from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE, TAG_STATE, Image, Seat, Snapshot, Tags, TargetGroup
+from nospof.model.cloud import (
+    TAG_GUARANTEE,
+    TAG_SERVICE,
+    TAG_STATE,
+    Image,
+    Seat,
+    Snapshot,
+    Tags,
+    TargetGroup,
+)
+from nospof.model.layout import TAG_DATA
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import UndoRequest
 from nospof.planning.clone import refuse_what_another_run_holds
+from nospof.planning.data import told_call
 from nospof.planning.members import member_call
 from nospof.planning.undo_rules import (
     Opening,
     UndoFacts,
     left_alone,
     refuse_a_source_that_does_not_serve,
+    refuse_to_lose_data,
     refuse_what_others_rely_on,
     refuse_where_nothing_is_left,
 )
@@ -51,6 +63,7 @@ def plan_undo(facts: UndoFacts, request: UndoRequest, token: str) -> UndoPlan:
     refuse_where_nothing_is_left(facts, request)
     refuse_what_another_run_holds(facts.source, token)
     refuse_a_source_that_does_not_serve(facts, request)
+    refuse_to_lose_data(facts)
     refuse_what_others_rely_on(facts, request)
     serving = tuple(group for group in facts.groups if group.balancer_arns)
     names = {group.arn for group in serving}
@@ -187,8 +200,20 @@ def entry_calls(
         )
         for group in facts.groups
     ]
+    calls += data_calls(facts)
     calls += [revoke_call(opening) for opening in facts.openings]
     return tuple(calls)
+
+
+def data_calls(facts: UndoFacts) -> tuple[PlannedCall, ...]:
+    """Return the writes that give the source its plain database back."""
+    if facts.layout is None:
+        return ()
+    source = facts.source.id
+    return (
+        told_call(source, f"give {source} its plain database back, with all that was written since"),
+        untag_call(source, (TAG_DATA,), "take off the mark of what kept its data"),
+    )
 
 
 def balancing_call(
@@ -211,7 +236,9 @@ def revoke_call(opening: Opening) -> PlannedCall:
         "ec2",
         "RevokeSecurityGroupIngress",
         {"GroupId": opening.group_id, "IpPermissions": [permission]},
-        f"no longer let the balancer reach port {rule.port} of {opening.group_id}",
+        f"no longer let members of {opening.group_id} reach each other's port {rule.port}"
+        if opening.is_among_members
+        else f"no longer let the balancer reach port {rule.port} of {opening.group_id}",
     )
 
 

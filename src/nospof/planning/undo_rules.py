@@ -23,15 +23,21 @@ from nospof.model.cloud import (
     Snapshot,
     TargetGroup,
 )
+from nospof.model.layout import Examined, Layout, MemberState
 from nospof.model.requests import UndoRequest
 
 
 @dataclass(frozen=True)
 class Opening:
-    """A rule of an instance's security group that lets the balancer in."""
+    """A rule of an instance's security group that lets the balancer in, or those who keep data with it."""
 
     group_id: str
     rule: IngressRule
+
+    @property
+    def is_among_members(self) -> bool:
+        """Whether it lets members of one group reach each other."""
+        return self.rule.from_group == self.group_id
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class UndoFacts:
     `relied_on` says who else relies on a twin, `image_users` who else was launched from an image,
     `strangers` which target groups of others are behind the balancer. `seats` are the twin's in the target
     groups of others that the pair joined, `alone` are those of these in which nobody else is healthy.
-    `protected` are the twins that must not be terminated because their source must not be.
+    `protected` are the twins that must not be terminated because their source must not be. `data` is the
+    source's database where it is kept in step with others', and `data_state` what that is now.
     """
 
     source: Instance
@@ -70,6 +77,13 @@ class UndoFacts:
     seats: tuple[Seat, ...] = ()
     alone: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
+    data: Examined | None = None
+    data_state: MemberState | None = None
+
+    @property
+    def layout(self) -> Layout | None:
+        """Who keeps the source's data with it, where others do or may."""
+        return self.data.layout if self.data else None
 
 
 def refuse_where_nothing_is_left(facts: UndoFacts, request: UndoRequest) -> None:
@@ -147,3 +161,21 @@ def left_alone(facts: UndoFacts) -> tuple[str, ...]:
         if not volume.delete_on_termination
     ]
     return tuple(left)
+
+
+def refuse_to_lose_data(facts: UndoFacts) -> None:
+    """Refuse to go back to a source that has not everything that was acknowledged (C83)."""
+    data, state, source = facts.data, facts.data_state, facts.source
+    if data is None:
+        return
+    if data.problem and data.layout is None:
+        raise PreconditionFailed(
+            f"who keeps the data of {source.id} could not be read ({data.problem}), so nobody knows whether "
+            "anything would be lost. Nothing was changed."
+        )
+    if state and data.layout and len(data.layout.members) > 1 and not state.ready:
+        raise PreconditionFailed(
+            f"the data of {source.id} is not in step ({state.problem or state.says or state.role}): what "
+            "only another member has would be lost. Have it catch up first: nospof data rejoin. Nothing was "
+            "changed."
+        )

@@ -133,6 +133,14 @@ class Cloud(Protocol):
     def image_named(self, name: str) -> Image | None:
         """Return this account's own image of that name, whatever its state, or None."""
 
+    def newest_image(self, owner: str, pattern: str) -> Image | None:
+        """Return the newest image for x86-64 that an account publishes under such a name, or None.
+
+        Args:
+            owner: the account that publishes it.
+            pattern: of its name, with * for anything.
+        """
+
     def snapshots_of(self, image_name: str, volume_ids: tuple[str, ...]) -> tuple[Snapshot, ...]:
         """Return the snapshots CreateImage started for the image of that name.
 

@@ -33,7 +33,7 @@ class Databases(Protocol):
         """Take away the obstacles that can be, or bring back what was. A repeat changes nothing."""
 
     def hand_over(self, instance_id: str) -> Applied:
-        """Have writes leave a member for another that is in step; nothing where they are elsewhere already."""
+        """Have writes leave a member for another in step; nothing where they are elsewhere already."""
 
     def position(self, instance_id: str) -> Applied:
         """Return how far the data of a member that is down is, as the one sentence in `did`."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from nospof.model.answers import Answer
 from nospof.model.surroundings import Whereabouts
 from nospof.ports.cloud import Cloud
+from nospof.ports.databases import Databases
 from nospof.ports.faults import Faults
 from nospof.ports.load import LoadGenerator
 from nospof.ports.machine import Holds, Machines
@@ -72,8 +73,8 @@ class World:
     """Everything a procedure may reach.
 
     `machines` looks inside instances and `holds` has them write nothing for a moment, None where nobody can;
-    `whereabouts` tells where nospof itself lives. `commands` runs what the operator gave,
-    None where nobody may.
+    `whereabouts` tells where nospof itself lives. `commands` runs what the operator gave, and `databases`
+    acts on the databases inside instances, None where nobody may.
     """
 
     cloud: Cloud
@@ -87,3 +88,4 @@ class World:
     whereabouts: Callable[[], Whereabouts] = Whereabouts
     holds: Holds | None = None
     commands: Commands | None = None
+    databases: Databases | None = None

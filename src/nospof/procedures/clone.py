@@ -42,19 +42,27 @@ STATUS_SECONDS = 900.0
 
 def clone(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
     """Clone an instance. Guarantee: the source is as it was, running or stopped, when this ends."""
-    made = copy(steps, world, request)
+    made = copy(steps, world, request, prepare(steps, world, request))
     if not made.no_room:
         return made
     return on_at_last(steps, world, made, request, f"its twin {made.twin.id} in {made.twin.zone} runs")
 
 
-def copy(steps: Steps, world: World, request: CloneRequest) -> CloneResult:
-    """Clone an instance; where there is no room for the source it may still be off, and promised."""
+def prepare(steps: Steps, world: World, request: CloneRequest) -> tuple[CloneFacts, ClonePlan]:
+    """Look, decide, and ask the cloud: all that comes before the first change."""
     facts = steps.read("look at the instance and what surrounds it", clone_facts, world, request)
     plan = plan_clone(facts, request, steps.token)
     unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
     for warning in (*plan.plan.warnings, *unchecked):
         world.reporter.warn(warning)
+    return facts, plan
+
+
+def copy(
+    steps: Steps, world: World, request: CloneRequest, prepared: tuple[CloneFacts, ClonePlan]
+) -> CloneResult:
+    """Clone an instance; where there is no room for the source it may still be off, and promised."""
+    facts, plan = prepared
     source = facts.source
     is_live = request.live and source.state == "running"
     must_run = source.state == "running" and not is_live

@@ -9,7 +9,6 @@ from nospof.errors import CloudError, NospofError, ProcedureFailed
 from nospof.model.answers import Answer
 from nospof.model.cloud import (
     TAG_SERVICE,
-    TAG_STATE,
     Instance,
     LoadBalancer,
     Seat,
@@ -20,6 +19,7 @@ from nospof.model.requests import PairRequest
 from nospof.model.results import PairResult
 from nospof.model.standing import Standing
 from nospof.planning.joining import JoinPlan
+from nospof.planning.members import marks_of
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.membership import mark, register, wait_healthy
@@ -60,7 +60,7 @@ def join(
     watched = steps.do(
         "put the twin into service and watch it serve", bring_in, world, twin, standings, is_alone=is_alone
     )
-    marks = {TAG_SERVICE: plan.service, TAG_STATE: "none"}
+    marks = marks_of(plan.service, is_kept=plan.data is not None)
     steps.do("mark both as members of the service", mark, world, both, marks)
     first = standings[0]
     names = " and ".join(dict.fromkeys(one.balancer.dns_name for one in standings))

@@ -6,26 +6,26 @@ from dataclasses import replace
 
 from nospof.errors import PreconditionFailed, ProcedureFailed
 from nospof.model.cloud import (
-    TAG_SERVICE,
-    TAG_STATE,
     TAG_TWIN_OF,
     Instance,
     LoadBalancer,
 )
 from nospof.model.requests import CloneRequest, PairRequest
-from nospof.model.results import PairResult
+from nospof.model.results import CloneResult, PairResult
 from nospof.planning.certificates import names_for
 from nospof.planning.clone import plan_clone
 from nospof.planning.concerns import CONSENTS
 from nospof.planning.cut_over import cut_over
 from nospof.planning.https_rules import HTTPS_PORT, protocol_of
 from nospof.planning.joining import JoinPlan, as_served, chosen, zones_for_twin
+from nospof.planning.members import marks_of
 from nospof.planning.pair import PairPlan, is_open, plan_way_in, resource_name, service_of
 from nospof.planning.pair_rules import PairFacts
 from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
-from nospof.procedures.clone import clone_facts, copy, on_at_last, wait_until_ok
+from nospof.procedures.clone import clone_facts, copy, on_at_last, prepare, wait_until_ok
+from nospof.procedures.data import data_facts, keep_in_step, stand_alone
 from nospof.procedures.entry import build_entry
 from nospof.procedures.joining import join, standings
 from nospof.procedures.looking import look_inside
@@ -44,12 +44,10 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     )
     for warning in (*plan.plan.warnings, *unchecked):
         world.reporter.warn(warning)
-    source, twin, cloned = facts.source, facts.twin, None
-    if twin is None:
-        asked = clone_for(request, facts, plan)
-        cloned = copy(steps, world, asked)
-        twin = cloned.twin
-    steps.do("wait until the twin passes its status checks", wait_until_ok, world, twin.id)
+    source, asked = facts.source, clone_for(request, facts, plan)
+    twin, cloned = have_a_twin(steps, world, facts, plan, asked)
+    if plan.data:
+        keep_in_step(steps, world, plan.data, source, twin, request)
     short = cloned if cloned and cloned.no_room else None
     if isinstance(plan, JoinPlan):
         joined = join(steps, world, request, plan, source, twin, is_alone=short is not None)
@@ -70,7 +68,7 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         cloned = on_at_last(steps, world, short, asked, f"its twin {twin.id} serves alone at {url}")
     steps.do("register the source", register, world, group.arn, source.id, port)
     steps.do("wait until the balancer finds both healthy", wait_healthy, world, group.arn, both)
-    marks = {TAG_SERVICE: plan.service, TAG_STATE: "none"}
+    marks = marks_of(plan.service, is_kept=plan.data is not None)
     steps.do("mark both as members of the service", mark, world, both, marks)
     watched = steps.do(
         "watch the pair serve",
@@ -93,6 +91,27 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         next_steps=cut_over(source, facts.around, balancer, clients_go_to(balancer, plan), plan.service),
         names=plan.secure.names if plan.secure else (),
     )
+
+
+def have_a_twin(
+    steps: Steps, world: World, facts: PairFacts, plan: PairPlan | JoinPlan, asked: CloneRequest
+) -> tuple[Instance, CloneResult | None]:
+    """Return a twin whose status checks pass, and the clone where it was made for this.
+
+    A database that its copy is to join becomes a cluster before: whoever has to restart it does so while
+    nothing else has been changed.
+    """
+    prepared = None if facts.twin else prepare(steps, world, asked)
+    if plan.data:
+        stand_alone(steps, world, plan.data, facts.source)
+    cloned = copy(steps, world, asked, prepared) if prepared else None
+    twin = cloned.twin if cloned else facts.twin
+    assert twin is not None  # noqa: S101 - there or cloned
+    steps.do("wait until the twin passes its status checks", wait_until_ok, world, twin.id)
+    if plan.data and cloned and cloned.no_room:
+        closed = f"its twin {twin.id} has a copy of its data that nobody may write to"
+        cloned = replace(on_at_last(steps, world, cloned, asked, closed), no_room="")
+    return twin, cloned
 
 
 def prove(
@@ -217,6 +236,7 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
         on_443=ask_on_443(world, source, named) if makes_one and request.port != HTTPS_PORT else None,
         trails=ask_as_behind_tls(world, source, named, request) if request.certificate else (),
         secure_clients=tuple(rule for rule in rules if rule.port in (0, HTTPS_PORT)),
+        data=data_facts(world, source, inside, request),
     )
 
 

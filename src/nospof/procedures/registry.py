@@ -120,6 +120,6 @@ PROCEDURES: dict[str, Procedure] = {
     )
 }
 
-SCHEMA = "4"
+SCHEMA = "5"
 """The version of the stories. A run can be resumed only by the schema that began it, so this changes
 whenever a step is added, removed, renamed or moved."""

@@ -22,6 +22,7 @@ from nospof.model.cloud import (
     Tags,
     TargetGroup,
 )
+from nospof.model.layout import TAG_DATA
 from nospof.model.requests import UndoRequest
 from nospof.model.results import UndoResult
 from nospof.planning.pair import resource_name
@@ -30,6 +31,7 @@ from nospof.planning.undo_rules import Opening, UndoFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of
+from nospof.procedures.data import examine, stand_plain, state_now
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.maintain import drain
 from nospof.procedures.membership import register, wait_healthy
@@ -52,12 +54,10 @@ def undo(steps: Steps, world: World, request: UndoRequest) -> UndoResult:
         steps.do("have the source serve", have_it_serve, world, source, plan.serving)
     if plan.leaving:
         steps.do("drain everybody else", drain_others, world, plan.leaving)
-    if facts.balancers:
-        balancers = {one.arn: one.name for one in facts.balancers}
-        removed += steps.do("delete the load balancer", take_away, world, "load balancer", balancers, run_id)
-    if facts.groups:
-        groups = {one.arn: one.name for one in facts.groups}
-        removed += steps.do("delete the target group", take_away, world, "target group", groups, run_id)
+    if facts.layout:
+        stand_plain(steps, world, source, facts.layout)
+    for name, kind, things in ways_in(facts):
+        removed += steps.do(name, take_away, world, kind, things, run_id)
     if facts.openings:
         removed += steps.do("close the instances to the balancer", close, world, facts.openings, run_id)
     if facts.marked:
@@ -68,6 +68,15 @@ def undo(steps: Steps, world: World, request: UndoRequest) -> UndoResult:
         removed += steps.do(name, take_away, world, kind, things, run_id)
     steps.do("release the promise", release, world, source, steps.token)
     return UndoResult(run_id, source, facts.answer.url, tuple(removed), plan.left_alone)
+
+
+def ways_in(facts: UndoFacts) -> tuple[tuple[str, str, dict[str, str]], ...]:
+    """Return the steps that take the way in apart, as `copies`."""
+    steps = (
+        ("delete the load balancer", "load balancer", {one.arn: one.name for one in facts.balancers}),
+        ("delete the target group", "target group", {one.arn: one.name for one in facts.groups}),
+    )
+    return tuple(step for step in steps if step[2])
 
 
 def copies(facts: UndoFacts, plan: UndoPlan) -> tuple[tuple[str, str, dict[str, str]], ...]:
@@ -101,6 +110,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
     joined = tuple(group for group in groups if group.arn in request.joined)
     seats, alone = seats_of(world, members[1:], joined)
     inherits = cloud.is_termination_protected(source.id)
+    kept = TAG_DATA in source.tags and world.databases is not None
     return UndoFacts(
         source=source,
         checks=cloud.instance_status((source.id,)),
@@ -119,7 +129,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         placement_groups=tuple(one for one in cloud.placement_groups() if is_of(one.tags, run_id)),
         members=tuple(member for group in mine for member in members_of(world, group)),
         listeners=tuple(one for balancer in balancers for one in cloud.listeners(balancer.arn)),
-        openings=openings(world, members, guards),
+        openings=(*openings(world, members, guards), *doors_opened(world, source, request)),
         marked=tuple(one.id for one in members if one not in twins and is_marked(one, request)),
         others=other_things(world, request),
         relied_on=(
@@ -137,6 +147,18 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         seats=seats,
         alone=alone,
         protected=tuple(one.id for one in twins if inherits and cloud.is_termination_protected(one.id)),
+        data=examine(world, source.id) if kept else None,
+        data_state=state_now(world, source.id) if kept else None,
+    )
+
+
+def doors_opened(world: World, source: Instance, request: UndoRequest) -> tuple[Opening, ...]:
+    """Return the rules by which those who keep data reach each other, and that were not there before."""
+    return tuple(
+        Opening(group, rule)
+        for group in source.security_groups[:1]
+        for rule in world.cloud.ingress_rules(group)
+        if rule.from_group == group and rule.port in request.ports_opened
     )
 
 
@@ -313,7 +335,7 @@ def let_go(world: World, twin_ids: tuple[str, ...], run_id: str) -> tuple[str, .
 def close(world: World, rules: tuple[Opening, ...], run_id: str) -> tuple[str, ...]:
     """Take away the rules that let the run's balancer in."""
     guards = {group.id for group in world.cloud.security_groups(TAG_RUN, run_id)}
-    mine = [opening for opening in rules if opening.rule.from_group in guards]
+    mine = [one for one in rules if one.rule.from_group in guards or one.is_among_members]
     for opening in mine:
         world.cloud.revoke(opening.group_id, opening.rule)
     return tuple(f"rule for port {one.rule.port} in {one.group_id}" for one in mine)

@@ -10,6 +10,7 @@ from nospof.model.cloud import TAG_SERVICE, TAG_STATE
 from nospof.model.cutting_over import Move
 from nospof.model.requests import RollbackRequest, UndoRequest
 from nospof.model.runs import Run
+from nospof.planning.data import KEPT_BY, PORTS
 from nospof.planning.joining import is_named
 from nospof.procedures.cut_over import NOTE
 from nospof.procedures.launching import LAUNCH
@@ -62,6 +63,7 @@ def undo_request(run: Run, *, clients_are_back: bool = False, moved_by: str = ""
         clients_are_back=clients_are_back,
         joined=tuple(one["group"]["arn"] for one in joined),
         moved_by=moved_by,
+        ports_opened=_ports_opened(seen),
     )
 
 
@@ -122,6 +124,17 @@ def _recorded(run: Run, step: str) -> dict[str, Any]:
     """Return what a step answered, or nothing where it has no answer."""
     answers = (one.result for one in run.steps if one.name == step and isinstance(one.result, dict))
     return next(answers, {})
+
+
+def _ports_opened(seen: dict[str, Any]) -> tuple[int, ...]:
+    """Return the ports that members of one group could not reach of each other before the run."""
+    data: dict[str, Any] | None = seen.get("data")
+    engine = KEPT_BY.get(data["examined"]["engine"]) if data else None
+    if data is None or engine is None:
+        return ()
+    group = next(iter(seen["source"]["security_groups"]), "")
+    before = {rule["port"] for rule in data["inward"] if rule["from_group"] == group}
+    return () if 0 in before else tuple(port for port in PORTS[engine] if port not in before)
 
 
 def _launched(run: Run) -> str:

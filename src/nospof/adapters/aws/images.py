@@ -34,6 +34,19 @@ class Images(Machines):
         found = self._describe_images(name, Owners=["self"], Filters=named)
         return next((image for image in found if image.name == name), None)
 
+    def newest_image(self, owner: str, pattern: str) -> Image | None:
+        """See the port."""
+        filters: Any = [
+            {"Name": "name", "Values": [pattern]},
+            {"Name": "architecture", "Values": ["x86_64"]},
+            {"Name": "state", "Values": ["available"]},
+        ]
+        with self.reading("ec2:DescribeImages", pattern):
+            pages = self.ec2.get_paginator("describe_images").paginate(Owners=[owner], Filters=filters)
+            found = [one for page in pages for one in page["Images"]]
+        newest = max(found, key=lambda one: (one.get("CreationDate", ""), one["ImageId"]), default=None)
+        return as_image(newest) if newest else None
+
     def images(self, tag: str, value: str = "") -> tuple[Image, ...]:
         """See the port."""
         found = self._describe_images(tag, Owners=["self"], Filters=tag_filters(tag, value))

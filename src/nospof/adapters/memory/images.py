@@ -7,12 +7,14 @@ an image is sound only when every answer is "stopped".
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from nospof.adapters.memory.account import has_tag, refused, serves
 from nospof.adapters.memory.machines import GONE, Disk, Machines
-from nospof.adapters.memory.site import MemoryService
+from nospof.adapters.memory.site import MemoryServer, MemoryService
 from nospof.model.cloud import Image, Instance, Snapshot, Tags
 
 
@@ -22,6 +24,7 @@ class Contents:
 
     disks: tuple[Disk, ...]
     service: MemoryService
+    server: MemoryServer | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,12 @@ class Images(Machines):
         return next((image for image in self._images.values() if image.name == name), None)
 
     @serves("ec2:DescribeImages")
+    def newest_image(self, owner: str, pattern: str) -> Image | None:  # noqa: ARG002 - all are one account's
+        """See the port."""
+        found = [one for one in self._images.values() if fnmatchcase(one.name, pattern)]
+        return max(found, key=lambda one: one.name, default=None)
+
+    @serves("ec2:DescribeImages")
     def images(self, tag: str, value: str = "") -> tuple[Image, ...]:
         """See the port."""
         found = [image for image in self._images.values() if has_tag(image.tags, tag, value)]
@@ -121,7 +130,8 @@ class Images(Machines):
             disks.append(
                 Disk(at.device, volume.size_gib, volume.type, volume.is_encrypted, at.delete_on_termination)
             )
-        return Contents(tuple(disks), self._machines[source.id].service)
+        machine = self._machines[source.id]
+        return Contents(tuple(disks), machine.service, copy_of(machine.server))
 
     def _snapshots_appear(self, image_id: str, instance_id: str) -> None:
         source = self._instances[instance_id]
@@ -235,3 +245,15 @@ class Images(Machines):
             raise refused(operation, "InvalidAMIID.Unavailable", f"{image_id} is {image.state}")
         contents = self._contents[image_id]
         return contents.disks, contents.service
+
+    def server_of_image(self, image_id: str) -> MemoryServer | None:
+        """Return the database server that a machine made from an image has."""
+        return copy_of(self._contents[image_id].server)
+
+
+def copy_of(server: MemoryServer | None) -> MemoryServer | None:
+    """Return a server as a copy of its disk has it: of a cluster it has not joined itself."""
+    made = copy.deepcopy(server)
+    if made is not None and made.layout is not None:
+        made.has_joined = False
+    return made

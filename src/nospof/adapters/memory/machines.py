@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from nospof.adapters.memory.account import refused, serves
 from nospof.adapters.memory.network import Network
-from nospof.adapters.memory.site import MemoryService
+from nospof.adapters.memory.site import MemoryServer, MemoryService
 from nospof.model.cloud import (
     Attachment,
     Instance,
@@ -19,11 +19,12 @@ from nospof.model.cloud import (
     Tags,
     Volume,
 )
+from nospof.model.layout import Layout
 from nospof.model.surroundings import Surroundings
 from nospof.model.traits import DiskTraits, Traits, TypeTraits
 
 GONE = ("shutting-down", "terminated")
-TYPES = ("t3.micro", "t3.small", "t3.medium", "t3.large", "m6i.large")
+TYPES = ("t3.nano", "t3.micro", "t3.small", "t3.medium", "t3.large", "m6i.large")
 NEVER = float("inf")
 SPREAD_LIMIT = 7
 """Running instances of a spread placement group in one zone (EC2 user guide, placement groups)."""
@@ -59,6 +60,8 @@ class Machine:
     tenancy: str = "default"
     user_data: str = ""
     token: str = ""
+    server: MemoryServer | None = None
+    votes_in: Layout | None = None
 
 
 class Machines(Network):
@@ -355,6 +358,10 @@ class Machines(Network):
     def public_address(self) -> str:
         """Return a new address of TEST-NET-3 (RFC 5737)."""
         return f"203.0.113.{self.number('address') % 250 + 1}"
+
+    def server_of_image(self, image_id: str) -> MemoryServer | None:
+        """Return the database server of a machine that is made from an image; images come later."""
+        raise NotImplementedError
 
     def contents_of_image(self, image_id: str, operation: str) -> tuple[tuple[Disk, ...], MemoryService]:
         """Return what an image unpacks to. Raises CloudError while it is not available."""

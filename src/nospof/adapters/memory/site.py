@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from nospof.model.layout import Layout, Obstacle
+
 
 @dataclass(frozen=True)
 class MemoryService:
@@ -31,3 +33,15 @@ class MemoryService:
         """Whether a plain request for a page is answered with "come again over HTTPS"."""
         spoke = headers.get("X-Forwarded-Proto", "") if self.trusts_proxy else ""
         return self.forces_https and path not in self.paths and spoke != "https"
+
+
+@dataclass
+class MemoryServer:
+    """A database server: its rows, the layout it has, and whether it is one of that layout's already."""
+
+    engine: str
+    rows: list[str]
+    obstacles: tuple[Obstacle, ...] = ()
+    is_mended: bool = False
+    layout: Layout | None = None
+    has_joined: bool = True

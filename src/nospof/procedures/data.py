@@ -1,0 +1,245 @@
+"""The data of a pair, kept in step: a cluster of one, then of two with a third vote, and back to one server.
+
+Each step makes one machine what a layout says it is, so a repeat does no harm, and a run that dies in between
+leaves a source that takes writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from nospof.errors import PreconditionFailed, ProcedureFailed
+from nospof.model.cloud import Image, IngressRule, Instance, LaunchRequest
+from nospof.model.layout import TAG_DATA, Applied, DataFacts, Examined, Layout, MemberState, Seat
+from nospof.model.requests import PairRequest
+from nospof.model.surroundings import Inside
+from nospof.planning.arbitrator import DEBIAN, IMAGE_PATTERN, arbitrator_subnet
+from nospof.planning.data import DataPlan, is_wanted, out_of_step
+from nospof.ports.databases import Databases
+from nospof.ports.steps import Steps
+from nospof.ports.world import World
+from nospof.procedures.clone import wait_until_ok
+from nospof.procedures.launching import launch
+from nospof.procedures.membership import mark
+from nospof.procedures.waiting import wait_for
+
+AGENT_SECONDS = 900.0
+"""A machine that was launched a moment ago installs what it needs before it can be asked."""
+JOIN_SECONDS = 6 * 3600.0
+"""A large database takes hours to copy, where its last changes are no longer kept."""
+STEP_SECONDS = 600.0
+
+T = TypeVar("T", Applied, MemberState)
+
+
+def data_facts(world: World, source: Instance, inside: Inside, request: PairRequest) -> DataFacts | None:
+    """Look at the source's database, where it keeps one that two could keep."""
+    if world.databases is None or not is_wanted(inside, request):
+        return None
+    group_id = next(iter(source.security_groups), "")
+    return DataFacts(
+        examined=examine(world, source.id),
+        image=arbitrator_image(world, request),
+        inward=world.cloud.ingress_rules(group_id) if group_id else (),
+    )
+
+
+def examine(world: World, instance_id: str) -> Examined:
+    """Return what database server an instance has.
+
+    Raises:
+        PreconditionFailed: nobody reached it.
+    """
+    found = databases_of(world).examine(instance_id)
+    if not found.is_reached:
+        raise PreconditionFailed(
+            f"the database of {instance_id} could not be looked at: {found.problem}. Nothing was changed."
+        )
+    return found
+
+
+def state_now(world: World, instance_id: str) -> MemberState:
+    """Return what an instance's database is now. Raises PreconditionFailed: nobody reached it."""
+    found = databases_of(world).state(instance_id)
+    if not found.is_reached:
+        raise PreconditionFailed(
+            f"the database of {instance_id} could not be asked: {found.problem}. Nothing was changed."
+        )
+    return found
+
+
+def arbitrator_image(world: World, request: PairRequest) -> Image | None:
+    """Return what an arbitrator is made of: as asked for, else Debian's newest."""
+    asked = request.arbitrator_image
+    if asked.startswith("ami-"):
+        return world.cloud.image(asked)
+    return world.cloud.image_named(asked) if asked else world.cloud.newest_image(DEBIAN, IMAGE_PATTERN)
+
+
+def databases_of(world: World) -> Databases:
+    """Return who acts on databases. Raises ProcedureFailed: nobody here can."""
+    if world.databases is None:
+        raise ProcedureFailed("nobody here can reach into machines")
+    return world.databases
+
+
+# Joining -----------------------------------------------------------------------------------------
+
+
+def stand_alone(steps: Steps, world: World, data: DataPlan, source: Instance) -> None:
+    """Have the source's database be a cluster of one, so that its copy can join it later."""
+    steps.do("mark what keeps its data", mark, world, (source.id,), {TAG_DATA: data.engine})
+    if data.mends:
+        steps.do("mend the tables that two cannot keep", mend, world, source.id)
+    steps.do(
+        "have the source's database be a cluster of one", apply, world, source.id, data.layout((source,))
+    )
+
+
+def keep_in_step(
+    steps: Steps, world: World, data: DataPlan, source: Instance, twin: Instance, request: PairRequest
+) -> Layout:
+    """Have the twin join the source's database, with a third vote; return the layout of all."""
+    arbitrator = steps.do("launch the arbitrator", launch_arbitrator, world, data, source, twin, request)
+    if data.ports:
+        steps.do("open the members to each other", open_ports, world, data.group_id, data.ports)
+    steps.do("wait until the arbitrator passes its status checks", wait_until_ok, world, arbitrator.id)
+    layout = data.layout((source, twin), arbitrator)
+    steps.do("give the arbitrator its vote", apply, world, arbitrator.id, layout)
+    steps.do("tell the source who its partners are", apply, world, source.id, layout)
+    steps.do("let the twin join", apply, world, twin.id, layout)
+    steps.do("wait until the twin's data is in step", wait_in_step, world, layout)
+    steps.do("mark what keeps the twin's data", mark, world, (twin.id,), {TAG_DATA: data.engine})
+    return layout
+
+
+def launch_arbitrator(
+    world: World, data: DataPlan, source: Instance, twin: Instance, request: PairRequest
+) -> Instance:
+    """Launch the third vote in a zone without a member. Its token makes a repeat return the same one."""
+    subnet = arbitrator_subnet(world.cloud.subnets(source.vpc_id), source, (twin.zone,), request)
+    asked: LaunchRequest = replace(data.arbitrator, subnet_id=subnet.id)
+    return launch(world, asked)
+
+
+def open_ports(world: World, group_id: str, ports: tuple[int, ...]) -> tuple[int, ...]:
+    """Let the members of a security group reach each other."""
+    for port in ports:
+        world.cloud.allow(group_id, IngressRule(port, from_group=group_id))
+    return ports
+
+
+def apply(world: World, instance_id: str, layout: Layout) -> tuple[str, ...]:
+    """Make a machine what a layout says it is; return what it did.
+
+    Raises:
+        ProcedureFailed: it did not become so; it has taken back what it had begun.
+    """
+    databases = databases_of(world)
+    done = reached(world, instance_id, lambda: databases.apply(instance_id, layout))
+    if done.problem:
+        raise ProcedureFailed(f"{instance_id} did not become what it should be: {done.problem}")
+    for says in done.did:
+        world.reporter.progress(f"{instance_id}: {says}")
+    return done.did
+
+
+def mend(world: World, instance_id: str, *, undo: bool = False) -> tuple[str, ...]:
+    """Mend the tables that two cannot keep, or give them back what they were. Raises ProcedureFailed."""
+    databases = databases_of(world)
+    done = reached(world, instance_id, lambda: databases.mend(instance_id, undo=undo))
+    if done.problem:
+        raise ProcedureFailed(f"tables of {instance_id} are not mended: {done.problem}")
+    return done.did
+
+
+def hand_over(world: World, instance_id: str) -> tuple[str, ...]:
+    """Have writes leave a member for another that is in step. Raises ProcedureFailed."""
+    databases = databases_of(world)
+    done = reached(world, instance_id, lambda: databases.hand_over(instance_id))
+    if done.problem:
+        raise ProcedureFailed(f"writes did not leave {instance_id}: {done.problem}")
+    return done.did
+
+
+def reached(world: World, instance_id: str, ask: Callable[[], T]) -> T:
+    """Return what a machine answers, waiting for one that nobody reaches yet."""
+    return wait_for(
+        world,
+        f"{instance_id} to be reached",
+        ask,
+        lambda answer: answer.is_reached,
+        within_seconds=AGENT_SECONDS,
+        says=lambda answer: answer.problem,
+    )
+
+
+def states_of(world: World, layout: Layout) -> tuple[tuple[Seat, MemberState], ...]:
+    """Return what each machine of a layout is now."""
+    databases = databases_of(world)
+    return tuple((seat, databases.state(seat.instance_id)) for seat in layout.voters)
+
+
+def wait_in_step(
+    world: World, layout: Layout, within_seconds: float = JOIN_SECONDS
+) -> tuple[tuple[Seat, MemberState], ...]:
+    """Wait until all members have the same data and every vote is there."""
+
+    def says(states: Sequence[tuple[Seat, MemberState]]) -> str:
+        return "; ".join(out_of_step(layout, states))
+
+    return wait_for(
+        world,
+        f"the data of {layout.cluster} to be in step",
+        lambda: states_of(world, layout),
+        lambda states: not out_of_step(layout, states),
+        within_seconds=within_seconds,
+        says=says,
+    )
+
+
+# Leaving -----------------------------------------------------------------------------------------
+
+
+def stand_plain(steps: Steps, world: World, source_id: str, layout: Layout) -> None:
+    """Have the source keep its data alone again, by the plain server it had, with all that was written."""
+    others = [seat.instance_id for seat in layout.members if seat.instance_id != source_id]
+    if others:
+        steps.do("have the source take the writes", take_writes, world, source_id, layout)
+    plain = replace(layout, members=(), arbitrator=None)
+    steps.do("give the source its plain database back", apply, world, source_id, plain)
+    steps.do("give tables back what they were", mend, world, source_id, undo=True)
+    steps.do("take off the mark of what kept its data", unmark_data, world, source_id)
+
+
+def unmark_data(world: World, instance_id: str) -> str:
+    """Take the mark of what keeps its data off an instance."""
+    world.cloud.untag(instance_id, (TAG_DATA,))
+    return instance_id
+
+
+def take_writes(world: World, source_id: str, layout: Layout) -> str:
+    """Have a member that is in step be the one that is written to.
+
+    Raises:
+        ProcedureFailed: it is not in step, so what only another member has would be lost.
+    """
+    databases = databases_of(world)
+    for seat, state in states_of(world, layout):
+        if seat.instance_id != source_id and state.role == "primary":
+            hand_over(world, seat.instance_id)
+
+    def is_ready(state: MemberState) -> bool:
+        return state.ready and state.role in ("primary", "alone")
+
+    wait_for(
+        world,
+        f"{source_id} to be written to",
+        lambda: databases.state(source_id),
+        is_ready,
+        within_seconds=STEP_SECONDS,
+        says=lambda state: state.problem or state.says or state.role,
+    )
+    return source_id
