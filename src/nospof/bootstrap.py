@@ -52,6 +52,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     from nospof.adapters.commands import ShellCommands
     from nospof.adapters.http.probe import HttpProbe
     from nospof.adapters.http.process import HttpLoadGenerator
+    from nospof.adapters.machine.databases import SsmDatabases
     from nospof.adapters.machine.ssm import SsmMachines
     from nospof.runtime.failpoints import VARIABLE, MortalCloud
 
@@ -72,6 +73,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
         whereabouts,
         machines,
         ShellCommands(),
+        SsmDatabases(machines),
     )
 
 

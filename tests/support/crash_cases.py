@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
-from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.machines import Disk
-from nospof.adapters.memory.site import MemoryService
 from nospof.model.auto_scaling import HEALTHY
-from nospof.model.cloud import TAG_CONSISTENCY, TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, Image, Tags
+from nospof.model.cloud import TAG_CONSISTENCY, TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, Tags
 from nospof.model.layout import Obstacle
 from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
 from nospof.planning.clone import image_name_of
@@ -21,13 +19,12 @@ from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import MemorySteps
 from support.boundaries import STALE_SECONDS
 from support.certificates import memory_certificate
-from support.memory_world import memory_world, one_instance
+from support.memory_world import keep_data, memory_world, one_instance
 from support.names import cut_over_request, moved, paired_with_names, record_of
 from support.standing import put_behind, put_behind_classic
 from support.undoing import things, told
 
 TOKEN = "run-1"
-DEBIAN = Contents((Disk("/dev/sda1", 8),), MemoryService())
 
 
 @dataclass(frozen=True)
@@ -173,9 +170,7 @@ def pair_behind_tls_case() -> Case:
 
 def pair_with_data_case(engine: str = "mariadb") -> Case:
     case = pair_case()
-    case.cloud.put_image(Image("ami-debian", "debian-12-amd64-1", "available"), DEBIAN)
-    obstacle = Obstacle("key", "shop.cart", "shop.cart has no primary key", "table")
-    case.cloud.keep_data(case.request.instance_id, engine, obstacle)
+    keep_data(case.cloud, engine, Obstacle("key", "shop.cart", "shop.cart has no primary key", "table"))
     request = PairRequest(case.request.instance_id, service="www", mend_tables=True)
     return replace(case, request=request, keeps=(2, 1))
 
@@ -254,7 +249,7 @@ SAMPLED = frozenset(
         "undo of a pair whose data is kept in step",
     }
 )
-"""Cases that wait so long, or make so many calls, that only the first and the last call of each method are tried."""
+"""Long cases, of which only the first and the last call of each method are tried."""
 
 
 def counts(cloud: MemoryCloud) -> tuple[int, int, int, int]:

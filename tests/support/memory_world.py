@@ -9,8 +9,13 @@ from nospof.adapters.memory import MemoryCloud, MemoryProbe
 from nospof.adapters.memory.account import MemoryClock
 from nospof.adapters.memory.databases import MemoryDatabases
 from nospof.adapters.memory.holds import MemoryHolds
+from nospof.adapters.memory.images import Contents
+from nospof.adapters.memory.machines import Disk
+from nospof.adapters.memory.site import MemoryService
 from nospof.errors import PreconditionFailed
+from nospof.model.cloud import Image
 from nospof.model.drill import LoadSpec
+from nospof.model.layout import Obstacle
 from nospof.model.machine import Looked
 from nospof.ports.load import LoadRun
 from nospof.ports.world import World
@@ -77,3 +82,10 @@ def memory_world(cloud: MemoryCloud, through: Any = None) -> World:
 
 def one_instance(**options: Any) -> MemoryCloud:
     return MemoryCloud.with_one_instance(MemoryClock(), **options)
+
+
+def keep_data(cloud: MemoryCloud, engine: str = "mariadb", *obstacles: Obstacle) -> None:
+    """Have the first instance keep a database, in an account where an arbitrator can be made."""
+    contents = Contents((Disk("/dev/sda1", 8),), MemoryService())
+    cloud.put_image(Image("ami-debian", "debian-12-amd64-1", "available"), contents)
+    cloud.keep_data(cloud.the_instance.id, engine, *obstacles)

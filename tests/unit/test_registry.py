@@ -21,12 +21,13 @@ from nospof.model.requests import (
     UndoRequest,
 )
 from nospof.model.runs import Run
+from nospof.planning.data import PORTS
 from nospof.procedures.guarantee import promise
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import PLANNED_RUN, PROCEDURES, SCHEMA
 from nospof.runtime.memory import MemorySteps
 from nospof.services import procedures as service
-from support.memory_world import memory_world, one_instance
+from support.memory_world import keep_data, memory_world, one_instance
 from support.names import moved, paired_with_names
 from support.undoing import told
 
@@ -141,6 +142,40 @@ HISTORY["3"] = HISTORY["2"] | {
 HISTORY["4"] = HISTORY["3"] | {
     "rollback": [*HISTORY["3"]["rollback"][:2], "put the names back", *HISTORY["3"]["rollback"][3:]],
 }
+KEPT = [
+    "mark what keeps its data",
+    "have the source's database be a cluster of one",
+]
+JOINED = [
+    "launch the arbitrator",
+    "open the members to each other",
+    "wait until the arbitrator passes its status checks",
+    "give the arbitrator its vote",
+    "tell the source who its partners are",
+    "let the twin join",
+    "wait until the twin's data is in step",
+    "mark what keeps the twin's data",
+]
+HISTORY["5"] = HISTORY["4"] | {
+    "pair whose data is kept in step": [
+        *PAIR[:2],
+        *CLONE[:2],
+        *KEPT,
+        *CLONE[2:],
+        PAIR[2],
+        *JOINED,
+        *PAIR[3:],
+    ],
+    "undo of a pair whose data is kept in step": [
+        *UNDO[:5],
+        "have the source take the writes",
+        "give the source its plain database back",
+        "give tables back what they were",
+        "take off the mark of what kept its data",
+        *UNDO[5:12],
+        *UNDO[13:],
+    ],
+}
 
 
 class Unloaded(MemorySteps):
@@ -187,6 +222,18 @@ def made(procedure, **asked):
     return build
 
 
+def with_data():
+    cloud = one_instance()
+    keep_data(cloud)
+    return cloud
+
+
+def made_with_data():
+    cloud = with_data()
+    told(cloud, "pair", "run-0", stateless=False)
+    return cloud
+
+
 OF_PAIR = {"run_id": "run-0", "service": "www", "clients_are_back": True}
 SITUATIONS = {
     "clone": (one_instance, CloneRequest, {}),
@@ -194,6 +241,12 @@ SITUATIONS = {
     "clone of a source that is off": (switched_off, CloneRequest, {}),
     "pair": (one_instance, PairRequest, {"stateless": True}),
     "pair with a twin": (with_twin, PairRequest, {"stateless": True}),
+    "pair whose data is kept in step": (with_data, PairRequest, {"service": "www"}),
+    "undo of a pair whose data is kept in step": (
+        made_with_data,
+        UndoRequest,
+        {**OF_PAIR, "ports_opened": PORTS["galera"]},
+    ),
     "take": (paired, TakeRequest, {}),
     "undo of a clone": (made("clone"), UndoRequest, {"run_id": "run-0"}),
     "undo of a clone in the same zone": (made("clone", same_zone=True), UndoRequest, {"run_id": "run-0"}),

@@ -74,6 +74,10 @@ def clone(instance_id: str, **options: Any) -> None:
     is_flag=True,
     help="Your word that it keeps nothing that changes; not needed where a look inside proves it.",
 )
+@click.option("--mend-tables", is_flag=True, help="Change tables that two cannot keep; undone with the pair.")
+@click.option("--arbitrator-zone", default="", help="The zone of the third vote; else one without a member.")
+@click.option("--arbitrator-image", default="", help="Its image, by id or name; else Debian's newest.")
+@click.option("--arbitrator-type", default="t3.nano", show_default=True, help="Its instance type.")
 @click.option("--balancer", default="", help="The balancer to join, by name or ARN; else each it is behind.")
 @click.option("--new-balancer", is_flag=True, help="Make a balancer, although it is behind one.")
 @click.option("--drain-seconds", default=30, show_default=True, help="Time for a leaving member's requests.")
@@ -103,6 +107,9 @@ def pair(instance_id: str, **options: Any) -> None:
     changed but who is registered, and no name changes. Else a balancer is made; INSTANCE serves at its
     own address throughout, and names are not pointed anywhere. The twin gets no traffic before it served
     a page, with its style sheets, scripts and images, and the balancer found it healthy.
+
+    A MariaDB or PostgreSQL on INSTANCE's own disk is kept in step by both, one of them written to, with a
+    third vote on a small machine in a third zone. What cannot be kept by two is refused, and named.
     """
     request = PairRequest(instance_id, **chosen(PairRequest, options))
     perform("pair", request, f"This makes {instance_id} one of two behind a load balancer.", options)

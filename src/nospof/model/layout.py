@@ -175,6 +175,7 @@ class Checked:
     tables: tuple[TableSum, ...] = ()
     position: str = ""
     problem: str = ""
+    is_reached: bool = True
 
 
 def layout_of(said: Mapping[str, object] | None) -> Layout | None:

@@ -20,6 +20,7 @@ from nospof.model.layout import (
     as_said,
     layout_of,
 )
+from nospof.model.machine import Looked
 
 SCHEMA = "nospof.data/1"
 LOOK_SECONDS = 60
@@ -39,6 +40,18 @@ ROLES: dict[str, Role] = {
     "stranger": "stranger",
     "down": "down",
 }
+UNREACHED = frozenset(
+    {
+        "InternalServerError",
+        "InvalidInstanceId",
+        "ThrottlingException",
+        "the command ended as Delivery Timed Out",
+        "the command ended as DeliveryTimedOut",
+        "the command ended as Undeliverable",
+        "timed out",
+    }
+)
+"""Why a machine may never have heard what it was asked: later it may."""
 Answer = TypeVar("Answer", Examined, MemberState, Applied, Checked)
 
 
@@ -83,29 +96,25 @@ class SsmDatabases:
     def _changed(self, instance_id: str, act: str, **asked: object) -> Applied:
         return read(self._ask(instance_id, act, CHANGE_SECONDS, **asked), applied_of, Applied)
 
-    def _ask(self, instance_id: str, act: str, seconds: int, **asked: object) -> dict[str, Any] | str:
-        """Return what a machine answers, or why it gives none."""
+    def _ask(self, instance_id: str, act: str, seconds: int, **asked: object) -> Looked:
+        """Return what a machine answers, or why it gives nothing."""
         argument = base64.b64encode(json.dumps(asked).encode()).decode()
         comment = COMMENTS.get(act, f"nospof: {act} of the database")
         errand = Errand(script(DATA_PARTS, SCHEMA, act, argument), comment, SCHEMA, seconds)
-        looked = self._machines.send(instance_id, errand)
-        if looked.document is None:
-            return f"{looked.operation}: {looked.problem}"
-        return dict(looked.document)
+        return self._machines.send(instance_id, errand)
 
 
 class Unfit(ValueError):
     """An answer of another shape than the program gives."""
 
 
-def read(
-    answer: dict[str, Any] | str, reader: Callable[[dict[str, Any]], Answer], kind: type[Answer]
-) -> Answer:
+def read(looked: Looked, reader: Callable[[Mapping[str, Any]], Answer], kind: type[Answer]) -> Answer:
     """Return what an answer says, or why it is none."""
-    if isinstance(answer, str):
-        return kind(problem=answer)
+    if looked.document is None:
+        why = f"{looked.operation}: {looked.problem}"
+        return kind(problem=why, is_reached=looked.problem not in UNREACHED)
     try:
-        return reader(answer)
+        return reader(looked.document)
     except ValueError as error:
         return kind(problem=f"the machine's answer is not the data program's: {error}")
 

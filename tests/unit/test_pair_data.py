@@ -1,0 +1,194 @@
+"""A pair whose source keeps a database: what is decided, what is refused, what is left when it goes wrong."""
+
+from dataclasses import replace
+
+import pytest
+
+from nospof.adapters.memory.databases import MemoryDatabases
+from nospof.errors import PreconditionFailed, ProcedureFailed
+from nospof.model.cloud import IngressRule
+from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA, Applied, Obstacle
+from nospof.model.requests import PairRequest
+from nospof.planning.data import cluster_of
+from nospof.procedures.pair import pair
+from nospof.procedures.registry import PROCEDURES
+from nospof.procedures.undo import undo
+from nospof.runtime.memory import Killed, MemorySteps
+from support.memory_world import keep_data, memory_world, one_instance
+from support.undoing import things, told
+
+KEYLESS = Obstacle("key", "shop.cart", "shop.cart has no primary key", "table")
+MYISAM = Obstacle("engine", "shop.words", "shop.words is MyISAM", "table")
+PEERS = Obstacle("account", "app@localhost", "app@localhost has no password: it cannot come by TCP")
+LOCKS = Obstacle("use", "GET_LOCK", "GET_LOCK is used, which holds on one member only")
+
+
+def with_data(engine="mariadb", *obstacles, **options):
+    cloud = one_instance(**options)
+    keep_data(cloud, engine, *obstacles)
+    return cloud
+
+
+def asked(cloud, **more):
+    return PairRequest(cloud.the_instance.id, service="www", **more)
+
+
+def make(cloud, steps=None, world=None, **more):
+    return pair(steps or MemorySteps("run-1"), world or memory_world(cloud), asked(cloud, **more))
+
+
+def refusal(cloud, **more):
+    before = things(cloud)
+    with pytest.raises(PreconditionFailed) as refused:
+        make(cloud, **more)
+    assert things(cloud) == before
+    assert refused.value.exit_code == 3
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(("engine", "keeper"), [("mariadb", "galera"), ("postgresql", "patroni")])
+def test_both_members_have_what_was_written_at_any_time_and_only_one_is_written_to(engine, keeper):
+    cloud = with_data(engine)
+    source = cloud.the_instance.id
+    assert cloud.write(source, "before")
+    result = make(cloud)
+    twin = next(one for one in result.members if one != source)
+    assert cloud.write(twin, "after")
+    assert cloud.rows_of(source) == cloud.rows_of(twin) == ("old", "before", "after")
+    databases = MemoryDatabases(cloud)
+    assert [databases.state(one).role for one in (source, twin)] == ["primary", "replica"]
+    assert {cloud.instance(one).tags[TAG_DATA] for one in result.members} == {keeper}
+
+
+def test_the_third_vote_is_in_a_third_zone_and_the_smallest_machine():
+    cloud = with_data()
+    make(cloud)
+    (arbitrator,) = cloud.instances(TAG_ARBITRATOR, "www")
+    assert arbitrator.type == "t3.nano"
+    assert arbitrator.zone not in {one.zone for one in cloud.instances() if one.id != arbitrator.id}
+    assert arbitrator.security_groups == cloud.the_instance.security_groups
+
+
+def test_two_zones_are_too_few_for_three_votes():
+    assert "no subnet with a free address in a zone other than" in refusal(with_data(zone_count=2))
+
+
+def test_an_arbitrator_in_the_zone_of_a_member_is_refused():
+    cloud = with_data()
+    said = refusal(cloud, arbitrator_zone=cloud.the_instance.zone)
+    assert "fails together with the member there" in said
+
+
+def test_an_account_without_an_image_for_the_arbitrator_is_told_so():
+    cloud = with_data()
+    cloud._images.pop("ami-debian")
+    assert "--arbitrator-image" in refusal(cloud)
+    assert "is not to be found" in refusal(cloud, arbitrator_image="votes")
+
+
+@pytest.mark.parametrize("obstacle", [KEYLESS, MYISAM])
+def test_tables_that_two_cannot_keep_are_named_and_mended_with_consent_only(obstacle):
+    cloud = with_data("mariadb", obstacle)
+    assert obstacle.says in refusal(cloud)
+    assert "--mend-tables" in refusal(cloud)
+    make(cloud, mend_tables=True)
+    assert not MemoryDatabases(cloud).examine(cloud.the_instance.id).obstacles
+
+
+def test_what_nobody_can_mend_is_refused_and_all_of_it_named():
+    said = refusal(with_data("mariadb", PEERS, replace(PEERS, says="port 4567 is taken")), mend_tables=True)
+    assert PEERS.says in said
+    assert "port 4567 is taken" in said
+
+
+def test_what_is_only_to_be_known_is_told_in_the_plan():
+    cloud = with_data("mariadb", LOCKS)
+    plan = PROCEDURES["pair"].plan(memory_world(cloud), asked(cloud))
+    assert LOCKS.says in plan.warnings
+    assert "kept in step by Galera" in plan.says
+    assert plan.details["third vote"].startswith("a t3.nano in ")
+
+
+def test_a_look_that_nobody_could_take_is_no_server_without_obstacles():
+    cloud = with_data()
+    cloud.fail("examine_database", "AccessDeniedException")
+    assert "could not be looked at" in refusal(cloud)
+
+
+def test_an_engine_that_nothing_keeps_in_step_is_refused_as_before():
+    assert "keeps engines mongodb" in refusal(with_data("mongodb"))
+
+
+def test_the_owners_word_that_nothing_changes_goes_before_all():
+    cloud = with_data("mariadb", PEERS)
+    result = make(cloud, stateless=True)
+    assert len(result.members) == 2
+    assert not cloud.instances(TAG_ARBITRATOR)
+
+
+def test_members_reach_each_other_by_rules_that_go_with_the_pair_and_by_no_others():
+    cloud = with_data()
+    group = cloud.the_instance.security_groups[0]
+    own = IngressRule(3306, from_group=group)
+    cloud.allow(group, own)
+    before = things(cloud)
+    request = told(cloud, "pair", "run-0", stateless=False)
+    assert IngressRule(4567, from_group=group) in cloud.ingress_rules(group)
+    assert 3306 not in request.ports_opened
+    undo(MemorySteps("run-1"), memory_world(cloud), request)
+    assert things(cloud) == before
+    assert own in cloud.ingress_rules(group)
+
+
+def test_undo_brings_everything_that_was_written_back_to_the_source_also_where_the_twin_was_written_to():
+    cloud = with_data("postgresql")
+    source = cloud.the_instance.id
+    request = told(cloud, "pair", "run-0", stateless=False)
+    MemoryDatabases(cloud).hand_over(source)
+    assert cloud.write(source, "new")
+    undo(MemorySteps("run-1"), memory_world(cloud), request)
+    assert cloud.rows_of(source) == ("old", "new")
+    assert MemoryDatabases(cloud).state(source).role == "alone"
+    assert TAG_DATA not in cloud.instance(source).tags
+
+
+def test_undo_is_refused_while_only_another_member_has_everything():
+    cloud = with_data()
+    request = told(cloud, "pair", "run-0", stateless=False)
+    cloud._machines[cloud.the_instance.id].server.has_joined = False
+    before = things(cloud)
+    with pytest.raises(PreconditionFailed, match="what only another member has would be lost"):
+        undo(MemorySteps("run-1"), memory_world(cloud), request)
+    assert things(cloud) == before
+
+
+def test_a_copy_that_nobody_let_in_takes_no_writes():
+    cloud = with_data()
+    steps = MemorySteps("run-1", "before launch the arbitrator")
+    with pytest.raises(Killed):
+        make(cloud, steps)
+    twin = next(one.id for one in cloud.instances() if one.id != cloud.the_instance.id)
+    assert MemoryDatabases(cloud).state(twin).role == "stranger"
+    assert not cloud.write(twin, "astray")
+    assert cloud.write(cloud.the_instance.id, "kept")
+
+
+class Stubborn(MemoryDatabases):
+    """A machine whose server does not come up with any other configuration."""
+
+    def apply(self, instance_id, layout):
+        return Applied(problem="the server did not come up, and has its old configuration back")
+
+
+def test_a_server_that_takes_the_change_back_ends_the_run_before_anything_is_stopped():
+    cloud = with_data()
+    world = replace(memory_world(cloud), databases=Stubborn(cloud))
+    with pytest.raises(ProcedureFailed, match="has its old configuration back"):
+        make(cloud, world=world)
+    assert not [call for call in cloud.calls if call.name in ("stop_instance", "create_image")]
+
+
+def test_the_names_of_clusters_are_their_own():
+    assert cluster_of("shop") == "shop"
+    assert cluster_of("Shop!") != cluster_of("shop?")
+    assert len(cluster_of("a" * 200)) <= 32
