@@ -8,8 +8,9 @@ from nospof.adapters.memory.databases import MemoryDatabases
 from nospof.errors import PreconditionFailed, ProcedureFailed
 from nospof.model.cloud import IngressRule
 from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA, Applied, Obstacle
-from nospof.model.requests import PairRequest
+from nospof.model.requests import PairRequest, TakeRequest
 from nospof.planning.data import cluster_of
+from nospof.procedures.maintain import take
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES
 from nospof.procedures.undo import undo
@@ -27,6 +28,12 @@ def with_data(engine="mariadb", *obstacles, **options):
     cloud = one_instance(**options)
     keep_data(cloud, engine, *obstacles)
     return cloud
+
+
+def stick(cloud, instance_id):
+    """Have a member miss what comes, and not catch up."""
+    server = cloud._machines[instance_id].server
+    server.has_joined, server.is_stuck = False, True
 
 
 def asked(cloud, **more):
@@ -155,7 +162,7 @@ def test_undo_brings_everything_that_was_written_back_to_the_source_also_where_t
 def test_undo_is_refused_while_only_another_member_has_everything():
     cloud = with_data()
     request = told(cloud, "pair", "run-0", stateless=False)
-    cloud._machines[cloud.the_instance.id].server.has_joined = False
+    stick(cloud, cloud.the_instance.id)
     before = things(cloud)
     with pytest.raises(PreconditionFailed, match="what only another member has would be lost"):
         undo(MemorySteps("run-1"), memory_world(cloud), request)
@@ -192,3 +199,59 @@ def test_the_names_of_clusters_are_their_own():
     assert cluster_of("shop") == "shop"
     assert cluster_of("Shop!") != cluster_of("shop?")
     assert len(cluster_of("a" * 200)) <= 32
+
+
+def paired(**options):
+    cloud = with_data(**options)
+    result = make(cloud)
+    cloud.announce(cloud.the_instance.id)
+    return cloud, next(one for one in result.members if one != cloud.the_instance.id)
+
+
+def test_maintenance_has_the_writes_elsewhere_before_the_member_goes_and_loses_none():
+    cloud, twin = paired()
+    source = cloud.the_instance.id
+    written = []
+
+    class Writing(MemorySteps):
+        def do(self, name, function, *args, **kwargs):
+            written.extend(row for one in (source, twin) if cloud.write(one, row := f"{name} at {one}"))
+            return super().do(name, function, *args, **kwargs)
+
+    take(Writing("run-2"), memory_world(cloud), TakeRequest(source))
+    assert len(written) > 10
+    assert not set(written) - set(cloud.rows_of(source))
+    assert cloud.rows_of(source) == cloud.rows_of(twin)
+    assert MemoryDatabases(cloud).state(twin).role == "primary"
+
+
+@pytest.mark.parametrize("broken", ["twin", "arbitrator"])
+def test_maintenance_is_refused_while_the_data_is_not_in_step(broken):
+    cloud, twin = paired()
+    (arbitrator,) = cloud.instances(TAG_ARBITRATOR)
+    if broken == "twin":
+        stick(cloud, twin)
+    else:
+        cloud.impair(arbitrator.id)
+    before = things(cloud)
+    with pytest.raises(PreconditionFailed, match="is not in step, so nobody who keeps it is touched"):
+        take(MemorySteps("run-2"), memory_world(cloud), TakeRequest(cloud.the_instance.id))
+    assert things(cloud) == before
+
+
+def test_a_member_that_falls_behind_while_the_other_is_drained_keeps_the_other_from_being_stopped():
+    cloud, twin = paired()
+    source = cloud.the_instance.id
+
+    class Falling(MemorySteps):
+        def do(self, name, function, *args, **kwargs):
+            if name == "stop it and start it on other hardware":
+                stick(cloud, twin)
+            return super().do(name, function, *args, **kwargs)
+
+    with pytest.raises(ProcedureFailed):
+        take(Falling("run-2"), memory_world(cloud), TakeRequest(source))
+    assert not [call for call in cloud.calls if call.name == "stop_instance" and call.arguments[0] == source][
+        1:
+    ]
+    assert any(one.instance_id == source for arn in cloud._target_groups for one in cloud.targets(arn))

@@ -175,6 +175,18 @@ HISTORY["5"] = HISTORY["4"] | {
         *UNDO[5:12],
         *UNDO[13:],
     ],
+    "take of a member whose data is kept in step": [
+        *HISTORY["4"]["take"][:3],
+        "have another member take its writes",
+        *HISTORY["4"]["take"][3:6],
+        "wait until its data is in step",
+        *HISTORY["4"]["take"][6:],
+    ],
+    "drill of a service whose data is kept in step": [
+        *HISTORY["4"]["drill"][:7],
+        "wait until its data is in step",
+        *HISTORY["4"]["drill"][7:],
+    ],
 }
 
 
@@ -234,6 +246,12 @@ def made_with_data():
     return cloud
 
 
+def paired_with_data():
+    cloud = made_with_data()
+    cloud.announce(cloud.the_instance.id)
+    return cloud
+
+
 OF_PAIR = {"run_id": "run-0", "service": "www", "clients_are_back": True}
 SITUATIONS = {
     "clone": (one_instance, CloneRequest, {}),
@@ -248,6 +266,12 @@ SITUATIONS = {
         {**OF_PAIR, "ports_opened": PORTS["galera"]},
     ),
     "take": (paired, TakeRequest, {}),
+    "take of a member whose data is kept in step": (paired_with_data, TakeRequest, {}),
+    "drill of a service whose data is kept in step": (
+        paired_with_data,
+        DrillRequest,
+        {"service": "www", "fault": "stop"},
+    ),
     "undo of a clone": (made("clone"), UndoRequest, {"run_id": "run-0"}),
     "undo of a clone in the same zone": (made("clone", same_zone=True), UndoRequest, {"run_id": "run-0"}),
     "undo of a pair": (made("pair"), UndoRequest, OF_PAIR),

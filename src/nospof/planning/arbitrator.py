@@ -30,9 +30,10 @@ if ! command -v {program} >/dev/null; then
     systemctl disable --now {service} 2>/dev/null
 fi
 if ! systemctl is-active --quiet amazon-ssm-agent; then
-    agent=https://s3.amazonaws.com/ec2-downloads-windows/SSMAgent/latest/debian_amd64/amazon-ssm-agent.deb
-    command -v wget >/dev/null || apt-get install -y wget
-    wget -q -O /root/agent.deb "$agent" && dpkg -i /root/agent.deb && systemctl enable --now amazon-ssm-agent
+    from=https://s3.amazonaws.com/ec2-downloads-windows/SSMAgent/latest/debian_amd64/amazon-ssm-agent.deb
+    command -v wget >/dev/null || {{ apt-get update && apt-get install -y wget ca-certificates; }}
+    agent=$(mktemp --suffix .deb) && wget -q -O "$agent" "$from" && dpkg -i "$agent" && rm "$agent"
+    systemctl enable --now amazon-ssm-agent
 fi
 """
 

@@ -85,6 +85,25 @@ def databases_of(world: World) -> Databases:
     return world.databases
 
 
+def layout_in_step(world: World, member: Instance) -> Layout | None:
+    """Return who keeps a member's data with it; None where nobody does.
+
+    Raises:
+        PreconditionFailed: it is not in step with all of its votes, or could not be asked (C83).
+    """
+    if TAG_DATA not in member.tags or world.databases is None:
+        return None
+    layout = examine(world, member.id).layout
+    if layout is None:
+        return None
+    if wrong := out_of_step(layout, states_of(world, layout)):
+        raise PreconditionFailed(
+            f"the data of {layout.cluster} is not in step, so nobody who keeps it is touched: "
+            f"{'; '.join(wrong)}. See nospof data status. Nothing was changed."
+        )
+    return layout
+
+
 # Joining -----------------------------------------------------------------------------------------
 
 
@@ -162,6 +181,22 @@ def hand_over(world: World, instance_id: str) -> tuple[str, ...]:
     if done.problem:
         raise ProcedureFailed(f"writes did not leave {instance_id}: {done.problem}")
     return done.did
+
+
+def leave_writes(world: World, instance_id: str, layout: Layout) -> tuple[str, ...]:
+    """Have another member be written to, and see that it and the votes that stay decide without this one.
+
+    Raises:
+        ProcedureFailed: they do not, so this one must not be touched.
+    """
+    did = hand_over(world, instance_id)
+    others = [one for one in states_of(world, layout) if one[0].instance_id != instance_id]
+    if wrong := out_of_step(layout, others):
+        raise ProcedureFailed(
+            f"{instance_id} is not touched, for without it the data of {layout.cluster} is not safe: "
+            f"{'; '.join(wrong)}. Have it in step (nospof data status) and resume"
+        )
+    return did
 
 
 def reached(world: World, instance_id: str, ask: Callable[[], T]) -> T:

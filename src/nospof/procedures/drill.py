@@ -8,6 +8,7 @@ from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.answers import Answer
 from nospof.model.cloud import TAG_SERVICE, Instance, Listener, LoadBalancer, Target, TargetGroup
 from nospof.model.drill import Fault, LoadResult, LoadSpec, Objective, Verdict
+from nospof.model.layout import Layout
 from nospof.model.requests import DrillRequest
 from nospof.model.results import DrillResult
 from nospof.planning.clone import refuse_what_another_run_holds
@@ -19,6 +20,7 @@ from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.auto_scaling import group_of
 from nospof.procedures.clone import wait_until_ok
+from nospof.procedures.data import layout_in_step, wait_in_step
 from nospof.procedures.guarantee import is_impaired, promise, release
 from nospof.procedures.membership import wait_healthy
 from nospof.procedures.power import bring_back, stop
@@ -40,7 +42,7 @@ RETURN_SECONDS = 600
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """A service as it stands before it is broken."""
+    """A service as it stands before it is broken; `layout` is who keeps its data."""
 
     group: TargetGroup
     balancer: LoadBalancer
@@ -49,6 +51,7 @@ class ServiceFacts:
     victim: str
     victim_instance: Instance
     answer: Answer
+    layout: Layout | None = None
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -81,6 +84,8 @@ def drill(steps: Steps, world: World, request: DrillRequest) -> DrillResult:
     )
     steps.do("bring the member back", restore, world, victim)
     steps.do("wait until it passes its status checks", wait_until_ok, world, victim)
+    if facts.layout:
+        steps.do("wait until its data is in step", wait_in_step, world, facts.layout)
     steps.do("wait until all members are healthy", wait_healthy, world, facts.group.arn, facts.members)
     steps.do("release the promise", release, world, victim, steps.token)
     return DrillResult(request.service, facts.url(request.path), request.fault, victim, verdict)
@@ -103,14 +108,16 @@ def service_facts(world: World, request: DrillRequest) -> ServiceFacts:
             if group.arn in dict(listener.forwards_to):
                 targets = cloud.targets(group.arn)
                 victim = victim_among(targets, request)
+                instance = cloud.instance(victim)
                 return ServiceFacts(
                     group,
                     balancer,
                     listener,
                     targets,
                     victim,
-                    cloud.instance(victim),
+                    instance,
                     ask_for_page(world, balancer, listener, request),
+                    layout_in_step(world, instance),
                 )
     raise PreconditionFailed(f"no balancer forwards to {group.name}; there is nothing to drill yet")
 

@@ -18,6 +18,7 @@ from nospof.model.cloud import (
     Tags,
     Target,
 )
+from nospof.model.layout import Layout
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
 from nospof.model.starts import DeadMan
@@ -30,6 +31,7 @@ from nospof.planning.preflight import TAKE_RULES, heed
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of, wait_until_ok
+from nospof.procedures.data import layout_in_step, leave_writes, wait_in_step
 from nospof.procedures.dead_man import kept_ahead, starter_asked_for
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.looking import source_facts, worked_on_beside
@@ -60,11 +62,12 @@ class Membership(Seat):
 
 @dataclass(frozen=True)
 class MemberFacts:
-    """Everything the decision rests on, read before it."""
+    """Everything the decision rests on, read before it. `layout` is who keeps its data with it."""
 
     about: SourceFacts
     events: tuple[MaintenanceEvent, ...]
     memberships: tuple[Membership, ...]
+    layout: Layout | None = None
 
     @property
     def instance(self) -> Instance:
@@ -89,9 +92,14 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     began = steps.do(
         "promise that the member comes back", promise_at, world, instance.id, steps.token, dead_man
     )
+    if facts.layout:
+        leaving = (instance.id, facts.layout)
+        steps.do("have another member take its writes", leave_writes, world, *leaving)
     steps.do("drain it from every group it serves in", leave, world, instance.id, facts.memberships)
     steps.do("stop it and start it on other hardware", move, world, facts, steps.token, dead_man)
     steps.do("wait until it passes its status checks", wait_until_ok, world, instance.id)
+    if facts.layout:
+        steps.do("wait until its data is in step", wait_in_step, world, facts.layout)
     for group in facts.memberships:
         page = (group.port, urlsplit(group.answer.url).path)
         steps.do(f"wait until it answers on port {group.port}", wait_for_page, world, instance.id, *page)
@@ -147,6 +155,7 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
         replace(source_facts(world, instance), starter=starter),
         live_events(world, instance.id),
         tuple(memberships),
+        layout_in_step(world, instance),
     )
 
 
@@ -286,6 +295,9 @@ def move(world: World, facts: MemberFacts, run_id: str, dead_man: DeadMan | None
     promise(world, instance_id, run_id, must_work=True, dead_man=dead_man)
     world = kept_ahead(world, instance_id, run_id, dead_man)
     try:
+        # Draining takes minutes, in which the other one may have fallen behind.
+        if facts.layout and world.cloud.instance(instance_id).state == "running":
+            leave_writes(world, instance_id, facts.layout)
         try:
             stop(world, instance_id)
         finally:

@@ -42,6 +42,7 @@ class Data(Images):
         server = self._machines[instance_id].server
         if server is None or not self._is_up(instance_id):
             return False
+        self._catch_up(server.layout)
         if server.layout is None:
             server.rows.append(row)
             return True
@@ -49,8 +50,11 @@ class Data(Images):
         if writer is None or self._seat(instance_id, server.layout) is None:
             return False
         for seat in server.layout.members:
+            other = self._server(seat.instance_id)
             if self._is_in_step(seat, server.layout):
-                self._server(seat.instance_id).rows.append(row)
+                other.rows.append(row)
+            else:
+                other.has_joined = False
         return True
 
     def rows_of(self, instance_id: str) -> tuple[str, ...]:
@@ -74,6 +78,7 @@ class Data(Images):
         """See `ports.databases`."""
         machine = self._asked(instance_id)
         layout = machine.votes_in
+        self._catch_up(layout or (machine.server.layout if machine.server else None))
         if layout is not None:
             return MemberState("arbitrator", self._votes(layout) >= layout.quorum, "", self._votes(layout))
         server = machine.server
@@ -189,6 +194,20 @@ class Data(Images):
             and server.has_joined
             and self._is_up(seat.instance_id)
         )
+
+    def _catch_up(self, layout: Layout | None) -> None:
+        """Have members that missed something get it from one that did not, while a majority decides."""
+        writer = self._writer(layout) if layout else None
+        for seat in layout.members if layout and writer else ():
+            server = self._machines[seat.instance_id].server
+            if (
+                writer
+                and server
+                and not server.has_joined
+                and not server.is_stuck
+                and server.layout == layout
+            ):
+                server.rows, server.has_joined = list(self._server(writer.instance_id).rows), True
 
     def _votes(self, layout: Layout) -> int:
         arbitrator = layout.arbitrator

@@ -37,7 +37,10 @@ class MemoryService:
 
 @dataclass
 class MemoryServer:
-    """A database server: its rows, the layout it has, and whether it is one of that layout's already."""
+    """A database server: its rows, the layout it has, and whether it has all that the others of that have.
+
+    One that `is_stuck` does not catch up by itself.
+    """
 
     engine: str
     rows: list[str]
@@ -45,3 +48,4 @@ class MemoryServer:
     is_mended: bool = False
     layout: Layout | None = None
     has_joined: bool = True
+    is_stuck: bool = False
