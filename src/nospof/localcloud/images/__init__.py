@@ -16,6 +16,19 @@ from pathlib import Path
 _SITE = Path(__file__).with_name("site")
 _POSTGRESQL = Path(__file__).with_name("postgresql")
 _UNITS, _UNIT = "etc/systemd/system", "postgresql.service"
+_AGENT = "amazon-ssm-agent.service"
+_AGENT_UNIT = """\
+[Unit]
+Description=The agent of this machine is its first process; to those who ask, it is there
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+
+[Install]
+WantedBy=multi-user.target
+"""
 _DIRECTORIES = (
     "bin",
     "etc/services",
@@ -51,6 +64,22 @@ def build_base(destination: Path) -> None:
     An image that is already there stays as it is. Raises OSError; then nothing is left of it.
     """
     _build(destination, lambda disk: _write_base(disk, "seed"))
+
+
+def build_debian(destination: Path) -> None:
+    """Make an image of a machine that runs nothing yet but its agent, which is the machine itself here.
+
+    An image that is already there stays as it is. Raises OSError; then nothing is left of it.
+    """
+
+    def write(disk: Path) -> None:
+        _write_base(disk, "debian")
+        enabled = disk / _UNITS / "multi-user.target.wants"
+        enabled.mkdir(parents=True)
+        (disk / _UNITS / _AGENT).write_text(_AGENT_UNIT, encoding="utf-8")
+        (enabled / _AGENT).symlink_to(f"../{_AGENT}")
+
+    _build(destination, write)
 
 
 def build_demo_site(destination: Path) -> None:
@@ -172,6 +201,6 @@ SEEDS = (
         "nospof-demo-comments", "The same site, with comments in a PostgreSQL of its own", build_demo_comments
     ),
     # Two, as there is always one that is not the newest any more.
-    Seed("debian-12-amd64-20251112-2294", "Debian 12", build_base, DEBIAN, "2025-11-12"),
-    Seed("debian-12-amd64-20260108-2351", "Debian 12", build_base, DEBIAN, "2026-01-08"),
+    Seed("debian-12-amd64-20251112-2294", "Debian 12", build_debian, DEBIAN, "2025-11-12"),
+    Seed("debian-12-amd64-20260108-2351", "Debian 12", build_debian, DEBIAN, "2026-01-08"),
 )

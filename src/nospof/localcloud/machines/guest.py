@@ -31,6 +31,10 @@ GUEST_COMMANDS = {
     "systemctl": 'case "$1" in reboot|poweroff|halt) exec "$1" ;; esac\n'
     f'exec "$NOSPOF_PYTHON" -I -S {_HERE / "systemctl.py"} "$@"',
     "fsfreeze": f'exec "$NOSPOF_PYTHON" -I -S {_HERE / "fsfreeze.py"} "$@"',
+    **dict.fromkeys(
+        ("apt", "apt-get", "dpkg"),
+        'echo "$0: a machine here runs the programs of its computer; install them there" >&2; exit 100',
+    ),
     "sync": "exit 0",  # what is written is on the disk that an image is a copy of
 }
 
