@@ -111,3 +111,17 @@ def test_a_layout_of_another_shape_is_a_problem() -> None:
     assert read(silent, applied_of, Applied) == Applied((), "ssm:SendCommand: timed out", is_reached=False)
     denied = Looked("i-1", operation="ssm:SendCommand", problem="access denied")
     assert read(denied, applied_of, Applied).is_reached
+
+
+def test_no_part_says_a_name_that_another_part_says_too() -> None:
+    seen: dict[str, str] = {}
+    for name in ssm.DATA_PARTS:
+        for node in ast.parse(ssm.part_of(name)).body:
+            names = [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+            if isinstance(node, ast.Assign):
+                names = [
+                    one.id for target in node.targets for one in ast.walk(target) if isinstance(one, ast.Name)
+                ]
+            for one in names:
+                assert one not in seen, f"{one} is in {seen[one]} and {name}"
+                seen[one] = name

@@ -296,7 +296,7 @@ class Database:
         """Have writes leave this member."""
         raise NotImplementedError
 
-    def position(self, layout: "dict[str, Any]") -> str:
+    def position(self, _layout: "dict[str, Any]") -> str:
         """Return how far the data of a member that is down is."""
         raise NotImplementedError
 

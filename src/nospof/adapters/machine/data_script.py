@@ -217,7 +217,9 @@ def main() -> None:
     m = Host(source_text())
     if act in ("boot", "serve"):
         try:
-            database, _ = laid_out(m)
+            database = database_here(m)
+            if database is None:
+                raise Refused("there is no database that is known")  # noqa: TRY301
             if act == "boot":
                 database.boot(sys.argv[2])
             else:

@@ -32,7 +32,22 @@ CUT = "# The sender cuts here"
 PARTS = ("probe_machine", "probe_identity", "probe_web", "probe_script")
 """The script is one program, in files of a size that can be read."""
 HOLD_PARTS = ("probe_machine", "hold_databases", "hold_script")
-DATA_PARTS = ("probe_machine", "hold_databases", "data_machine", "data_door", "data_mariadb", "data_script")
+DATA_PARTS = (
+    "probe_machine",
+    "hold_databases",
+    "data_machine",
+    "data_door",
+    "data_galera",
+    "data_arbitrator",
+    "data_mariadb_server",
+    "data_mariadb_accounts",
+    "data_mariadb_examine",
+    "data_mariadb_check",
+    "data_mariadb_start",
+    "data_mariadb_serve",
+    "data_mariadb",
+    "data_script",
+)
 NO_PYTHON = "no python3"
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")
 

@@ -29,6 +29,7 @@ ExecStart=/bin/true
 [Install]
 WantedBy=multi-user.target
 """
+_MARIADB = Path(__file__).with_name("mariadb")
 _DIRECTORIES = (
     "bin",
     "etc/services",
@@ -124,6 +125,34 @@ def build_demo_comments(destination: Path) -> None:
     _build(destination, write)
 
 
+def build_demo_shop(destination: Path) -> None:
+    """Make an image with a MariaDB laid out as Debian does, a table and an account of a small application.
+
+    Its programs are the computer's. The data is made at the first boot.
+
+    An image that is already there stays as it is. Raises OSError; then nothing is left of it.
+    """
+
+    def write(disk: Path) -> None:
+        _write_base(disk, "shop-1")
+        for name, directory in (
+            ("my.cnf", "etc/mysql"),
+            ("shop.sql", "etc/mysql"),
+            ("50-server.cnf", "etc/mysql/mariadb.conf.d"),
+            ("mariadb-prepare", "usr/local/sbin"),
+            ("mariadb.service", "lib/systemd/system"),
+        ):
+            (disk / directory).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(_MARIADB / name, disk / directory / name)
+        (disk / "usr/local/sbin/mariadb-prepare").chmod(0o755)
+        _link(
+            disk / "etc/systemd/system/multi-user.target.wants/mariadb.service",
+            Path("../../../../lib/systemd/system/mariadb.service"),
+        )
+
+    _build(destination, write)
+
+
 def _write_site(disk: Path, service: str) -> None:
     _write_base(disk, "drupal-1")
     shutil.copytree(_SITE / "www", disk / "srv/www")
@@ -200,6 +229,7 @@ SEEDS = (
     Seed(
         "nospof-demo-comments", "The same site, with comments in a PostgreSQL of its own", build_demo_comments
     ),
+    Seed("nospof-demo-shop", "A MariaDB of its own, for computers that have one", build_demo_shop),
     # Two, as there is always one that is not the newest any more.
     Seed("debian-12-amd64-20251112-2294", "Debian 12", build_debian, DEBIAN, "2025-11-12"),
     Seed("debian-12-amd64-20260108-2351", "Debian 12", build_debian, DEBIAN, "2026-01-08"),

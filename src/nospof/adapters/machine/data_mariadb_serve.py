@@ -1,0 +1,144 @@
+"""The part of the data program that keeps asking a member whether it is fit, and who the writer is.
+
+Who the writer is stands in a table that all members have. When the writer is gone, the member that is left
+and whose votes are enough writes itself there; so one that comes back does not become the writer by coming
+back, and all doors lead to the same. It runs by any Python from 3.6 on.
+"""
+
+import threading
+import time
+from typing import Any
+
+from nospof.adapters.machine.data_door import FRESH_SECONDS, POLL_SECONDS, Fitness, serve_health
+from nospof.adapters.machine.data_machine import Host
+from nospof.adapters.machine.data_mariadb_examine import sst_method
+from nospof.adapters.machine.data_mariadb_server import Asking, Server, quoted
+from nospof.adapters.machine.hold_databases import Refused
+
+# The sender cuts here: what stands above is in the parts before, but for the imports.
+
+SYNCED, DONOR = "4", "2"
+STATUS = (
+    "SHOW GLOBAL STATUS WHERE Variable_name IN ('uptime', 'wsrep_ready', 'wsrep_cluster_status', "
+    "'wsrep_local_state', 'wsrep_local_state_comment', 'wsrep_incoming_addresses')"
+)
+FROZEN_SECONDS = 1.5
+"""The others wait no longer for one that is silent (evs.suspect_timeout)."""
+SUSPECT_SECONDS = 8.0
+"""After so long, one that stood still knows whether the others went on (evs.inactive_timeout is 5 s)."""
+WRITER = "SELECT writer, @@GLOBAL.read_only, @@GLOBAL.event_scheduler FROM nospof.door"
+
+
+def is_fit(status: "dict[str, str]") -> bool:
+    """Whether a member may be led to, by what Galera says of it.
+
+    One that gives its data to another goes on answering where that is copied without standing still.
+    """
+    is_in_step = status.get("wsrep_local_state") == SYNCED
+    gives = status.get("wsrep_local_state") == DONOR and sst_method() == "mariabackup"
+    is_primary = status.get("wsrep_cluster_status") == "Primary" and status.get("wsrep_ready") == "ON"
+    return is_primary and (is_in_step or gives)
+
+
+def was_frozen(silence: float, status: "dict[str, str]") -> bool:
+    """Whether a server that was silent is the same that spoke before: it takes itself for in step still.
+
+    Args:
+        silence: in seconds.
+    """
+    return silence > FROZEN_SECONDS and float(status.get("uptime") or 0) > silence + 1.0
+
+
+def has_others(m: Host) -> bool:
+    """Whether there are members that could have gone on without this one."""
+    layout = m.layout()
+    return layout is not None and len(layout["members"]) > 1
+
+
+def data_members(status: "dict[str, str]") -> "list[str]":
+    """Return the addresses of the members that are here now; an arbitrator has none."""
+    found = status.get("wsrep_incoming_addresses", "").split(",")
+    return [one.strip().rpartition(":")[0] for one in found if one.strip() not in ("", "AUTO")]
+
+
+def serve(m: Host, server: Server) -> None:
+    """Answer doors until the end; never by what was true a second ago."""
+    while True:
+        layout = m.layout()
+        me = m.member(layout) if layout else None
+        if layout is not None and me is not None:
+            break
+        time.sleep(1.0)  # a copy that nobody let in yet; it is let in without a restart of this
+    fitness = Fitness()
+    serve_health(me["address"], fitness)
+    taking: Any = None
+    heard = suspect_until = 0.0
+    while True:
+        try:
+            with Asking(server, FRESH_SECONDS) as asking:
+                while True:
+                    began = time.monotonic()
+                    status = {row[0].lower(): row[1] for row in asking.rows(STATUS)}
+                    now = time.monotonic()
+                    if heard and was_frozen(now - heard, status) and has_others(m):
+                        suspect_until = now + SUSPECT_SECONDS
+                    heard = now
+                    suspect_until = suspect_until if is_fit(status) else 0.0
+                    if now < suspect_until:
+                        fitness.hear(False, False, "it stood still, and may not know yet what it missed")
+                        time.sleep(POLL_SECONDS)
+                        continue
+                    writer = look(asking, status, me["address"], fitness)
+                    if writer is not None and (taking is None or not taking.is_alive()):
+                        taking = take_over(m, server, status, me["address"], writer)
+                    time.sleep(max(0.0, began + POLL_SECONDS - time.monotonic()))
+        except Refused as error:
+            fitness.hear(False, False, str(error))
+        time.sleep(POLL_SECONDS)
+
+
+def look(asking: Asking, status: "dict[str, str]", mine: str, fitness: Fitness) -> "list[str] | None":
+    """Note how fit the server is; return the row of who the writer is, or None where it is not fit."""
+    says = "{}, {}".format(
+        status.get("wsrep_cluster_status", "no cluster"), status.get("wsrep_local_state_comment", "unknown")
+    )
+    if not is_fit(status):
+        fitness.hear(False, False, says)
+        return None
+    row = (asking.rows(WRITER) or [["", "0", "OFF"]])[0]
+    writer, read_only = row[0], row[1]
+    if read_only != "0":
+        fitness.hear(False, False, says + ", read only")
+        return None
+    fitness.hear(True, writer == mine, f"{says}, the writer is {writer or 'nobody'}")
+    return row
+
+
+def take_over(m: Host, server: Server, status: "dict[str, str]", mine: str, row: "list[str]") -> Any:
+    """Begin to do what follows from who the writer is; return the thread that does, or None for nothing.
+
+    It is a thread's and a session's of its own: a write may stand still while votes are counted.
+    """
+    writer, scheduler = row[0], row[2]
+    statements = []
+    if writer != mine and data_members(status) == [mine]:
+        statements.append(f"UPDATE nospof.door SET writer = {quoted(mine)} WHERE writer = {quoted(writer)}")
+        writer = mine
+    if m.undo().get("events"):
+        wanted = "ON" if writer == mine else "OFF"
+        if scheduler not in (wanted, "DISABLED"):
+            statements.append(f"SET GLOBAL event_scheduler = {wanted}")
+    if not statements:
+        return None
+
+    def do() -> None:
+        try:
+            with Asking(server) as asking:
+                for one in statements:
+                    asking.rows(one)
+        except Refused:
+            return  # asked again at the next look
+
+    thread = threading.Thread(target=do, daemon=True)
+    thread.start()
+    return thread
