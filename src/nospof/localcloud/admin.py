@@ -21,8 +21,10 @@ from nospof.localcloud.consistency import Consistency
 from nospof.localcloud.ec2.events import WORDS, announce
 from nospof.localcloud.faults import Faults, Rule
 from nospof.localcloud.limits import Limits
+from nospof.localcloud.machines.partitions import CannotPartition, Side
 
 PREFIX = "/_nospof/"
+LINK_FAULTS = ("partition", "heal")
 MAX_EVENT_SECONDS = 400 * 86_400.0
 MAX_SNAPSHOT_SECONDS = 86_400.0
 MAX_UNKNOWN_SECONDS = 300.0
@@ -94,6 +96,7 @@ class Admin:
             "machines": machines,
             "rules": self.faults.documents(),
             "limits": self.limits.enabled,
+            "partitions": self.cloud.partitions.pairs(),
             "not_kept_over_a_restart": self.not_kept(),
         }
 
@@ -138,17 +141,46 @@ class Admin:
         return {"event": event.instance_event_id, "due": event.not_before.isoformat() + "Z"}
 
     def _fault(self, document: dict[str, Any]) -> dict[str, Any]:
+        if document.get("fault") in LINK_FAULTS:
+            return self._link(document)
         _check(document, {"instance": str, "fault": str})
         hypervisor = self.cloud.hypervisor
         faults = {"kill": hypervisor.power_off, "freeze": hypervisor.freeze, "thaw": hypervisor.thaw}
         if document["fault"] not in faults:
-            raise Refused(400, f"the fault {document['fault']!r} is unknown; known are {', '.join(faults)}.")
+            known = ", ".join([*faults, *LINK_FAULTS])
+            raise Refused(400, f"the fault {document['fault']!r} is unknown; known are {known}.")
         with self.cloud.lock:
             instance = self._instance(document)
-            if hypervisor.state(instance.id) not in ("on", "frozen"):
+            if not hypervisor.is_on(instance.id):
                 raise Refused(409, f"the machine of {instance.id} is not on.")
             faults[document["fault"]](instance.id)
             return self._machine(instance)
+
+    def _link(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Part two instances, or heal that. Their order says nothing."""
+        _check(document, {"instance": str, "fault": str, "peer": str})
+        partitions, hypervisor = self.cloud.partitions, self.cloud.hypervisor
+        sides = []
+        with self.cloud.lock:
+            for instance_id in (document["instance"], document["peer"]):
+                instance = self._instance({"instance": instance_id})
+                addresses = filter(None, (instance.private_ip_address, instance.public_ip))
+                directory = hypervisor.disk(instance.id).parent
+                sides.append(Side(instance.id, directory, tuple(dict.fromkeys(addresses))))
+        if document["instance"] == document["peer"]:
+            raise Refused(400, "an instance cannot be parted from itself.")
+        if document["fault"] == "heal":
+            if not partitions.heal(document["instance"], document["peer"]):
+                raise Refused(409, f"{document['instance']} and {document['peer']} are not apart.")
+        else:
+            for side in sides:
+                if not hypervisor.is_on(side.machine_id):
+                    raise Refused(409, f"the machine of {side.machine_id} is not on.")
+            try:
+                partitions.part(*sides)
+            except CannotPartition as error:
+                raise Refused(501, f"{error}.") from error
+        return {"partitions": partitions.pairs()}
 
     def _inject(self, document: dict[str, Any]) -> dict[str, Any]:
         try:

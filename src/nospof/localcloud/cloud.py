@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nospof.localcloud.addresses import claim_block
+from nospof.localcloud.machines.partitions import Partitions
 
 if TYPE_CHECKING:
     from nospof.localcloud.machines.hypervisor import Hypervisor
@@ -40,6 +41,7 @@ class Cloud:
         self.snapshot_seconds = 0.0
         self.scheduler_ahead_seconds = 0.0
         self.full: set[tuple[str, str]] = set()
+        self.partitions = Partitions()
         self.lock = threading.RLock()
         self.dirty = threading.Event()
         self._work = ThreadPoolExecutor(max_workers=6, thread_name_prefix="work")
@@ -69,7 +71,8 @@ class Cloud:
         return job.exception() or True
 
     def close(self) -> None:
-        """Wait for the background work that has begun."""
+        """Wait for the background work that has begun; end the partitions."""
+        self.partitions.close()
         self._work.shutdown(wait=True, cancel_futures=True)
 
 

