@@ -15,7 +15,7 @@ from nospof.model.drill import LoadSpec, Objective
 from nospof.model.writes import WriteSpec, WriteVerdict, WriteWish
 from nospof.ports.world import World
 from nospof.procedures import writing
-from nospof.procedures.writing import Place, refuse_unless_taken, verdicts_on
+from nospof.procedures.writing import Place, refuse_unless_taken, verdicts_on, wait_until_taken
 from support.addresses import new_address
 from support.memory_world import memory_world
 from support.waiting import eventually
@@ -38,7 +38,10 @@ def killed_once(world: World, site: WritingSite, *places: Place) -> WriteVerdict
         run = written[0].run
         eventually(lambda: run.snapshot().served > 50)
         site.kill()
+        failed = run.snapshot().failed
+        eventually(lambda: run.snapshot().failed > failed)
         site.start()
+        wait_until_taken(world, written)
         before = run.snapshot().served
         eventually(lambda: run.snapshot().served > before + 50)
         (verdict,) = verdicts_on(world, written, (Place("the service", site.url), *places), Objective())

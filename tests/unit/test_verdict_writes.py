@@ -69,6 +69,10 @@ def test_what_is_there_twice_is_a_duplicate_acknowledged_or_not():
     assert verdict.duplicates == {"the service": ("w-0", "w-1")}
 
 
+def test_one_write_that_fails_at_the_end_is_no_outage():
+    assert judge_writes(ledger(KEPT, KEPT, FAILED), [service(0, 1)], Objective()).passed
+
+
 def test_ids_of_others_are_nobodys_loss():
     assert judge_writes(ledger(KEPT), [service(0, 7, 8)], Objective()).kept_unacknowledged == 0
 
@@ -89,10 +93,11 @@ def test_many_lost_writes_are_all_kept_and_some_named():
     [
         (ledger(), [service()], "no write was acknowledged"),
         (ledger(FAILED, FAILED), [service(0)], "no write was acknowledged"),
+        (ledger(KEPT, KEPT, FAILED, CONFLICT, FAILED), [service(0, 1)], "were not taken any more"),
         (ledger(KEPT), [], "nothing was read back"),
         (ledger(KEPT), [service(error="the page answers 502")], "could not be read back from the service"),
     ],
-    ids=["no writes", "none acknowledged", "nothing read", "not readable"],
+    ids=["no writes", "none acknowledged", "not recovered", "nothing read", "not readable"],
 )
 def test_what_was_not_seen_is_no_success(written, found, reason):
     verdict = judge_writes(written, found, Objective())

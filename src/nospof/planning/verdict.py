@@ -26,6 +26,8 @@ from nospof.model.drill import (
 )
 from nospof.model.writes import ReadBack, WriteLedger, WriteOutcome, WriteVerdict
 
+LAST = 3
+"""Where none of the last writes was acknowledged, the service does not take them any more."""
 NAMED = 5
 """So many ids are named in a sentence; the verdict holds all of them."""
 MAX_LATENESS_SECONDS = 0.05
@@ -172,7 +174,7 @@ def judge_writes(ledger: WriteLedger, found: Sequence[ReadBack], objective: Obje
         longest_stall_seconds=longest_stall(ledger),
         warnings=tuple(f"not read back from {one.place}: {one.error}" for one in found[1:] if one.error),
     )
-    reasons = (*_doubts_of_writes(verdict, found), *_broken_promises(verdict, objective))
+    reasons = (*_doubts_of_writes(verdict, found, _is_taken(ledger)), *_broken_promises(verdict, objective))
     return replace(verdict, passed=not reasons, reasons=reasons)
 
 
@@ -327,10 +329,18 @@ def _slow_recovery(effect: FaultEffect, objective: Objective) -> Iterator[str]:
         yield f"recovery from the {named} took {effect.recover_seconds:.2f} s, {limit:g} s are allowed"
 
 
-def _doubts_of_writes(verdict: WriteVerdict, found: Sequence[ReadBack]) -> Iterator[str]:
-    """Say why the writes show nothing."""
+def _is_taken(ledger: WriteLedger) -> bool:
+    """Whether writes were acknowledged up to the end."""
+    rows = sorted(zip(ledger.ended, ledger.outcomes, strict=True))
+    return any(outcome == WriteOutcome.ACKNOWLEDGED for _, outcome in rows[-LAST:])
+
+
+def _doubts_of_writes(verdict: WriteVerdict, found: Sequence[ReadBack], is_taken: bool) -> Iterator[str]:
+    """Say why the writes show nothing, or not the whole of what was done to them."""
     if not verdict.acknowledged:
         yield "no write was acknowledged, so none could be lost"
+    elif not is_taken:
+        yield "writes were not taken any more when the last of them was made"
     if not found:
         yield "nothing was read back, so what was lost is not known"
     elif found[0].error:

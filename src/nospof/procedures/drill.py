@@ -26,7 +26,7 @@ from nospof.procedures.membership import wait_healthy
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import ask
-from nospof.procedures.writing import places_of, refuse_unless_taken, verdicts_on, writing
+from nospof.procedures.writing import places_of, refuse_unless_taken, verdicts_on, wait_until_taken, writing
 
 FAULTS = ("kill", "stop")
 SHORTEST_SECONDS = 12
@@ -220,6 +220,7 @@ def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run
         finally:
             restore(world, facts.victim)
         wait_healthy(world, facts.group.arn, facts.members)
+        wait_until_taken(world, written)
         ended_at = clock.now()
         after = max(began + request.seconds, ended_at + request.seconds * AFTER_SHARE)
         hold(world, load, until=after, says="after the fault")

@@ -16,6 +16,8 @@ from nospof.ports.world import World
 
 READABLE_SECONDS = 60.0
 """So long a page may fail to be read before it counts as not read."""
+TAKEN_SECONDS = 120.0
+"""So long writes go on at most while none is taken."""
 SETTLE_SECONDS = 10.0
 """So long something may be missing, of what is copied from member to member, before it is lost."""
 
@@ -92,6 +94,19 @@ def refuse_unless_taken(world: World, written: Sequence[Writing], entry: str) ->
                 f"{url} lists none of the {so_far.served} writes that {one.spec.url} answered well: "
                 "name a page that lists the id of each"
             )
+
+
+def wait_until_taken(world: World, written: Sequence[Writing]) -> None:
+    """Wait until writes are taken again, so that the whole of the stall is seen; not for ever.
+
+    A database may go on being without a writer after the page its balancer asks for is back.
+    """
+    deadline = world.clock.now() + TAKEN_SECONDS
+    for one in written:
+        before = one.run.snapshot().served
+        while (seen := one.run.snapshot()).served <= before and world.clock.now() < deadline:
+            world.reporter.progress(f"waiting for writes to be taken again: {seen.failed} failed so far")
+            world.clock.sleep(world.poll_seconds)
 
 
 def verdicts_on(
