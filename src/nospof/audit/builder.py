@@ -8,7 +8,7 @@ not read becomes a requirement with two bounds, never an absence.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 from nospof.model.estate import CERTAIN, Estate, Item, Watched
@@ -209,7 +209,8 @@ class Builder:
 
     def change(self, name: str, **fields: object) -> None:
         """Replace fields of a node that is there already."""
-        self.nodes[name] = replace(self.nodes[name], **fields)  # type: ignore[arg-type]
+        # As `dataclasses.replace`, which asks anew what fields there are: twenty times a service.
+        self.nodes[name] = Node(**{**vars(self.nodes[name]), **fields})
 
     def also_needs(self, name: str, view: str, requirement: Requirement, *, certain: bool = True) -> None:
         """Let a node need something more, in a view; only in the pessimistic reading if not certain."""
@@ -218,11 +219,11 @@ class Builder:
         wanted = requirement if certain else Unknown(requirement, UP)
         node = self.nodes[name]
         if view == "serving":
-            self.nodes[name] = replace(node, requirement=AllOf((node.requirement, wanted)))
+            self.change(name, requirement=AllOf((node.requirement, wanted)))
         elif view == "blind":
-            self.nodes[name] = replace(node, blind=AllOf((node.blind, wanted)))
+            self.change(name, blind=AllOf((node.blind, wanted)))
         else:
-            self.nodes[name] = replace(node, views=(*node.views, (view, wanted)))
+            self.change(name, views=(*node.views, (view, wanted)))
 
     @property
     def machines(self) -> tuple[str, ...]:
@@ -235,7 +236,8 @@ class Builder:
 
     def event(self, id: str, kind: str, label: str = "", starts_at: float = 0.0) -> str:  # noqa: A002
         """Return the id of an event, after noting what it is."""
-        self._events.setdefault(id, Event(id, kind, label, starts_at))
+        if id not in self._events:
+            self._events[id] = Event(id, kind, label, starts_at)
         return id
 
     def heals(self, event: str, says: str) -> None:

@@ -193,7 +193,7 @@ class Watched:
         """Return the item of a kind that goes by an id, ARN, name or address."""
         item = self.whole.find(kind, key)
         if item is not None:
-            self._noted((item,))
+            self._touched[item.kind.name, item.id] = item
         return item
 
     def where(self, kind: str, path: str, *values: str) -> tuple[Item, ...]:

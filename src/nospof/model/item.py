@@ -33,6 +33,7 @@ class Record:
     """A part of an answer. Paths are dotted and relative to it; lists in between are read with `rows`.
 
     Every reader of a field raises KeyError for a path that the kind does not declare: that is our bug.
+    The fields never change, so what was found at a path is remembered: an audit reads most of them often.
     """
 
     def __init__(self, kind: Kind, fields: Mapping[str, Any], prefix: str = "") -> None:
@@ -40,9 +41,18 @@ class Record:
         self.fields = fields
         self._prefix = prefix
         self._depth = prefix.count(".")
+        self._read: dict[str, Any] = {}
+        self._rows: dict[str, tuple[Record, ...]] = {}
 
     def at(self, path: str) -> Any:
         """Return the raw value: None when absent, UNKNOWN when it or what it stands in is."""
+        try:
+            return self._read[path]
+        except KeyError:
+            value = self._read[path] = self._found(path)
+            return value
+
+    def _found(self, path: str) -> Any:
         steps = self.kind.steps.get(self._prefix + path if self._depth else path)
         if steps is None:
             raise KeyError(f"{self.kind.name} does not declare {self._prefix}{path}")
@@ -99,12 +109,14 @@ class Record:
 
     def rows(self, path: str) -> tuple[Record, ...]:
         """Return a list of parts; empty when absent or unknown."""
-        value = self.at(path)
-        if not isinstance(value, (list, tuple)):
-            return ()
-        return tuple(
-            Record(self.kind, one, f"{self._prefix}{path}.") for one in value if isinstance(one, Mapping)
-        )
+        found = self._rows.get(path)
+        if found is None:
+            value = self.at(path)
+            rows = value if isinstance(value, (list, tuple)) else ()
+            prefix = f"{self._prefix}{path}."
+            found = tuple([Record(self.kind, one, prefix) for one in rows if isinstance(one, Mapping)])
+            self._rows[path] = found
+        return found
 
 
 def moment_of(value: Any) -> float | None:
@@ -205,11 +217,12 @@ class Item(Record):
 
 def item_of(kind: Kind, fields: Mapping[str, Any], call: str = "", location: Location = Location()) -> Item:  # noqa: B008
     """Return an item from a record as its call answers it; its id is where the kind says."""
-    record = Record(kind, fields)
-    parts = [record.text(path) for path in kind.id.split("+")]
+    item = Item(kind, "", fields, call, location=location)
+    parts = [item.text(path) for path in kind.id.split("+")]
     if kind.parent and kind.parent not in kind.id:
-        parts.insert(0, record.text(kind.parent))
-    return Item(kind, ":".join(part for part in parts if part), fields, call, location=location)
+        parts.insert(0, item.text(kind.parent))
+    item.id = ":".join(filter(None, parts))
+    return item
 
 
 def says_of(value: Any) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nospof.model.estate import Estate, Item
-from nospof.model.kinds.kind import rows_of
+from nospof.model.kinds.kind import rows_in
 
 FEW = 20
 """Up to so many parents all are asked for: ten seconds at the very worst."""
@@ -227,12 +227,20 @@ def is_mentioned(kind: str, estate: Estate) -> bool:
     mentions = MENTIONS.get(kind)
     if mentions is None or estate.is_unread(*(one.kind for one in mentions)):
         return True
-    return any(
-        value and str(value).startswith(one.only) and not str(value).startswith(one.besides)
-        for one in mentions
-        for item in estate.of(one.kind)
-        for value in rows_of(item.fields, one.path)
-    )
+    return any(mentions_any(one, estate) for one in mentions)
+
+
+def mentions_any(mention: Mention, estate: Estate) -> bool:
+    """Whether any item names something there, or is there at all where no path is given."""
+    if not mention.path:
+        return bool(estate.of(mention.kind))
+    names = {str(value) for value in values_of(mention, estate) if value}
+    return any(one.startswith(mention.only) and not one.startswith(mention.besides) for one in names)
+
+
+def values_of(mention: Mention, estate: Estate) -> list[object]:
+    """Return what stands in the field of all items."""
+    return rows_in([item.fields for item in estate.of(mention.kind)], mention.path)
 
 
 # Images of others -----------------------------------------------------------------------------------------
@@ -249,10 +257,5 @@ def unlisted_images(estate: Estate) -> list[str]:
 
     A template may name a parameter that holds the id ("resolve:ssm:..."): nobody knows it here.
     """
-    ids = {
-        str(value)
-        for one in IMAGE_NAMES
-        for item in estate.of(one.kind)
-        for value in rows_of(item.fields, one.path)
-    }
+    ids = {str(value) for one in IMAGE_NAMES for value in values_of(one, estate)}
     return sorted(one for one in ids if one.startswith("ami-") and estate.find("image", one) is None)

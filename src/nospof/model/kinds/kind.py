@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -83,8 +83,14 @@ class Kind:
 
 def rows_of(page: Mapping[str, Any], path: str) -> list[Any]:
     """Return what stands at a path of an answer; lists on the way are flattened."""
-    found: list[Any] = [page]
+    return rows_in([page], path)
+
+
+def rows_in(pages: Iterable[Any], path: str) -> list[Any]:
+    """Return what stands at a path of answers, or of parts of them, in order; see `rows_of`."""
+    found = list(pages)
     for part in path.split(".") if path else ():
-        found = [one.get(part) for one in found if isinstance(one, Mapping)]
-        found = [each for one in found for each in (one if isinstance(one, (list, tuple)) else [one])]
+        found = [one.get(part) for one in found if type(one) is dict or isinstance(one, Mapping)]
+        if any(isinstance(one, (list, tuple)) for one in found):
+            found = [each for one in found for each in (one if isinstance(one, (list, tuple)) else (one,))]
     return [one for one in found if one is not None]
