@@ -34,6 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
             did = shop.applied("i-a", shop.alone)
             eventually(written_more(converting), "writers write to the cluster of one")
         shop.copy_source()
+        eventually(lambda: shop.answers("i-a"), "the source has its door again after a boot")
         log = shop.disk("i-b") / "var/log/mariadb.service.log"
         eventually(lambda: "nobody has let in" in log.read_text(), "the copy was kept from starting")
         stranger, said = shop.state("i-b"), log.read_text()

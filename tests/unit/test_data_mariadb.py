@@ -42,6 +42,7 @@ FACTS = {
     "client_socket": "/run/mysqld/nospof.sock",
     "cache_bytes": 256 << 20,
     "sst_method": "mariabackup",
+    "sst_port": 4444,
     "sst_user": "mysql",
     "is_first": False,
     "appliers": 4,

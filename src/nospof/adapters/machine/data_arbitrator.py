@@ -27,15 +27,14 @@ class Arbitrator:
 
     def apply(self, layout: "dict[str, Any]") -> None:
         """Have it vote as a layout says. A repeat changes nothing."""
-        program = found_program("garbd")
-        if not program:
+        if not found_program("garbd"):
             raise Refused(
                 "garbd is not on the machine: sudo apt-get install -y --no-install-recommends "
                 "galera-arbitrator-4"
             )
         self.m.keep_layout(layout)
         self.m.reached("layout kept")
-        changed = self.m.unit(ARBITRATOR_UNIT, arbitrator_unit(program, layout))
+        changed = self.m.unit(ARBITRATOR_UNIT, arbitrator_unit(self.m.command("garbd"), layout))
         self.m.reached("unit written")
         if self.m.run(["systemctl", "is-enabled", ARBITRATOR_UNIT])[0]:
             self.m.systemctl("enable", ARBITRATOR_UNIT)

@@ -19,7 +19,7 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
-from nospof.adapters.machine.data_machine import Host, found_program
+from nospof.adapters.machine.data_machine import Host
 from nospof.adapters.machine.hold_databases import Refused
 
 # The sender cuts here: what stands above is in the parts before, but for the imports.
@@ -101,9 +101,7 @@ class Door:
 
     def write(self, doors: "list[str]", own: str, members: "list[dict[str, Any]]", port: int) -> bool:
         """Write configuration and units, to be started at boot; return whether the door's changed."""
-        haproxy = found_program("haproxy")
-        if not haproxy:
-            raise Refused("HAProxy is not on the machine")
+        haproxy = self.m.command("haproxy")
         text = door_text(doors, own, members, port).replace("{statistics}", self.m.place(DOOR_STATISTICS))
         changed = self.m.write(DOOR_CONFIGURATION, text.replace("{user}", self._user()))
         configuration = self.m.place(DOOR_CONFIGURATION)
@@ -157,7 +155,6 @@ WantedBy=multi-user.target
 
     def open(self, changed: bool) -> None:
         """Have both run by what is written."""
-        os.makedirs(os.path.dirname(self.m.path(DOOR_STATISTICS)), exist_ok=True)
         if not self.m.is_active(HEALTH_UNIT):
             self.m.systemctl("start", HEALTH_UNIT)
         if not self.m.is_active(DOOR_UNIT):
@@ -262,6 +259,9 @@ class HealthServer(socketserver.ThreadingMixIn, HTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     fitness = Fitness()
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of a door that asked and did not wait."""
 
 
 class HealthRequest(BaseHTTPRequestHandler):

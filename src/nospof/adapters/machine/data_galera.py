@@ -53,8 +53,8 @@ def galera_settings(layout: "dict[str, Any]", me: "dict[str, Any]", facts: "dict
     """Return the configuration of one member, made anew at every start and never copied.
 
     Args:
-        facts: `provider`, `socket`, `client_socket`, `cache_bytes`, `sst_method`, `sst_user`, `is_first`,
-            `appliers`, and `position`: where an unclean end left it, empty where it is not needed.
+        facts: `provider`, `socket`, `client_socket`, `cache_bytes`, `sst_method`, `sst_port`, `sst_user`,
+            `is_first`, `appliers`, and `position`: where an unclean end left it, empty where it is not needed.
     """
     address = me["address"]
     provider_options = [
@@ -86,7 +86,7 @@ def galera_settings(layout: "dict[str, Any]", me: "dict[str, Any]", facts: "dict
         "wsrep-node-name = {}".format(me.get("id") or address),
         f"wsrep-node-address = {address}",
         f"wsrep-node-incoming-address = {address}:{MARIADB_PORT}",
-        f"wsrep-sst-receive-address = {address}:{SST_PORT}",
+        f"wsrep-sst-receive-address = {address}:{facts['sst_port']}",
         "wsrep-sst-method = {}".format(facts["sst_method"]),
         'wsrep-provider-options = "{}"'.format(";".join(provider_options)),
     ]

@@ -150,6 +150,13 @@ class Host(Machine):
         """Return how a unit starts this program."""
         return " ".join([sys.executable or "/usr/bin/python3", "-I", "-S", self.place(PROGRAM), *words])
 
+    def command(self, name: str) -> str:
+        """Return how a unit names a program: whole, but where copies differ in that. Raises Refused."""
+        path = found_program(name)
+        if not path:
+            raise Refused(f"{name} is not on the machine")
+        return name if self.mark else path
+
     # Units --------------------------------------------------------------------------------------------
 
     def unit(self, name: str, text: str) -> bool:

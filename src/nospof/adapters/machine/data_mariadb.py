@@ -52,6 +52,7 @@ from nospof.adapters.machine.hold_databases import Refused
 SETTLE_SECONDS = 6.0
 """A start that goes wrong mostly does so by then; one that copies all data may take hours."""
 LOOK_SECONDS = 600.0
+FIT_SECONDS = 20.0
 EMPTY: Any = {"engine": "galera", "cluster": "", "members": [], "arbitrator": None}
 """A layout on the way to none: what it says to the next start is that the server is a plain one."""
 
@@ -183,9 +184,19 @@ class MariaDb(Database):
 
     def _prepare_members(self, layout: "dict[str, Any]") -> None:
         """Have a cluster know all its members' doors."""
-        with Asking(self.server) as asking:
-            if is_fit(asking.status()):
-                self._make_accounts(asking, layout)
+        ends = time.monotonic() + FIT_SECONDS
+        while True:
+            with Asking(self.server) as asking:
+                status = asking.status()
+                if is_fit(status):
+                    self._make_accounts(asking, layout)
+                    return
+            if time.monotonic() > ends:
+                says = status.get("wsrep_local_state_comment", "unknown")
+                raise Refused(
+                    f"it is not in step ({says}): its accounts for the others' doors could not be made"
+                )
+            time.sleep(0.2)
 
     def _make_accounts(self, asking: Asking, layout: "dict[str, Any]") -> None:
         make_notes(asking)
@@ -208,12 +219,11 @@ class MariaDb(Database):
         """Write what stands around the server; nothing of it acts before the layout is kept."""
         was = self.m.undo()
         name = was["socket"]
-        os.makedirs(os.path.dirname(self.m.path(name)), exist_ok=True)
         doors = [f"unix@{self.m.place(name)} mode 777"]
         if was["port"]:
             doors.append("127.0.0.1:{}".format(was["port"]))
         self.door_changed = self.door.write(doors, me["address"], layout["members"], MARIADB_PORT)
-        start = "systemctl start --no-block"
+        start = self.m.command("systemctl") + " start --no-block"
         self.m.unit(
             self.server.unit() + ".d/nospof.conf",
             "# Written by nospof. Own addresses are never copied: they are written at every start.\n"

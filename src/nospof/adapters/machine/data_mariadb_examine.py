@@ -100,7 +100,8 @@ def sst_method() -> str:
 def port_obstacles() -> "list[dict[str, str]]":
     """Return the ports that somebody else has."""
     address, found = own_address(), []
-    for port in (GALERA_PORT, IST_PORT, SST_PORT, HEALTH_PORT):
+    shared = (SST_PORT,) if os.environ.get("NOSPOF_DISK") else ()  # it is listened to on all addresses
+    for port in sorted({GALERA_PORT, IST_PORT, SST_PORT, HEALTH_PORT} - set(shared)):
         with socket.socket() as one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -247,9 +248,21 @@ def setting_obstacles(asking: Asking) -> "list[dict[str, str]]":
         found.append(obstacle("setting", "wsrep_on", says))
     if "ON" in (is_set["read_only"], is_set["innodb_read_only"]):
         found.append(obstacle("setting", "read_only", "it takes no writes: read_only is set"))
+    if enforces_selinux():
+        says = "SELinux is enforced, whose rules keep a server from other members' ports: make it permissive"
+        found.append(obstacle("setting", "selinux", says))
     if asking.rows("SHOW ALL SLAVES STATUS"):
         found.append(obstacle("setting", "replication", "it follows another server: end that first"))
     return found
+
+
+def enforces_selinux() -> bool:
+    """Whether the kernel keeps programs to rules that know nothing of doors and votes."""
+    try:
+        with open("/sys/fs/selinux/enforce", encoding="ascii") as file:
+            return file.read().strip() == "1"
+    except OSError:
+        return False
 
 
 def use_obstacles(asking: Asking) -> "list[dict[str, str]]":

@@ -7,12 +7,14 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 from typing import Any
 
-from nospof.adapters.machine.data_door import DOOR_UNIT
+from nospof.adapters.machine.data_door import DOOR_STATISTICS, DOOR_UNIT
 from nospof.adapters.machine.data_galera import (
     CACHE_LEAST,
+    SST_PORT,
     allow_bootstrap,
     cache_bytes,
     galera_settings,
@@ -38,13 +40,14 @@ def before_start(m: Host, unit: str) -> None:
     """Write what is a machine's own, or take it away. Raises Refused: the unit may not start."""
     layout = m.layout()
     me = m.member(layout) if layout else None
+    server = Server(m)
     if unit == DOOR_UNIT:
         if layout is None or not layout["members"]:
             raise Refused("there is no layout: the server itself is where the door would be")
         if me is None:
             raise stranger(layout)
+        have_run_directories(m, server)
         return
-    server = Server(m)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(m.path(OWN_SOCKET))  # left by one that was killed
     if layout is None or not layout["members"]:
@@ -78,6 +81,7 @@ def be_one_of(m: Host, server: Server, layout: "dict[str, Any]", me: "dict[str, 
     """Have the server start as the member that this machine is."""
     directory = server.directory()
     is_alone = len(layout["members"]) == 1
+    have_run_directories(m, server)
     is_first = is_alone or os.path.exists(m.path(BEGIN_FLAG))
     state = grastate(directory)
     position = ""
@@ -90,6 +94,17 @@ def be_one_of(m: Host, server: Server, layout: "dict[str, Any]", me: "dict[str, 
     m.write(server.configuration(), galera_settings(layout, me, facts(m, server, is_first, position)))
     m.write(ADDRESS_NOTE, me["address"] + "\n")
     m.remove(BEGIN_FLAG)
+
+
+def have_run_directories(m: Host, server: Server) -> None:
+    """Have the places of sockets: what is below /run is gone after a boot."""
+    os.makedirs(os.path.dirname(m.path(DOOR_STATISTICS)), exist_ok=True)
+    for name in (OWN_SOCKET, m.undo().get("socket") or OWN_SOCKET):
+        directory = os.path.dirname(m.path(name))
+        if not os.path.isdir(directory):
+            os.makedirs(directory)
+            if os.geteuid() == 0:
+                shutil.chown(directory, server.os_user())
 
 
 def is_copy(m: Host, address: str) -> bool:
@@ -112,12 +127,20 @@ def facts(m: Host, server: Server, is_first: bool, position: str) -> "dict[str, 
         "client_socket": m.place(OWN_SOCKET),
         "cache_bytes": cache_size(m, server.directory()),
         "sst_method": method,
+        "sst_port": free_port() if m.mark else SST_PORT,
         "sst_user": server.os_user(),
         "is_first": is_first,
         # With one, a member that was away never catches up with writers who do not rest.
         "appliers": max(4, min(16, 2 * (os.cpu_count() or 1))),
         "position": position,
     }
+
+
+def free_port() -> int:
+    """Return a port for what listens on all addresses, which machines that are directories share."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def cache_size(m: Host, directory: str) -> int:
