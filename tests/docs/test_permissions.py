@@ -33,7 +33,7 @@ def test_every_policy_stands_on_the_page():
 
 
 def test_every_procedure_has_its_permissions_and_so_have_the_audit_and_the_keeper():
-    assert set(GRANTS) == {*PROCEDURES, "audit", "keep", "repair", "dead-man", "dead-man-role"}
+    assert set(GRANTS) == {*PROCEDURES, "audit", "keep", "repair", "data", "dead-man", "dead-man-role"}
 
 
 @pytest.mark.parametrize("name", GRANTS)

@@ -89,3 +89,10 @@ def keep_data(cloud: MemoryCloud, engine: str = "mariadb", *obstacles: Obstacle)
     contents = Contents((Disk("/dev/sda1", 8),), MemoryService())
     cloud.put_image(Image("ami-debian", "debian-12-amd64-1", "available"), contents)
     cloud.keep_data(cloud.the_instance.id, engine, *obstacles)
+
+
+def stick(cloud: MemoryCloud, instance_id: str) -> None:
+    """Have a member miss what comes, and not catch up."""
+    server = cloud._machines[instance_id].server
+    assert server is not None
+    server.has_joined, server.is_stuck = False, True

@@ -15,7 +15,7 @@ from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES
 from nospof.procedures.undo import undo
 from nospof.runtime.memory import Killed, MemorySteps
-from support.memory_world import keep_data, memory_world, one_instance
+from support.memory_world import keep_data, memory_world, one_instance, stick
 from support.undoing import things, told
 
 KEYLESS = Obstacle("key", "shop.cart", "shop.cart has no primary key", "table")
@@ -28,12 +28,6 @@ def with_data(engine="mariadb", *obstacles, **options):
     cloud = one_instance(**options)
     keep_data(cloud, engine, *obstacles)
     return cloud
-
-
-def stick(cloud, instance_id):
-    """Have a member miss what comes, and not catch up."""
-    server = cloud._machines[instance_id].server
-    server.has_joined, server.is_stuck = False, True
 
 
 def asked(cloud, **more):

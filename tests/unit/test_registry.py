@@ -10,12 +10,15 @@ from contextlib import contextmanager, nullcontext
 import pytest
 
 from nospof.errors import PreconditionFailed, UsageError
+from nospof.model.cloud import TAG_TWIN_OF
+from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA
 from nospof.model.plans import Plan
 from nospof.model.requests import (
     CloneRequest,
     CutOverRequest,
     DrillRequest,
     PairRequest,
+    RejoinRequest,
     RollbackRequest,
     TakeRequest,
     UndoRequest,
@@ -27,7 +30,7 @@ from nospof.procedures.pair import pair
 from nospof.procedures.registry import PLANNED_RUN, PROCEDURES, SCHEMA
 from nospof.runtime.memory import MemorySteps
 from nospof.services import procedures as service
-from support.memory_world import keep_data, memory_world, one_instance
+from support.memory_world import keep_data, memory_world, one_instance, stick
 from support.names import moved, paired_with_names
 from support.undoing import told
 
@@ -175,6 +178,17 @@ HISTORY["5"] = HISTORY["4"] | {
         *UNDO[5:12],
         *UNDO[13:],
     ],
+    "rejoin": [
+        "look who keeps the data",
+        ASKED,
+        "read who belongs together",
+        "wait whether they find each other",
+        "ask each how far its data is",
+        "have MEMBER begin",
+        "have ARBITRATOR join",
+        "have TWIN join",
+        "wait until all of it is in step",
+    ],
     "take of a member whose data is kept in step": [
         *HISTORY["4"]["take"][:3],
         "have another member take its writes",
@@ -252,6 +266,13 @@ def paired_with_data():
     return cloud
 
 
+def both_stuck():
+    cloud = made_with_data()
+    for member in cloud.instances(TAG_DATA):
+        stick(cloud, member.id)
+    return cloud
+
+
 OF_PAIR = {"run_id": "run-0", "service": "www", "clients_are_back": True}
 SITUATIONS = {
     "clone": (one_instance, CloneRequest, {}),
@@ -272,6 +293,7 @@ SITUATIONS = {
         DrillRequest,
         {"service": "www", "fault": "stop"},
     ),
+    "rejoin": (both_stuck, RejoinRequest, {"service": "www"}),
     "undo of a clone": (made("clone"), UndoRequest, {"run_id": "run-0"}),
     "undo of a clone in the same zone": (made("clone", same_zone=True), UndoRequest, {"run_id": "run-0"}),
     "undo of a pair": (made("pair"), UndoRequest, OF_PAIR),
@@ -290,7 +312,10 @@ def test_the_steps_of_a_story_are_those_of_its_schema(situation):
     story = PROCEDURES[situation.split()[0]].story
     subject = {} if "instance_id" not in request_type.__dataclass_fields__ else {"instance_id": member}
     steps.tell(story, memory_world(cloud), request_type(**subject, **asked))
-    assert [name.replace(member, "MEMBER") for name in steps.names] == HISTORY[SCHEMA][situation]
+    others = ((TAG_TWIN_OF, "TWIN"), (TAG_ARBITRATOR, "ARBITRATOR"))
+    names = {one.id: name for tag, name in others for one in cloud.instances(tag)} | {member: "MEMBER"}
+    said = [" ".join(names.get(word, word) for word in name.split(" ")) for name in steps.names]
+    assert said == HISTORY[SCHEMA][situation]
 
 
 def test_every_procedure_has_a_listing_of_its_steps():
@@ -309,7 +334,7 @@ def test_every_procedure_is_known_by_its_own_name_and_says_what_it_promises(name
 @pytest.mark.parametrize("name", PROCEDURES)
 def test_every_request_is_frozen_and_names_the_instance_or_for_names_the_service(name):
     kind = PROCEDURES[name].request_type
-    subject = "service" if name in ("cut-over", "rollback") else "instance_id"
+    subject = "service" if name in ("cut-over", "rejoin", "rollback") else "instance_id"
     assert subject in {field.name for field in dataclasses.fields(kind)}
     with pytest.raises(dataclasses.FrozenInstanceError):
         kind("i-1").instance_id = "i-2"

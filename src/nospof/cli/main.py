@@ -25,6 +25,7 @@ COMMANDS = {
         "Lead names to the pair, watched, and back if it serves worse.",
     ),
     "maintain": ("nospof.cli.procedures:maintain", "Take announced maintenance, one member at a time."),
+    "data": ("nospof.cli.data:data", "How a service's data is kept in step, and brought back into it."),
     "drill": ("nospof.cli.drill:drill", "Break one member under load and count what the clients saw."),
     "runs": ("nospof.cli.runs:runs", "List, show, resume, stop, undo and repair runs."),
     "permissions": (

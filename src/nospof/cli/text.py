@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from nospof.model.cutting_over import CutOverResult, Ending, RollbackResult
 from nospof.model.drill import Phase, Verdict
+from nospof.model.layout import MemberState, Seat
 from nospof.model.names import says_of
 from nospof.model.plans import Plan
 from nospof.model.results import (
     CloneResult,
+    DataCheck,
+    DataStatus,
     DrillResult,
     PairResult,
+    RejoinResult,
     TakeResult,
     TimeOff,
     UndoResult,
@@ -53,6 +57,39 @@ def time_off_text(time_off: TimeOff) -> str:
     return f"{time_off.total:.1f} s off: {', '.join(parts)}"
 
 
+def data_text(found: DataStatus) -> str:
+    """Return how a service's data is kept, a line for each who keeps it or votes."""
+    verdict = "not in step" if found.wrong else "in step"
+    layout = found.layout
+    lines = [f"{found.service}: {verdict}; kept by {layout.engine.capitalize()} as {layout.cluster}"]
+    lines += members_lines(found.members)
+    lines += [f"  - {one}" for one in found.wrong]
+    if found.wrong:
+        lines.append(f"Bring it in step: nospof data rejoin {found.service}")
+    return "\n".join(lines)
+
+
+def members_lines(members: tuple[tuple[Seat, MemberState], ...]) -> list[str]:
+    """Return a line for each machine with a vote."""
+    lines = []
+    for seat, state in members:
+        said = ", ".join(filter(None, (state.says, state.position and f"at {state.position}")))
+        votes = f", sees {state.votes} votes" if state.votes else ""
+        what = state.problem or f"{state.role or 'unknown'}{votes}{f' ({said})' if said else ''}"
+        lines.append(f"  {seat.instance_id}  {seat.zone or 'zone not told'}  {seat.address}  {what}")
+    return lines
+
+
+def check_text(found: DataCheck) -> str:
+    """Return whether members have the same, and where they do not."""
+    who = " and ".join(found.members)
+    if found.different:
+        return "\n".join([f"{found.service}: members differ", *(f"  - {one}" for one in found.different)])
+    if found.not_compared:
+        return f"{found.service}: not compared: {found.not_compared}"
+    return f"{found.service}: {who} have the same {found.rows} rows in {found.tables} tables"
+
+
 def describe_result(outcome: Outcome) -> str:
     """Return what a run achieved and what to do next."""
     result = outcome.result
@@ -70,6 +107,9 @@ def describe_result(outcome: Outcome) -> str:
         )
     if isinstance(result, UndoResult):
         return undo_text(result)
+    if isinstance(result, RejoinResult):
+        began = f"; {result.began} began" if result.began else ""
+        return "\n".join([f"the data of {result.service} is in step{began}", *members_lines(result.members)])
     if isinstance(result, CutOverResult):
         return cut_over_text(outcome.run_id, result)
     if isinstance(result, RollbackResult):

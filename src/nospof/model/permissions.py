@@ -346,12 +346,21 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         ),
     ),
     "keep": (look(*KEEPS, *SEES_GROUPS, "ec2:DescribeInstanceAttribute"), *KEEP),
+    "data": (look("ec2:DescribeInstances"), INSIDE, RUN_INSIDE),
+    "rejoin": (
+        look("ec2:DescribeInstanceStatus", "ec2:DescribeInstances"),
+        INSIDE,
+        RUN_INSIDE,
+        START_ONLY,
+        FORESEE,
+    ),
     "dead-man": DEAD_MAN,
     "dead-man-role": (START_ONLY, START_ENCRYPTED),
 }
 """By procedure, as the command line names them; `keep` is what `runs keep` and every run begin with.
 
-`dead-man` is what `--dead-man` adds to a procedure, `dead-man-role` what the role needs as which AWS starts.
+`dead-man` is what `--dead-man` adds to a procedure, `dead-man-role` what the role needs as which AWS starts;
+`data` is what `data status` and `data check` need, and a drill or an undo too where data is kept in step.
 """
 
 

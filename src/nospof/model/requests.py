@@ -213,6 +213,20 @@ class DrillRequest:
 
 
 @dataclass(frozen=True)
+class RejoinRequest:
+    """Bring those who keep a service's data together again.
+
+    Args:
+        service: the service's name.
+        begin: the instance that begins where nobody takes writes, by the owner's word; empty for the one that
+            has the most.
+    """
+
+    service: str
+    begin: str = ""
+
+
+@dataclass(frozen=True)
 class CutOverRequest:
     """Lead a service's names from its first instance to its balancer, bit by bit.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from nospof.model.cloud import Image, Instance
 from nospof.model.drill import Verdict
+from nospof.model.layout import Layout, MemberState, Seat
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,53 @@ class TakeResult:
     instance_id: str
     seconds_out_of_service: float
     events_cleared: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DataStatus:
+    """How a service's data is kept now.
+
+    Args:
+        layout: who keeps it, as its members carry it.
+        members: what each is, arbitrator last.
+        wrong: why it is not in step, a sentence each; empty where it is.
+        unread: who could not be asked.
+    """
+
+    service: str
+    layout: Layout
+    members: tuple[tuple[Seat, MemberState], ...]
+    wrong: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """Whether the members of a service have the same.
+
+    Args:
+        members: who was read.
+        tables: how many tables each has.
+        rows: in all of them, of the first member.
+        different: the tables that differ, a sentence each.
+        not_compared: why they were not compared at one moment; empty where they were.
+    """
+
+    service: str
+    members: tuple[str, ...]
+    tables: int
+    rows: int
+    different: tuple[str, ...] = ()
+    not_compared: str = ""
+
+
+@dataclass(frozen=True)
+class RejoinResult:
+    """A service whose data is in step again. `began` is who had to begin as the first, empty for nobody."""
+
+    service: str
+    began: str
+    members: tuple[tuple[Seat, MemberState], ...]
 
 
 @dataclass(frozen=True)

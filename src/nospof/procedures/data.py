@@ -278,3 +278,12 @@ def take_writes(world: World, source_id: str, layout: Layout) -> str:
         says=lambda state: state.problem or state.says or state.role,
     )
     return source_id
+
+
+def bootstrap(world: World, instance_id: str) -> tuple[str, ...]:
+    """Have a member begin as the first of its layout. Raises ProcedureFailed."""
+    databases = databases_of(world)
+    done = reached(world, instance_id, lambda: databases.bootstrap(instance_id))
+    if done.problem:
+        raise ProcedureFailed(f"{instance_id} did not begin: {done.problem}")
+    return done.did

@@ -12,6 +12,7 @@ from nospof.model.requests import (
     CutOverRequest,
     DrillRequest,
     PairRequest,
+    RejoinRequest,
     RollbackRequest,
     TakeRequest,
     UndoRequest,
@@ -27,6 +28,7 @@ from nospof.procedures.drill import drill
 from nospof.procedures.maintain import take
 from nospof.procedures.pair import clone_for, pair, pair_facts
 from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rejoin import rejoin
 from nospof.procedures.rollback import rollback, rollback_facts
 from nospof.procedures.undo import undo, undo_facts
 
@@ -114,6 +116,7 @@ PROCEDURES: dict[str, Procedure] = {
         Procedure(
             "rollback", RollbackRequest, rollback, "names lead to what serves when this ends", rollback_plan
         ),
+        Procedure("rejoin", RejoinRequest, rejoin, "nobody begins with less than another has, throughout"),
         Procedure("drill", DrillRequest, drill, "the member runs and serves again when this ends"),
         Procedure("undo", UndoRequest, undo, "the source serves throughout", undo_plan),
         Procedure("take", TakeRequest, take, "the member runs and serves again when this ends"),

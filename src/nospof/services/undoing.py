@@ -108,6 +108,23 @@ def service_of_pair(run: Run) -> str:
     return str(named or run.request["instance_id"])
 
 
+def pair_of_service(service: str, runs: Iterable[Run]) -> str:
+    """Return the newest run that made a pair of a service and was not taken back, or nothing.
+
+    Args:
+        runs: of the journal, oldest first; pairs with their steps.
+    """
+    known = tuple(runs)
+    back = {one.request["run_id"] for one in known if one.procedure == "undo" and one.state == "done"}
+    made = [
+        one.id
+        for one in known
+        if one.procedure == "pair" and one.state != "refused" and one.id not in back
+        if service_of_pair(one) == service
+    ]
+    return next(reversed(made), "")
+
+
 def mover_of(service: str, runs: Iterable[Run]) -> str:
     """Return the newest run that led a service's names to its balancer and was not taken back, or nothing."""
     known = tuple(runs)

@@ -115,7 +115,7 @@ class Data(Images):
         if instance.private_ip not in {one.address for one in layout.members}:
             server.layout, server.has_joined = None, True
             return Applied(("is a plain server",))
-        server.layout = layout
+        server.layout, server.is_stuck = layout, False
         others = [one for one in layout.members if one.address != instance.private_ip]
         source = next((one for one in others if self._is_in_step(one, layout)), None)
         if source is not None:
@@ -154,7 +154,7 @@ class Data(Images):
         server = self._asked(instance_id).server
         if server is None or server.layout is None:
             return Applied(problem=f"{instance_id} is no member of a cluster")
-        server.has_joined = True
+        server.has_joined, server.is_stuck = True, False
         return Applied(("began as the first",))
 
     @serves("ssm:GetCommandInvocation")
