@@ -88,7 +88,7 @@ TITLES = {
     "undo": "Take apart what a run made",
     "repair": "Mend what dead runs left (`runs repair`)",
     "keep": "Keep what dead runs promised (`runs keep`)",
-    "data": "See how data is kept (`data status`, `data check`); a drill or an undo needs it too where it is kept",
+    "data": "See how data is kept (`data status`, `data check`); drill and undo need it too where it is",
     "rejoin": "Bring data in step again (`data rejoin`)",
     "dead-man": "Have AWS itself start it (`--dead-man`): what this adds to clone, pair and take",
     "dead-man-role": "The role as which AWS starts it",

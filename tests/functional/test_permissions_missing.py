@@ -214,7 +214,7 @@ ONLY_TO_JOIN = {
 NEEDED = [
     (name, action)
     for name in PROCEDURES
-    if name != "rejoin"  # tried where a pair keeps data: test_permissions_data.py
+    if name != "rejoin"  # it begins only where a pair keeps data
     for action in actions_of(name)
     if action not in NAMED_AS_NOT_CHECKED | FOR_KEYS and (name, action) not in ONLY_ITS_KEEPER | NO_GROUP
 ]

@@ -352,6 +352,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         INSIDE,
         RUN_INSIDE,
         START_ONLY,
+        START_ENCRYPTED,
         FORESEE,
     ),
     "dead-man": DEAD_MAN,
