@@ -50,6 +50,18 @@ def test_it_is_of_python_3_6() -> None:
         assert "from __future__" not in text  # not in 3.6
 
 
+def test_no_part_takes_a_name_of_another_one() -> None:
+    # They become one text: of two things of one name the later would be both.
+    known: dict[str, str] = {}
+    for part in ssm.DATA_PARTS:
+        for node in ast.parse((HERE / f"{part}.py").read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            names = [one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)]
+            names += [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+            for name in names:
+                assert known.setdefault(name, part) == part, name
+
+
 def test_it_is_small_enough_to_be_sent() -> None:
     # A parameter of a command is one argument of a shell: the kernel takes 128 KiB.
     assert len(ssm.script(ssm.DATA_PARTS, SCHEMA, "examine", "e30=")) < 100_000

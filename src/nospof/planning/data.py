@@ -26,7 +26,7 @@ KEPT_BY: dict[str, Engine] = {"mariadb": "galera", "postgresql": "patroni"}
 
 PORTS: dict[Engine, tuple[int, ...]] = {
     "galera": (3306, 4444, 4567, 4568, 9280),
-    "patroni": (2379, 2380, 5432, 8008),
+    "patroni": (2379, 2380, 5432, 8008, 9280),
 }
 """Who talks to whom: clients, state transfers, votes, and the checks that tell who may be written to."""
 

@@ -35,6 +35,13 @@ class Databases(Protocol):
     def hand_over(self, instance_id: str) -> Applied:
         """Have writes leave a member for another in step; nothing where they are elsewhere already."""
 
+    def fail_over(self, instance_id: str, gone: str) -> Applied:
+        """Have nobody wait any longer for a member that is known to be gone: asked of one that is left.
+
+        Nothing where another takes writes already, or where the engine waits for nobody. Refused where the
+        one that is gone answers.
+        """
+
     def position(self, instance_id: str) -> Applied:
         """Return how far the data of a member that is down is, as the one sentence in `did`."""
 

@@ -303,6 +303,9 @@ class Database:
         """Have writes leave this member."""
         raise NotImplementedError
 
+    def failover(self, _layout: "dict[str, Any]", _gone: str) -> None:
+        """Have nobody wait for a member that is known to be gone; some engines wait for nobody anyway."""
+
     def position(self, _layout: "dict[str, Any]") -> str:
         """Return how far the data of a member that is down is."""
         raise NotImplementedError

@@ -15,14 +15,15 @@ from typing import Any
 
 from nospof.adapters.machine.data_machine import LAYOUT, Database, Host
 from nospof.adapters.machine.data_mariadb import MariaDb
+from nospof.adapters.machine.data_postgresql import PostgreSql
 from nospof.adapters.machine.hold_databases import SAID_CHARACTERS, Refused
 
 # The sender cuts here: what stands above is in the parts before, but for the imports.
 
 SCHEMA = "nospof.data/1"
 ANSWER_CHARACTERS = 22000  # of the 24,000 that Systems Manager keeps
-DATABASES = (MariaDb,)
-CHANGING = ("apply", "mend", "handover", "bootstrap", "position")
+DATABASES = (MariaDb, PostgreSql)
+CHANGING = ("apply", "mend", "handover", "failover", "bootstrap", "position")
 NOTHING_KEPT = {
     "role": "",
     "ready": False,
@@ -119,6 +120,8 @@ def changed(m: Host, act: str, asked: "dict[str, Any]") -> "dict[str, Any]":
                 database, layout = laid_out(m)
                 if act == "handover":
                     database.handover(layout)
+                elif act == "failover":
+                    database.failover(layout, str(asked.get("gone")))
                 elif act == "bootstrap":
                     database.bootstrap(layout)
                 else:

@@ -81,6 +81,10 @@ class SsmDatabases:
         """See the port."""
         return self._changed(instance_id, "handover")
 
+    def fail_over(self, instance_id: str, gone: str) -> Applied:
+        """See the port."""
+        return self._changed(instance_id, "failover", gone=gone)
+
     def position(self, instance_id: str) -> Applied:
         """See the port."""
         return self._changed(instance_id, "position")

@@ -46,6 +46,12 @@ DATA_PARTS = (
     "data_mariadb_start",
     "data_mariadb_serve",
     "data_mariadb",
+    "data_votes",
+    "data_postgresql_server",
+    "data_patroni",
+    "data_postgresql_plain",
+    "data_postgresql_look",
+    "data_postgresql",
     "data_script",
 )
 NO_PYTHON = "no python3"

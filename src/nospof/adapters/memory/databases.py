@@ -46,6 +46,12 @@ class MemoryDatabases:
         """See the port."""
         return self._done(self._cloud.hand_over_writes, instance_id)
 
+    def fail_over(self, instance_id: str, gone: str) -> Applied:
+        """See the port: here another takes over by itself."""
+        if self.state(gone).role == "primary":
+            return Applied(problem=f"{gone} leads, and answers: it is not gone")
+        return Applied(problem=self.state(instance_id).problem)
+
     def position(self, instance_id: str) -> Applied:
         """See the port."""
         return Applied((self.state(instance_id).position,))

@@ -53,6 +53,9 @@ def replace(path: Path, text: str) -> None:
     partial.replace(path)
 
 
+PACKAGED = ("patroni", "patroni_raft_controller")
+
+
 class Guest:
     """The machine as its first process sees it.
 
@@ -60,9 +63,10 @@ class Guest:
         machine: its directory.
         grace_seconds: how long an orderly end may take.
         haproxy: a HAProxy to be found on the PATH of a computer that has none; "" for none.
+        scripts: a directory with programs of Python packages to be found likewise; "" for none.
     """
 
-    def __init__(self, machine: Path, grace_seconds: float, haproxy: str) -> None:
+    def __init__(self, machine: Path, grace_seconds: float, haproxy: str, scripts: str = "") -> None:
         self.machine = machine
         self.grace_seconds = grace_seconds
         self.run = machine / "run"
@@ -71,7 +75,9 @@ class Guest:
         self.identity = json.loads((machine / "meta.json").read_text(encoding="utf-8"))
         # An abstract name: no directory's length or permissions stand between it and whoever asks.
         self.systemd = f"nospof-systemd-{os.urandom(12).hex()}"
-        self._haproxy = haproxy
+        self._programs = {"python3": sys.executable, "haproxy": haproxy}
+        if scripts:
+            self._programs |= {name: f"{scripts}/{name}" for name in PACKAGED}
 
     def environment(self) -> dict[str, str]:
         """Return the environment of every process of the machine: nothing of the computer's own."""
@@ -118,10 +124,11 @@ class Guest:
         for name, text in GUEST_COMMANDS.items():
             replace(self.run / "bin" / name, f"#!/bin/sh\n{text}\n")
             (self.run / "bin" / name).chmod(0o755)
-        for name, program in {"python3": sys.executable, "haproxy": self._haproxy}.items():
+        for name, program in self._programs.items():
             link = self.run / "bin" / name
             link.unlink(missing_ok=True)
-            if program and not found_on(SYSTEM_PATH, name):
+            is_own = name in PACKAGED  # the computer's may be too old for the server of the package
+            if program and (is_own or not found_on(SYSTEM_PATH, name)):
                 link.symlink_to(program)
 
     def spawn(self, command: list[str], output: int, errors: int) -> int:

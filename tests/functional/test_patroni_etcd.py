@@ -1,0 +1,71 @@
+"""The votes of two PostgreSQLs counted by etcd: one machine at a time is let in, and replaced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from support.machines import Bench
+from support.postgres_machines import Trio, write_image, written
+from support.waiting import eventually
+
+
+def etcd_or_skip() -> str:
+    """Return where etcd is; without one, skip here and fail in CI."""
+    found = shutil.which("etcd", path="/usr/bin:/usr/local/bin")
+    if found is None:
+        message = "needs etcd: sudo apt-get install etcd-server"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    return found
+
+
+def voter(bench: Bench, name: str, etcd: str) -> None:
+    """Make a machine that has nothing but etcd."""
+    (bench.machine(name) / "bin").mkdir(exist_ok=True)
+    (bench.hypervisor.disk(name) / "bin/etcd").symlink_to(etcd)
+    bench.boot(name)
+
+
+def test_a_member_is_gone_and_then_its_arbitrator_is_replaced() -> None:
+    etcd = etcd_or_skip()
+    with tempfile.TemporaryDirectory(prefix="nospof-patroni-", dir="/tmp") as directory:
+        image = Path(directory) / "image"
+        write_image(image)
+        (image / "bin").mkdir()
+        (image / "bin/etcd").symlink_to(etcd)
+        bench = Bench(Path(directory) / "machines", None)
+        try:
+            trio = Trio(bench, image)
+            trio.apply("a", trio.layout("a"))
+            trio.copy("b", "a")
+            voter(bench, "c", etcd)
+            three = trio.layout("ab", "c")
+            did = [one for name in "cab" for one in trio.apply(name, three)]
+            assert did.count("this machine votes, by etcd") == 3
+            eventually(lambda: trio.ask("b", "state")["ready"], "b is in step", every_seconds=0.2)
+
+            with written(trio, "b") as ledger:
+                eventually(lambda: ledger.acknowledged, "writes are acknowledged")
+                bench.hypervisor.power_off("a")
+                assert trio.ask("b", "failover", gone="a")["did"] == ["another member leads"]
+                leads = time.monotonic()
+                eventually(lambda: ledger.acknowledged_after(leads), "writes go on")
+            assert set(ledger.acknowledged) <= trio.orders("b")
+            assert trio.ask("b", "failover", gone="b")["problem"] == "b leads, and answers: it is not gone"
+            bench.boot("a")
+            eventually(lambda: trio.ask("a", "state")["ready"], "a came back", every_seconds=0.2)
+
+            voter(bench, "c2", etcd)
+            bench.hypervisor.power_off("c")
+            renewed = trio.layout("ab", "c2")
+            did = [one for name in ("c2", "a", "b") for one in trio.apply(name, renewed)]
+            assert f"http://{trio.seat('c').address}:2380 votes no more" in did
+            eventually(lambda: trio.ask("c2", "state")["votes"] == 3, "three vote again", every_seconds=0.2)
+            assert trio.ask("a", "state")["votes"] == 3
+        finally:
+            bench.close()

@@ -1,0 +1,176 @@
+"""A PostgreSQL becomes one of two and plain again, on machines with real processes.
+
+Its votes are counted by Patroni's own Raft, so that nothing but wheels is needed. One story is told once, and
+each test is one claim about it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.machines import Bench
+from support.postgres_machines import HBA, Ledger, Trio, hba, write_image, written
+from support.waiting import eventually
+
+Said = dict[str, Any]
+
+
+class Story:
+    """What was seen in the course of it."""
+
+    def __init__(self, trio: Trio) -> None:
+        self.trio = trio
+        self.said: dict[str, Said] = {}
+        self.did: dict[str, list[str]] = {}
+        self.ledgers: dict[str, Ledger] = {}
+        self.lost: dict[str, set[str]] = {}
+
+    def write(self, called: str, names: str, act: Any, after_seconds: float = 0.5) -> None:
+        """Have applications write while something is done; note what became of what was acknowledged."""
+        with written(self.trio, names) as ledger:
+            time.sleep(0.5)
+            act()
+            eventually(lambda: ledger.acknowledged_after(time.monotonic() - 0.2), "writes go on")
+            time.sleep(after_seconds)
+        self.ledgers[called] = ledger
+        self.lost[called] = set(ledger.acknowledged) - self.trio.orders(names[0])
+
+    def tell(self) -> None:
+        """Make the source one of two, break both, and make it plain again."""
+        trio = self.trio
+        self.said["examined"] = trio.ask("a", "examine")
+        self.write("alone", "a", lambda: self.apply("alone", "a", trio.layout("a")))
+        self.apply("alone again", "a", trio.layout("a"))
+        trio.copy("b", "a")
+        trio.bench.machine("c")
+        trio.bench.boot("c")
+        self.said["stranger"] = trio.ask("b", "state")
+        self.said["stranger's door"] = {"open": trio.is_door_open("b")}
+        three = trio.layout("ab", "c")
+        self.apply("arbitrator", "c", three)
+        self.write("adopted", "a", lambda: self.apply("first", "a", three))
+        self.apply("second", "b", three)
+        self.wait_until_in_step("b")
+        self.said |= {f"{name} of three": trio.ask(name, "state") for name in "abc"}
+        self.did["again"] = [one for name in "cab" for one in trio.apply(name, three)]
+        self.write("handed over", "ab", lambda: self.act("handover", "a", "handover"))
+        self.wait_until_in_step("a")
+        self.said |= {f"{name} checked": trio.ask(name, "check") for name in "ab"}
+        self.write("killed", "a", self.kill)
+        trio.bench.boot("b")
+        self.wait_until_in_step("b")
+        self.said["b came back"] = trio.ask("b", "state")
+        self.said["before plain"] = {"orders": trio.orders("a")}
+        self.apply("plain", "a", trio.layout(""))
+        self.apply("plain again", "a", trio.layout(""))
+        self.said["plain"] = {"orders": trio.orders("a")}
+        self.apply("arbitrator ends", "c", trio.layout(""))
+
+    def apply(self, called: str, name: str, layout: Any) -> None:
+        self.did[called] = self.trio.apply(name, layout)
+
+    def act(self, called: str, name: str, act: str, **asked: Any) -> None:
+        self.said[called] = self.trio.ask(name, act, **asked)
+        assert not self.said[called]["problem"], self.said[called]
+
+    def kill(self) -> None:
+        """Take the power from who leads, and tell the other that it is gone."""
+        self.trio.bench.hypervisor.power_off("b")
+        self.act("failover", "a", "failover", gone="b")
+
+    def wait_until_in_step(self, name: str) -> None:
+        eventually(
+            lambda: self.trio.ask(name, "state")["ready"],
+            f"{name} is in step",
+            timeout_seconds=120,
+            every_seconds=0.2,
+        )
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    with tempfile.TemporaryDirectory(prefix="nospof-patroni-", dir="/tmp") as directory:
+        image = Path(directory) / "image"
+        write_image(image)
+        bench = Bench(Path(directory) / "machines", None)
+        try:
+            told = Story(Trio(bench, image))
+            told.tell()
+            yield told
+        finally:
+            bench.close()
+
+
+def test_nothing_stands_in_the_way_of_a_server_as_packages_make_it(story: Story) -> None:
+    examined = story.said["examined"]
+    assert examined["engine"] == "postgresql"
+    assert examined["directory"] == "/var/lib/postgresql/data"
+    assert {one["kind"] for one in examined["obstacles"]} <= {"use"}
+
+
+def test_the_application_goes_on_behind_the_door_as_it_was(story: Story) -> None:
+    assert not story.lost["alone"]
+    assert any("through a door" in one for one in story.did["alone"])
+
+
+def test_a_repeat_restarts_nothing(story: Story) -> None:
+    assert not any("restarted" in one for one in story.did["alone again"])
+    assert story.did["again"] == []
+
+
+def test_a_copy_that_nobody_let_in_starts_no_database(story: Story) -> None:
+    assert story.said["stranger"]["role"] == "stranger"
+    assert not story.said["stranger's door"]["open"]
+
+
+def test_patroni_takes_the_running_server_over_without_a_failed_write(story: Story) -> None:
+    assert not story.lost["adopted"]
+    assert story.ledgers["adopted"].failed == 0
+
+
+def test_three_vote_and_both_doors_lead_to_one_writer(story: Story) -> None:
+    a, b, c = (story.said[f"{name} of three"] for name in "abc")
+    assert [a["role"], b["role"], c["role"]] == ["primary", "replica", "arbitrator"]
+    assert [a["votes"], b["votes"], c["votes"]] == [3, 3, 3]
+    assert a["writer"] == b["writer"] != ""
+    assert b["lag_bytes"] >= 0
+
+
+def test_a_planned_switchover_loses_nothing(story: Story) -> None:
+    assert story.said["handover"]["did"] == [f"writes were handed to {story.trio.seat('b').address}"]
+    assert not story.lost["handed over"]
+
+
+def test_both_members_hold_the_same(story: Story) -> None:
+    assert story.said["a checked"]["tables"] == story.said["b checked"]["tables"] != []
+
+
+def test_the_primary_is_killed_and_nothing_acknowledged_is_lost(story: Story) -> None:
+    assert story.said["failover"]["did"] == ["another member leads"]
+    assert not story.lost["killed"]
+
+
+def test_the_old_primary_comes_back_as_a_replica(story: Story) -> None:
+    assert (story.said["b came back"]["role"], story.said["b came back"]["ready"]) == ("replica", True)
+
+
+def test_the_plain_server_has_all_and_its_own_settings(story: Story) -> None:
+    assert story.said["plain"]["orders"] == story.said["before plain"]["orders"]
+    disk = story.trio.disk("a")
+    assert hba(disk) == HBA
+    assert "nospof" not in (disk / "var/lib/postgresql/data/postgresql.conf").read_text()
+    assert not list((disk / "etc/nospof").iterdir())
+    assert not list((disk / "etc/systemd/system").glob("nospof*"))
+    assert story.trio.roles("a") == {"postgres", "shop"}
+
+
+def test_an_arbitrator_that_is_none_any_more_keeps_nothing(story: Story) -> None:
+    disk = story.trio.disk("c")
+    assert story.did["arbitrator ends"] == ["this machine votes no more"]
+    assert not list((disk / "etc/nospof").iterdir())
