@@ -12,6 +12,7 @@ from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
 CLIENT = "mariadb --no-defaults --socket=run/mysqld/mysqld.sock"
+ACCOUNTS = "SELECT User, Host FROM mysql.user ORDER BY 1, 2"
 CONVERTING = (
     "program installed",
     "undo kept",
@@ -46,7 +47,7 @@ def files_of(shop: Shop) -> set[str]:
 def accounts_of(shop: Shop) -> list[str]:
     done = shop.run(
         "i-a",
-        f"{CLIENT} -N -e 'SELECT User, Host FROM mysql.user ORDER BY 1, 2; SHOW DATABASES'",
+        f"{CLIENT} -N -e '{ACCOUNTS}; SHOW DATABASES'",
     )
     assert done.exit_code == 0, done
     return done.stdout.splitlines()

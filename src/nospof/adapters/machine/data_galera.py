@@ -54,7 +54,7 @@ def galera_settings(layout: "dict[str, Any]", me: "dict[str, Any]", facts: "dict
 
     Args:
         facts: `provider`, `socket`, `client_socket`, `cache_bytes`, `sst_method`, `sst_port`, `sst_user`,
-            `is_first`, `appliers`, and `position`: where an unclean end left it, empty where it is not needed.
+            `is_first`, `appliers`, and `position`: where an unclean end left it; empty otherwise.
     """
     address = me["address"]
     provider_options = [

@@ -14,7 +14,6 @@ from nospof.adapters.machine.data_door import DOOR_UNIT, HEALTH_UNIT, Door, told
 from nospof.adapters.machine.data_galera import ARBITRATOR_UNIT, MARIADB_PORT, grastate, noted_position
 from nospof.adapters.machine.data_machine import LAYOUT, START_SECONDS, UNDO, Database, Host
 from nospof.adapters.machine.data_mariadb_accounts import (
-    account_obstacles,
     drop_made_accounts,
     drop_notes,
     make_notes,
@@ -23,17 +22,11 @@ from nospof.adapters.machine.data_mariadb_accounts import (
 )
 from nospof.adapters.machine.data_mariadb_check import sums
 from nospof.adapters.machine.data_mariadb_examine import (
-    address_obstacles,
-    bytes_below,
+    LOOK_SECONDS,
+    examined,
     mend_tables,
-    no_server,
-    oracle,
-    port_obstacles,
     program_obstacles,
-    setting_obstacles,
-    table_obstacles,
     unmend_tables,
-    use_obstacles,
 )
 from nospof.adapters.machine.data_mariadb_serve import is_fit, serve
 from nospof.adapters.machine.data_mariadb_server import (
@@ -51,7 +44,6 @@ from nospof.adapters.machine.hold_databases import Refused
 
 SETTLE_SECONDS = 6.0
 """A start that goes wrong mostly does so by then; one that copies all data may take hours."""
-LOOK_SECONDS = 600.0
 FIT_SECONDS = 20.0
 EMPTY: Any = {"engine": "galera", "cluster": "", "members": [], "arbitrator": None}
 """A layout on the way to none: what it says to the next start is that the server is a plain one."""
@@ -74,28 +66,7 @@ class MariaDb(Database):
 
     def examine(self) -> "dict[str, Any]":
         """See `Database`."""
-        server = self.server
-        obstacles = program_obstacles(server)
-        found: dict[str, Any] = {
-            "engine": "mariadb",
-            "directory": server.directory(),
-            "version": "",
-            "problem": "",
-        }
-        try:
-            with Asking(server, LOOK_SECONDS) as asking:
-                is_set = variables(asking, "version", "datadir", "version_comment")
-                found.update(version=is_set["version"], directory=is_set["datadir"].rstrip("/"))
-                if "mariadb" not in (is_set["version"] + is_set["version_comment"]).lower():
-                    return {**found, "engine": "mysql", "bytes": 0, "obstacles": [oracle(is_set["version"])]}
-                if self.m.layout() is None:
-                    obstacles += port_obstacles() + setting_obstacles(asking) + account_obstacles(asking)
-                    obstacles += table_obstacles(asking) + address_obstacles(asking)
-                obstacles += use_obstacles(asking)
-        except Refused as error:
-            obstacles.append(no_server(server, error))
-        found["bytes"] = bytes_below(found["directory"])
-        return {**found, "obstacles": obstacles}
+        return examined(self.m, self.server)
 
     def state(self, layout: "dict[str, Any]") -> "dict[str, Any]":
         """See `Database`."""

@@ -12,7 +12,7 @@ from typing import Any
 from nospof.adapters.machine.data_door import HEALTH_PORT
 from nospof.adapters.machine.data_galera import GALERA_PORT, IST_PORT, SST_PORT
 from nospof.adapters.machine.data_machine import Host, found_program
-from nospof.adapters.machine.data_mariadb_accounts import has_notes, make_notes, note
+from nospof.adapters.machine.data_mariadb_accounts import account_obstacles, has_notes, make_notes, note
 from nospof.adapters.machine.data_mariadb_server import (
     SYSTEM_SCHEMAS,
     Asking,
@@ -27,6 +27,7 @@ from nospof.adapters.machine.hold_databases import Refused
 
 GIB = 1 << 30
 KEY = "nospof_key"
+LOOK_SECONDS = 600.0
 MEND_SECONDS = 3600.0
 """A table is written anew: whoever asked waits as long as it takes."""
 PACKAGES = {
@@ -333,3 +334,28 @@ def oracle(version: str) -> "dict[str, str]":
         "a database that the cloud keeps in two zones"
     )
     return obstacle("program", "mysql", says)
+
+
+def examined(m: Host, server: Server) -> "dict[str, Any]":
+    """Return what there is and what keeps it from being one of two."""
+    obstacles = program_obstacles(server)
+    found: dict[str, Any] = {
+        "engine": "mariadb",
+        "directory": server.directory(),
+        "version": "",
+        "problem": "",
+    }
+    try:
+        with Asking(server, LOOK_SECONDS) as asking:
+            is_set = variables(asking, "version", "datadir", "version_comment")
+            found.update(version=is_set["version"], directory=is_set["datadir"].rstrip("/"))
+            if "mariadb" not in (is_set["version"] + is_set["version_comment"]).lower():
+                return {**found, "engine": "mysql", "bytes": 0, "obstacles": [oracle(is_set["version"])]}
+            if m.layout() is None:
+                obstacles += port_obstacles() + setting_obstacles(asking) + account_obstacles(asking)
+                obstacles += table_obstacles(asking) + address_obstacles(asking)
+            obstacles += use_obstacles(asking)
+    except Refused as error:
+        obstacles.append(no_server(server, error))
+    found["bytes"] = bytes_below(found["directory"])
+    return {**found, "obstacles": obstacles}

@@ -4,9 +4,11 @@ The server is asked through its local socket, as the user of the operating syste
 It runs by any Python from 3.6 on.
 """
 
+import contextlib
 import os
 import pwd
 import re
+import subprocess
 from typing import Any
 
 from nospof.adapters.machine.data_machine import Host, found_program
@@ -27,6 +29,7 @@ PROVIDERS = (
     "usr/lib64/galera/libgalera_smm.so",
 )
 ASK_SECONDS = 10.0
+CLOSE_SECONDS = 0.5
 SYSTEM_SCHEMAS = "('mysql', 'information_schema', 'performance_schema', 'sys', 'nospof')"
 
 
@@ -163,6 +166,10 @@ class Asking:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # In order where it can be: the server's log would tell of every other end.
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self.session.client.stdin.close()  # type: ignore[union-attr]
+            self.session.client.wait(timeout=CLOSE_SECONDS)
         self.session.close()
 
     def rows(self, statement: str, seconds: float = 0.0) -> "list[list[str]]":
