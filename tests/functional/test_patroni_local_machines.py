@@ -45,8 +45,11 @@ class Story:
         """Make the source one of two, break both, and make it plain again."""
         trio = self.trio
         self.said["examined"] = trio.ask("a", "examine")
-        self.write("alone", "a", lambda: self.apply("alone", "a", trio.layout("a")))
-        self.apply("alone again", "a", trio.layout("a"))
+        for where in ("roles", "restarted"):
+            self.said[f"killed at {where}"] = {"says": trio.die("a", where, trio.layout("a"))}
+        self.said["restarted, and killed"] = trio.ask("a", "state")
+        self.apply("alone", "a", trio.layout("a"))
+        self.write("alone", "a", lambda: self.apply("alone again", "a", trio.layout("a")))
         trio.copy("b", "a")
         trio.bench.machine("c")
         trio.bench.boot("c")
@@ -54,6 +57,8 @@ class Story:
         self.said["stranger's door"] = {"open": trio.is_door_open("b")}
         three = trio.layout("ab", "c")
         self.apply("arbitrator", "c", three)
+        self.said["killed before"] = {"says": trio.die("a", "before the layout of several", three)}
+        self.said["killed before, and seen"] = trio.ask("a", "state")
         self.write("adopted", "a", lambda: self.apply("first", "a", three))
         self.apply("second", "b", three)
         self.wait_until_in_step("b")
@@ -117,6 +122,13 @@ def test_nothing_stands_in_the_way_of_a_server_as_packages_make_it(story: Story)
 def test_the_application_goes_on_behind_the_door_as_it_was(story: Story) -> None:
     assert not story.lost["alone"]
     assert any("through a door" in one for one in story.did["alone"])
+
+
+def test_a_program_that_is_killed_leaves_what_the_next_puts_right(story: Story) -> None:
+    for name in ("killed at roles", "killed at restarted", "killed before"):
+        assert story.said[name]["says"] == "the process that was to do it was killed"
+    assert story.said["restarted, and killed"]["role"] == "alone"
+    assert story.said["killed before, and seen"]["role"] == "alone"
 
 
 def test_a_repeat_restarts_nothing(story: Story) -> None:

@@ -119,6 +119,15 @@ class Trio:
         assert document is not None, (problem, done.stdout, done.stderr)
         return document
 
+    def die(self, name: str, where: str, layout: Layout) -> str:
+        """Apply a layout by a program that is killed at some point; return what it says of that."""
+        argument = base64.b64encode(json.dumps({"layout": as_said(layout)}).encode()).decode()
+        text = f"export NOSPOF_DATA_FAILPOINT='{where}'\n"
+        text += ssm.script(ssm.DATA_PARTS, SCHEMA, "apply", argument)
+        document, problem = ssm.answer_of(self.bench.run(text, name, 400.0).stdout, SCHEMA)
+        assert document is not None, problem
+        return str(document["problem"])
+
     def apply(self, name: str, layout: Layout) -> list[str]:
         """Apply a layout; return what was done."""
         answer = self.ask(name, "apply", layout=as_said(layout))

@@ -173,6 +173,12 @@ class Patroni:
         rows = said.get("members", []) if isinstance(said, dict) else []
         return next((one for one in rows if one.get("name") == seat_name(seat)), {})
 
+    def streams(self, leader: "dict[str, Any]", seat: "dict[str, Any]") -> bool:
+        """Whether a member is sent what the leader writes."""
+        rows = self.says(leader).get("replication", [])
+        named = [one for one in rows if one.get("application_name") == seat_name(seat)]
+        return any(one.get("state") == "streaming" for one in named)
+
     def is_in_step(self, asked: "dict[str, Any]", seat: "dict[str, Any]") -> bool:
         """Whether a member has all that was acknowledged."""
         return self.in_cluster(asked, seat).get("role") == "sync_standby"

@@ -222,11 +222,12 @@ class PostgreSql(Database):
 
         def is_fine() -> bool:
             leader = self.patroni.leader(layout)
-            if leader is None or leader == own:
-                return True
-            return self.patroni.in_cluster(leader, own).get("state") == "streaming"
+            return leader is None or leader == own or self.patroni.streams(leader, own)
 
-        if not self.patroni.wait(is_fine, STREAMS_SECONDS):
+        if (
+            not self.patroni.wait(is_fine, STREAMS_SECONDS)
+            and self.patroni.says(own).get("state") == "running"
+        ):
             code, said = self.patroni.tell(own, "/reinitialize", {"force": True})
             if code != 200:
                 raise Refused(f"this member streams nothing, and could not begin anew: {said}")
