@@ -49,6 +49,8 @@ class Machine:
 
     def __init__(self, root: str, proc: str, mark: bytes) -> None:
         self.root, self.proc, self.mark = os.path.realpath(root), proc, mark
+        # Its processes are marked among others, and yet its root is no directory: the computer lends it one.
+        self.is_lent = bool(mark) and self.root == "/"
         self.ends = time.monotonic() + SECONDS
         self.processes: list[Any] = sorted(self._processes(), key=lambda one: (one["name"], one["pid"]))
 
@@ -205,7 +207,7 @@ def mounts(m: Machine) -> "list[Any]":
     found = []
     for line in m.read("/proc/mounts").splitlines():
         parts = line.split()
-        if len(parts) < 3 or parts[2] in PSEUDO:
+        if len(parts) < 3 or parts[2] in PSEUDO or (m.is_lent and parts[0].startswith("/dev/")):
             continue
         if parts[2] in ("nfs", "nfs4", "cifs", "lustre", "ceph", "fuse.sshfs") or parts[0].startswith(
             "/dev/"
@@ -256,7 +258,7 @@ def fstab(m: Machine) -> "list[Any]":
 
 def swap(m: Machine) -> "list[Any]":
     """Return where memory is swapped to."""
-    rows = [line.split() for line in m.read("/proc/swaps").splitlines()[1:]]
+    rows = [line.split() for line in m.read("/proc/swaps").splitlines()[1:] if not m.is_lent]
     return [{"device": disk_of(m, row[0]) if row[0].startswith("/dev/") else row[0]} for row in rows if row]
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nospof.localcloud.machines.overlay import MARK
+
 _SITE = Path(__file__).with_name("site")
 _POSTGRESQL = Path(__file__).with_name("postgresql")
 _UNITS, _UNIT = "etc/systemd/system", "postgresql.service"
@@ -79,6 +81,23 @@ def build_debian(destination: Path) -> None:
         enabled.mkdir(parents=True)
         (disk / _UNITS / _AGENT).write_text(_AGENT_UNIT, encoding="utf-8")
         (enabled / _AGENT).symlink_to(f"../{_AGENT}")
+
+    _build(destination, write)
+
+
+def build_overlay_root(destination: Path) -> None:
+    """Make an image of a machine that has this computer's programs: its disk is laid over their root.
+
+    An image that is already there stays as it is. Raises OSError; then nothing is left of it.
+    """
+
+    def write(disk: Path) -> None:
+        (disk / "etc").mkdir()
+        for directory in (disk, disk / "etc"):
+            directory.chmod(0o755)  # they become / and /etc, for every user
+        _write_identity(disk, "overlay")
+        (disk / "etc/fstab").write_text("", encoding="utf-8")
+        (disk / MARK).write_text("This disk is laid over the root of the computer.\n", encoding="utf-8")
 
     _build(destination, write)
 
@@ -196,6 +215,10 @@ def _build(destination: Path, write: Callable[[Path], None]) -> None:
 def _write_base(disk: Path, hostname: str) -> None:
     for directory in _DIRECTORIES:
         (disk / directory).mkdir(parents=True, exist_ok=True)
+    _write_identity(disk, hostname)
+
+
+def _write_identity(disk: Path, hostname: str) -> None:
     (disk / "etc/hostname").write_text(f"{hostname}\n", encoding="utf-8")
     # Every copy has it too, as copies of real disks do, until somebody gives them one of their own.
     (disk / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n", encoding="utf-8")
@@ -230,6 +253,7 @@ SEEDS = (
         "nospof-demo-comments", "The same site, with comments in a PostgreSQL of its own", build_demo_comments
     ),
     Seed("nospof-demo-shop", "A MariaDB of its own, for computers that have one", build_demo_shop),
+    Seed("nospof-overlay-root", "This computer's own programs, below a disk of its own", build_overlay_root),
     # Two, as there is always one that is not the newest any more.
     Seed("debian-12-amd64-20251112-2294", "Debian 12", build_debian, DEBIAN, "2025-11-12"),
     Seed("debian-12-amd64-20260108-2351", "Debian 12", build_debian, DEBIAN, "2026-01-08"),

@@ -78,6 +78,7 @@ class TreeCopy:
             except FileNotFoundError:
                 if os.path.lexists(entry.path):
                     raise
+        _drop_attributes(source, destination)
         shutil.copystat(source, destination)
         _copy_owner(os.lstat(source), destination)
 
@@ -109,6 +110,8 @@ class TreeCopy:
             self._file(source, destination)
         elif stat.S_ISFIFO(found.st_mode):
             os.mkfifo(destination)
+        elif stat.S_ISCHR(found.st_mode) and found.st_rdev == 0 and os.geteuid() == 0:
+            os.mknod(destination, stat.S_IFCHR)  # an overlay's mark of what was deleted
         else:
             return  # a socket belongs to the process that listens, not to the disk
         self._links[identity] = destination
@@ -167,6 +170,16 @@ def _copy_owner(found: os.stat_result, destination: str) -> None:
         os.chown(destination, found.st_uid, found.st_gid, follow_symlinks=False)
         if not stat.S_ISLNK(found.st_mode):
             os.chmod(destination, stat.S_IMODE(found.st_mode))  # a change of owner clears setuid
+
+
+def _drop_attributes(source: str, destination: str) -> None:
+    """Take away what the source has no more: it may have become a directory that hides nothing below it."""
+    try:
+        left = set(os.listxattr(destination)) - set(os.listxattr(source))
+    except OSError:  # a file system without extended attributes
+        return
+    for name in left:
+        os.removexattr(destination, name)
 
 
 def _remove(path: str) -> None:

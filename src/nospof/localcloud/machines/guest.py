@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ DEFAULT_SIGNALS = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP,
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OWN_PATHS = ("/bin", "/usr/local/sbin", "/usr/local/bin")
 _HERE = Path(__file__).parent
+INSTALLERS = ("apt", "apt-get", "dpkg")
 # Programs that would reach the computer itself, were they not found here first.
 GUEST_COMMANDS = {
     "poweroff": 'exec kill -TERM "$NOSPOF_INIT_PID"',
@@ -32,7 +34,7 @@ GUEST_COMMANDS = {
     f'exec "$NOSPOF_PYTHON" -I -S {_HERE / "systemctl.py"} "$@"',
     "fsfreeze": f'exec "$NOSPOF_PYTHON" -I -S {_HERE / "fsfreeze.py"} "$@"',
     **dict.fromkeys(
-        ("apt", "apt-get", "dpkg"),
+        INSTALLERS,
         'echo "$0: a machine here runs the programs of its computer; install them there" >&2; exit 100',
     ),
     "sync": "exit 0",  # what is written is on the disk that an image is a copy of
@@ -60,17 +62,22 @@ class Guest:
     """The machine as its first process sees it.
 
     Args:
-        machine: its directory.
+        machine: its directory on the computer.
+        root: where its files are: its disk, or "/" where the disk is laid over the computer's root.
         grace_seconds: how long an orderly end may take.
         haproxy: a HAProxy to be found on the PATH of a computer that has none; "" for none.
         scripts: a directory with programs of Python packages to be found likewise; "" for none.
     """
 
-    def __init__(self, machine: Path, grace_seconds: float, haproxy: str, scripts: str = "") -> None:
+    def __init__(
+        self, machine: Path, root: Path, grace_seconds: float, haproxy: str = "", scripts: str = ""
+    ) -> None:
         self.machine = machine
+        self.root = root
+        self.disk = machine / "disk"
+        self.is_overlay = root != self.disk
         self.grace_seconds = grace_seconds
         self.run = machine / "run"
-        self.root = machine / "disk"
         self.log = self.root / "var/log"
         self.identity = json.loads((machine / "meta.json").read_text(encoding="utf-8"))
         # An abstract name: no directory's length or permissions stand between it and whoever asks.
@@ -83,6 +90,7 @@ class Guest:
         """Return the environment of every process of the machine: nothing of the computer's own."""
         metadata = self.identity["metadata"]
         names = {"".join(c if c.isalnum() else "_" for c in key).upper(): key for key in metadata}
+        own = [] if self.is_overlay else [f"{self.root}{one}" for one in OWN_PATHS]
         return {
             **{f"NOSPOF_{name}": metadata[key] for name, key in names.items()},
             "NOSPOF_INSTANCE_ID": self.identity["id"],
@@ -92,10 +100,8 @@ class Guest:
             "NOSPOF_PYTHON": sys.executable,
             "NOSPOF_INIT_PID": str(os.getpid()),
             "NOSPOF_SYSTEMD": self.systemd,
-            "PATH": ":".join(
-                [f"{self.run / 'bin'}", *(f"{self.root}{one}" for one in OWN_PATHS), SYSTEM_PATH]
-            ),
-            "HOME": str(self.root),
+            "PATH": ":".join([f"{self.run / 'bin'}", *own, SYSTEM_PATH]),
+            "HOME": "/root" if self.is_overlay else str(self.root),
             "LANG": "C.UTF-8",
         }
 
@@ -108,20 +114,39 @@ class Guest:
         os.chdir(self.root)
         os.umask(0o022)
         _empty(self.root / "run")  # as a memory file system is after a boot
+        if self.is_overlay:
+            _empty(self.root / "tmp")
+            self._be_like_debian()
         for directory in (self.run / "commands", self.run / "bin", self.log, self.root / "var/lib/cloud"):
             directory.mkdir(parents=True, exist_ok=True)
         for left in (*self.run.glob("nospof-hold-*/*"), *self.run.glob("frozen/*")):
             left.unlink(missing_ok=True)
         self._write_commands()
         with contextlib.suppress(FileNotFoundError):
-            os.unlink("../run/agent.sock")
+            (self.run / "agent.sock").unlink()
         counter = self.machine / "boot-count"
         count = int(counter.read_text()) + 1 if counter.exists() else 1
         replace(counter, str(count))
         say(f"boot {count} of {self.identity['id']} at {self.identity['address']}")
 
+    def _be_like_debian(self) -> None:
+        """Give the machine its name, and make what packages expect in /run after a boot."""
+        import socket
+        import subprocess
+
+        with contextlib.suppress(OSError):
+            socket.sethostname(self.path("etc/hostname").read_text(encoding="utf-8").strip())
+        self.path("run/lock").mkdir(exist_ok=True)
+        self.path("run/lock").chmod(0o1777)
+        if program := found_on(SYSTEM_PATH, "systemd-tmpfiles"):
+            command = [program, "--create", "--prefix=/run"]
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(command, capture_output=True, check=False, timeout=10)
+
     def _write_commands(self) -> None:
         for name, text in GUEST_COMMANDS.items():
+            if self.is_overlay and name in INSTALLERS:
+                continue  # what they install goes onto the machine's own disk
             replace(self.run / "bin" / name, f"#!/bin/sh\n{text}\n")
             (self.run / "bin" / name).chmod(0o755)
         for name, program in self._programs.items():
@@ -155,11 +180,20 @@ def found_on(path: str, name: str) -> str:
 
 
 def _empty(directory: Path) -> None:
-    for entry in directory.iterdir() if directory.is_dir() and not directory.is_symlink() else ():
-        if entry.is_dir() and not entry.is_symlink():
-            remove_tree(entry)
-        else:
-            entry.unlink(missing_ok=True)
+    """Delete what is in a directory, but nothing that is mounted in it."""
+    if not directory.is_dir() or directory.is_symlink():
+        return
+    device = directory.stat().st_dev
+    for entry in directory.iterdir():
+        with contextlib.suppress(OSError):
+            found = entry.lstat()
+            if found.st_dev != device:
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                _empty(entry)
+                entry.rmdir()
+            else:
+                entry.unlink()
 
 
 def remove_tree(directory: Path) -> None:

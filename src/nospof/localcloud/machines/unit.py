@@ -331,13 +331,15 @@ class Unit:
             own = [pid for pid in (self.main, self.control) if pid]
             return self.processes() if how == "control-group" else own
 
-        for pid in left() if how != "none" else ():
-            send(pid, number)
-            send(pid, signal.SIGCONT)
-        while how != "none" and left() and time.monotonic() < deadline:
-            yield min(deadline, time.monotonic() + LOOK_SECONDS)
         if how == "none":
             return
+        told: set[int] = set()
+        while (there := left()) and time.monotonic() < deadline:
+            for pid in set(there) - told:  # one that was just being started hears it in the next round
+                send(pid, number)
+                send(pid, signal.SIGCONT)
+            told.update(there)
+            yield min(deadline, time.monotonic() + LOOK_SECONDS)
         if left():
             self.result, self.says = "timeout", "it did not end in time"
         if left() and not self.file.yes("SendSIGKILL", True):

@@ -194,12 +194,15 @@ def template_of(name: str) -> str:
     return f"{prefix}@{SUFFIX}" if at else name
 
 
-def enabled(root: Path) -> list[str]:
-    """Return the units that start at boot, sorted."""
+def enabled(disk: Path) -> list[str]:
+    """Return the units that start at boot, sorted: by the links on the machine's own disk.
+
+    What is enabled on the computer whose root may be below that disk is not enabled on the machine.
+    """
     found = set()
     for target in BOOT_TARGETS:
         for directory in DIRECTORIES:
-            wants = root / directory / f"{target}.wants"
+            wants = disk / directory / f"{target}.wants"
             if wants.is_dir():
                 found |= {name for name in os.listdir(wants) if name.endswith(SUFFIX)}
     return sorted(found)
@@ -212,14 +215,14 @@ def links(unit: UnitFile) -> list[str]:
     return [f"{target}.{how}/{unit.name}" for how, target in targets] + unit.words("Alias")
 
 
-def state_of(root: Path, unit: UnitFile) -> str:
+def state_of(disk: Path, unit: UnitFile) -> str:
     """Return whether a unit is enabled, in systemd's words; "" when there is none."""
     if unit.is_masked:
         return "masked"
     if not unit.fragment:
         return ""
     found = links(unit)
-    if any((root / OWN / link).is_symlink() for link in found):
+    if any((disk / OWN / link).is_symlink() for link in found):
         return "enabled"
     return "disabled" if found else "static"
 
