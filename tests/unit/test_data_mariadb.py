@@ -29,7 +29,7 @@ from nospof.adapters.machine.data_galera import (
 from nospof.adapters.machine.data_machine import Host
 from nospof.adapters.machine.data_mariadb_accounts import by_password, twin_statements
 from nospof.adapters.machine.data_mariadb_serve import data_members, is_fit, was_frozen
-from nospof.adapters.machine.data_mariadb_server import decoded, in_machine, named, quoted
+from nospof.adapters.machine.data_mariadb_server import Server, decoded, in_machine, named, quoted
 from nospof.adapters.machine.hold_databases import Refused
 from nospof.model.layout import Layout, Seat, as_said
 
@@ -258,6 +258,12 @@ def test_what_was_is_kept_as_it_was_the_first_time(host: Host) -> None:
     host.keep(socket="b", port=1)
     assert host.undo() == {"socket": "a", "port": 1}
     assert os.stat(host.path("etc/nospof/undo.json")).st_mode & 0o777 == 0o600
+
+
+def test_where_the_data_is_holds_on_a_copy_at_another_place(host: Host) -> None:
+    assert Server(host).directory() == host.root + "/var/lib/mysql"
+    host.keep(directory="srv/db")
+    assert Server(host).directory() == host.root + "/srv/db"
 
 
 def test_a_file_is_written_once_and_its_mode_counts(host: Host) -> None:

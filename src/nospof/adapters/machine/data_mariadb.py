@@ -131,8 +131,8 @@ class MariaDb(Database):
         if before != layout:
             self.m.keep_layout(layout)
             self.m.done("the layout of {} is kept".format(layout["cluster"]))
-        self._start(unit, layout, before, is_known)
-        if len(layout["members"]) == 1 or is_known:
+        is_joining = self._start(unit, layout, before, is_known)
+        if not is_joining:
             self._prepare_members(layout)
         self.m.reached("end")
 
@@ -145,7 +145,7 @@ class MariaDb(Database):
             directory = is_set["datadir"].rstrip("/")
             is_tcp = is_set["skip_networking"] != "ON" and not self.m.mark
             self.m.keep(
-                directory=directory,
+                directory=os.path.relpath(directory, self.m.root),
                 socket=in_machine(self.m, directory, is_set["socket"]),
                 port=int(is_set["port"] or 0) if is_tcp else 0,
                 events=is_set["event_scheduler"] == "ON",
@@ -203,12 +203,12 @@ class MariaDb(Database):
             f"ExecStartPost=-+{start} {HEALTH_UNIT} {DOOR_UNIT}\n",
         )
 
-    def _start(self, unit: str, layout: "dict[str, Any]", before: Any, is_known: bool) -> None:
-        """Have the server run as the layout says, and the door beside it."""
+    def _start(self, unit: str, layout: "dict[str, Any]", before: Any, is_known: bool) -> bool:
+        """Have server and door run as the layout says; return whether the server has only begun to join."""
         is_on = self.m.is_active(unit)
         if is_on and self._is_member_now():
             self.door.open(self.door_changed)
-            return
+            return False
         is_joining = len(layout["members"]) > 1
         self.m.run(["systemctl", "reset-failed", unit])
         try:
@@ -226,6 +226,7 @@ class MariaDb(Database):
         self.m.done(
             "MariaDB joins its cluster" if is_joining else "MariaDB is a cluster of its own, behind its door"
         )
+        return is_joining
 
     def _settle(self, unit: str) -> None:
         """Return once a start goes on well for a while, or is over. Raises Refused: it failed."""

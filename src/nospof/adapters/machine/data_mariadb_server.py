@@ -101,7 +101,7 @@ class Server:
 
     def directory(self) -> str:
         """Return where its data is: as it was told to be, else where packages put it."""
-        return str(self.m.undo().get("directory") or self.m.path("var/lib/mysql"))
+        return self.m.path(str(self.m.undo().get("directory") or "var/lib/mysql"))
 
     def provider(self) -> str:
         """Return Galera's library, of the computer for machines that are directories; empty for none."""
