@@ -225,8 +225,9 @@ class Init:
         say(f"{how}: asking everything to end, for up to {self._guest.grace_seconds:g} s")
         self.ending = how
         self.ending_deadline = time.monotonic() + self._guest.grace_seconds
+        there = descendants()  # before units begin to end: what they start for that is left alone
         theirs = self.systemd.end()
-        for process in descendants():
+        for process in there:
             if process.pid not in theirs:
                 send(process.pid, signal.SIGTERM)
 

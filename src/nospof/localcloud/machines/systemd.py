@@ -59,12 +59,10 @@ class Systemd:
     def end(self) -> set[int]:
         """Stop everything; return the processes whose units see to their end."""
         self._is_ending = True
-        theirs: set[int] = set()
         for unit in self._units.values():
-            theirs.update(unit.processes())
             unit.ask("stop", lambda _: None)
         self.step()
-        return theirs
+        return {pid for unit in self._units.values() for pid in unit.processes()}
 
     def step(self) -> None:
         """Go on with everything that is under way."""
