@@ -12,6 +12,7 @@ from nospof.model.cloud import (
     TAG_TWIN_OF,
 )
 from nospof.model.estate import Estate
+from nospof.model.layout import TAG_ARBITRATOR
 from nospof.services.audit import audit_estate
 from support.audit_accounts import (
     STATELESS,
@@ -259,6 +260,14 @@ def test_a_twin_that_waits_is_listed_and_not_audited() -> None:
     report = audit(cloud)
     assert [one.name for one in report.services] == ["site"]
     assert "not serving yet" in report.not_serving[0]
+
+
+def test_a_third_vote_is_listed_and_not_audited() -> None:
+    cloud = one_instance()
+    cloud.add_instance(zone=ZONES[2], tags={"Name": "site arbitrator", TAG_ARBITRATOR: "site"})
+    report = audit(cloud)
+    assert [one.name for one in report.services] == ["site"]
+    assert "the third vote of site, and serves nobody" in report.not_serving[0]
 
 
 def test_a_stopped_instance_is_listed_unless_it_is_tagged_as_a_service() -> None:

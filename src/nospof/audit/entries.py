@@ -17,6 +17,7 @@ from nospof.audit.parts import FINISHERS, INTERPRETERS
 from nospof.errors import UsageError
 from nospof.model.cloud import TAG_SERVICE, TAG_TWIN_OF
 from nospof.model.estate import Estate, Item
+from nospof.model.layout import TAG_ARBITRATOR
 
 ROLE_KINDS = ("load balancer", "listener", "target group", "target")
 """Without these nobody knows whether an instance stands alone."""
@@ -218,6 +219,8 @@ def why_not_serving(item: Item, *, is_only: bool) -> str:
     who = called(item)
     if item.tags.get(TAG_TWIN_OF):
         return f"{who}: a twin of {item.tags[TAG_TWIN_OF]}, not serving yet"
+    if item.tags.get(TAG_ARBITRATOR):
+        return f"{who}: the third vote of {item.tags[TAG_ARBITRATOR]}, and serves nobody"
     if TAG_SERVICE in item.tags:
         return ""
     state = item.text("State.Name", "running")
