@@ -180,6 +180,7 @@ HISTORY["5"] = HISTORY["4"] | {
     ],
     "rejoin": [
         "look who keeps the data",
+        "look who of them is off or hangs",
         ASKED,
         "read who belongs together",
         "wait whether they find each other",

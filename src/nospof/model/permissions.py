@@ -351,7 +351,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         look("ec2:DescribeInstanceStatus", "ec2:DescribeInstances"),
         INSIDE,
         RUN_INSIDE,
-        START_ONLY,
+        POWER,
         START_ENCRYPTED,
         FORESEE,
     ),

@@ -156,10 +156,9 @@ def says_of_the_check(answer: Answer) -> str:
 def told_of_members(facts: PairFacts) -> list[str]:
     """Return what should be known of two members, whatever balancer they are behind, a sentence each."""
     source, told = facts.source, []
-    if facts.inside.keeps:
+    if keeps := left_beside(facts):
         told.append(
-            f"{source.id} keeps {some(facts.inside.keeps)}; by your word nothing of it changes, or it would "
-            "split in two"
+            f"{source.id} keeps {some(keeps)}; by your word nothing of it changes, or it would split in two"
         )
     if facts.twin and facts.twin.zone == source.zone:
         told.append(f"both members are in {source.zone}: one zone's failure takes both")

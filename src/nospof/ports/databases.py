@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from nospof.model.layout import Applied, Checked, Examined, Layout, MemberState
+
+T = TypeVar("T")
 
 
 class Databases(Protocol):
@@ -53,3 +56,6 @@ class Databases(Protocol):
 
     def check(self, instance_id: str) -> Checked:
         """Return what a member's tables hold. Reads all of them."""
+
+    def several(self, ask: Callable[[str], T], instance_ids: Sequence[str]) -> tuple[T, ...]:
+        """Return what each machine answers, asked at once where that can be: one may be silent for long."""

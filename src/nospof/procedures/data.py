@@ -214,7 +214,8 @@ def reached(world: World, instance_id: str, ask: Callable[[], T]) -> T:
 def states_of(world: World, layout: Layout) -> tuple[tuple[Seat, MemberState], ...]:
     """Return what each machine of a layout is now."""
     databases = databases_of(world)
-    return tuple((seat, databases.state(seat.instance_id)) for seat in layout.voters)
+    states = databases.several(databases.state, [seat.instance_id for seat in layout.voters])
+    return tuple(zip(layout.voters, states, strict=True))
 
 
 def wait_in_step(

@@ -69,11 +69,12 @@ def pair_plan(world: World, request: PairRequest) -> Plan:
     if facts.twin is None:
         asked = clone_for(request, facts, made)
         first = plan_clone(clone_facts(world, asked), asked, PLANNED_RUN).plan
+        before = made.data.before if made.data else ()
         plan = replace(
             plan,
             says=f"{first.says}; then {plan.says}",
             guarantee=f"{first.guarantee}; the twin gets no traffic before it passed",
-            calls=first.calls + plan.calls,
+            calls=before + first.calls + plan.calls[len(before) :],
             warnings=first.warnings + plan.warnings,
             expected_seconds_off=first.expected_seconds_off,
             details={**first.details, **plan.details},

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_SERVICE, Instance
-from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA, Layout
+from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA, Engine, Layout
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import RejoinRequest
 from nospof.model.results import RejoinResult
-from nospof.planning.data import out_of_step, told_call
+from nospof.planning.data import cluster_of, out_of_step, seat_of, told_call
 from nospof.planning.rejoin import Holding, plan_rejoin
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
@@ -23,7 +23,8 @@ from nospof.procedures.data import (
     states_of,
     wait_in_step,
 )
-from nospof.procedures.power import bring_back
+from nospof.procedures.drill import restore
+from nospof.procedures.guarantee import is_impaired
 from nospof.procedures.rehearse import rehearse
 
 SETTLE_SECONDS = 90.0
@@ -33,12 +34,12 @@ SETTLE_SECONDS = 90.0
 def rejoin(steps: Steps, world: World, request: RejoinRequest) -> RejoinResult:
     """Bring a service's data in step. Guarantee: nobody begins with less than another has, throughout."""
     keepers = steps.read("look who keeps the data", keepers_of, world, request.service)
-    off = tuple(one for one in keepers if one.state != "running")
+    off = steps.read("look who of them is off or hangs", out_of_order, world, keepers)
     plan = rejoin_calls(keepers, off)
     for warning in steps.read("ask the cloud whether it would allow each call", rehearse, world, plan):
         world.reporter.warn(warning)
     for one in off:
-        steps.do(f"start {one.id}", bring_back, world, one.id)
+        steps.do(f"start {one.id}", restore, world, one.id)
         steps.do(f"wait until {one.id} passes its status checks", wait_until_ok, world, one.id)
     layout = steps.read("read who belongs together", layout_carried, world, keepers)
     steps.read("wait whether they find each other", settle, world, layout)
@@ -55,7 +56,10 @@ def rejoin(steps: Steps, world: World, request: RejoinRequest) -> RejoinResult:
 def rejoin_calls(keepers: tuple[Instance, ...], off: tuple[Instance, ...]) -> Plan:
     """Return the calls of a rejoin, as far as they are known before the members were asked."""
     starts = (
-        PlannedCall("ec2", "StartInstances", {"InstanceIds": [one.id]}, f"start {one.id}") for one in off
+        PlannedCall("ec2", operation, {"InstanceIds": [one.id]}, f"{says} {one.id}")
+        for one in off
+        for operation, says in (("StopInstances", "stop"), ("StartInstances", "start"))
+        if operation == "StartInstances" or one.state == "running"
     )
     acts = (
         replace(told_call(one.id, f"have {one.id} begin or join, if it is not in step"), is_allowed=False)
@@ -81,22 +85,32 @@ def keepers_of(world: World, service: str) -> tuple[Instance, ...]:
     return (*members, *cloud.instances(TAG_ARBITRATOR, service))
 
 
-def layout_carried(world: World, keepers: tuple[Instance, ...]) -> Layout:
+def out_of_order(world: World, keepers: tuple[Instance, ...]) -> tuple[Instance, ...]:
+    """Return those that do not run, or only seem to: their status checks fail."""
+    return tuple(one for one in keepers if one.state != "running" or is_impaired(world, one))
+
+
+def layout_carried(world: World, keepers: tuple[Instance, ...], *, or_marked: bool = False) -> Layout:
     """Return the layout that those who keep data carry.
+
+    Args:
+        keepers: as `keepers_of` returns them.
+        or_marked: take what their marks say where none of them could be asked.
 
     Raises:
         PreconditionFailed: none of them could be asked, or they carry different ones.
     """
-    layouts: dict[str, Layout] = {}
-    silent = []
-    for one in keepers:
-        if TAG_DATA not in one.tags:
-            continue
-        found = databases_of(world).examine(one.id)
-        if found.layout:
-            layouts[one.id] = found.layout
-        else:
-            silent.append(f"{one.id}: {found.problem or 'it carries no layout'}")
+    databases = databases_of(world)
+    members = [one.id for one in keepers if TAG_DATA in one.tags]
+    asked = dict(zip(members, databases.several(databases.examine, members), strict=True))
+    layouts = {one: found.layout for one, found in asked.items() if found.layout}
+    silent = [
+        f"{one}: {found.problem or 'it carries no layout'}"
+        for one, found in asked.items()
+        if not found.layout
+    ]
+    if not layouts and or_marked:
+        return layout_marked(keepers)
     if not layouts:
         raise PreconditionFailed(f"nobody could say who keeps the data: {'; '.join(silent)}")
     voters = {tuple(sorted(one.address for one in layout.voters)) for layout in layouts.values()}
@@ -106,6 +120,19 @@ def layout_carried(world: World, keepers: tuple[Instance, ...]) -> Layout:
             "(nospof runs list)"
         )
     return next(iter(layouts.values()))
+
+
+def layout_marked(keepers: tuple[Instance, ...]) -> Layout:
+    """Return who keeps data and who votes as their marks say."""
+    members = [one for one in keepers if TAG_DATA in one.tags]
+    arbitrator = next((one for one in keepers if one not in members), None)
+    engine: Engine = "patroni" if members[0].tags[TAG_DATA] == "patroni" else "galera"
+    return Layout(
+        engine,
+        cluster_of(members[0].tags[TAG_SERVICE]),
+        tuple(seat_of(one) for one in members),
+        seat_of(arbitrator) if arbitrator else None,
+    )
 
 
 def settle(world: World, layout: Layout) -> bool:

@@ -19,9 +19,10 @@ def data_status(world: World, service: str) -> DataStatus:
 
     Raises:
         UsageError: nospof keeps no data of it.
-        PreconditionFailed: nobody could say who keeps it.
+        PreconditionFailed: they say differently who belongs to them.
     """
-    layout = layout_carried(world, keepers_of(world, service))
+    keepers = keepers_of(world, service)
+    layout = layout_carried(world, keepers, or_marked=True)
     states = states_of(world, layout)
     unread = tuple(f"{seat.instance_id}: {state.problem}" for seat, state in states if state.problem)
     return DataStatus(service, layout, states, out_of_step(layout, states), unread)

@@ -63,6 +63,10 @@ def examine(m: Host, _asked: "dict[str, Any]") -> "dict[str, Any]":
     """Return what server there is."""
     database = database_here(m)
     found = database.examine() if database else {"engine": "", "obstacles": [], "problem": ""}
+    # As the look inside names it: seen from the machine's own root.
+    at = str(found.get("directory", ""))
+    if m.root != "/" and at.startswith(m.root + "/"):
+        found["directory"] = at[len(m.root) :]
     return {**found, "layout": m.layout()}
 
 
@@ -74,6 +78,7 @@ def state(m: Host, _asked: "dict[str, Any]") -> "dict[str, Any]":
         return {
             **NOTHING_KEPT,
             "role": "alone" if is_here else "",
+            "ready": is_here,
             "problem": "" if is_here else "no database",
         }
     database = database_of(m, layout["engine"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from nospof.adapters.machine.ssm import DATA_PARTS, Errand, SsmMachines, script
@@ -52,6 +53,7 @@ UNREACHED = frozenset(
     }
 )
 """Why a machine may never have heard what it was asked: later it may."""
+T = TypeVar("T")
 Answer = TypeVar("Answer", Examined, MemberState, Applied, Checked)
 
 
@@ -96,6 +98,11 @@ class SsmDatabases:
     def check(self, instance_id: str) -> Checked:
         """See the port."""
         return read(self._ask(instance_id, "check", CHECK_SECONDS), checked_of, Checked)
+
+    def several(self, ask: Callable[[str], T], instance_ids: Sequence[str]) -> tuple[T, ...]:
+        """See the port."""
+        with ThreadPoolExecutor(max(1, len(instance_ids))) as pool:
+            return tuple(pool.map(ask, instance_ids))
 
     def _changed(self, instance_id: str, act: str, **asked: object) -> Applied:
         return read(self._ask(instance_id, act, CHANGE_SECONDS, **asked), applied_of, Applied)

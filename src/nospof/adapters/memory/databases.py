@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from nospof.errors import CloudError
 from nospof.model.layout import Applied, Checked, Examined, Layout, MemberState
+
+T = TypeVar("T")
 
 
 class MemoryDatabases:
@@ -67,6 +70,10 @@ class MemoryDatabases:
         except CloudError as error:
             return Checked(problem=says(error))
         return found
+
+    def several(self, ask: Callable[[str], T], instance_ids: Sequence[str]) -> tuple[T, ...]:
+        """See the port."""
+        return tuple(map(ask, instance_ids))
 
     def _done(self, act: Any, *arguments: Any, **options: Any) -> Applied:
         try:

@@ -147,13 +147,13 @@ def build_demo_comments(destination: Path) -> None:
 def build_demo_shop(destination: Path) -> None:
     """Make an image with a MariaDB laid out as Debian does, a table and an account of a small application.
 
-    Its programs are the computer's. The data is made at the first boot.
+    Its pages are the demonstration site's, its programs the computer's. The data is made at the first boot.
 
     An image that is already there stays as it is. Raises OSError; then nothing is left of it.
     """
 
     def write(disk: Path) -> None:
-        _write_base(disk, "shop-1")
+        _write_site(disk, _WEB_SERVICE)
         for name, directory in (
             ("my.cnf", "etc/mysql"),
             ("shop.sql", "etc/mysql"),
