@@ -14,6 +14,7 @@ from nospof.model.estate import Estate
 from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
 from nospof.model.kinds.kind import rows_of
+from nospof.services.audit import audit_estate
 from nospof.services.reading import read_estate, waves
 from nospof.services.reading_plan import FEW, MENTIONS, WANTED
 from support.audit_accounts import Pair
@@ -175,6 +176,16 @@ def test_a_large_account_is_not_asked_for_what_is_known_and_says_so() -> None:
     assert discovery.times("elbv2:DescribeListeners") == 0
     assert discovery.times("elbv2:DescribeTargetHealth") == 0
     assert len(estate.assumptions) == 2
+
+
+@pytest.mark.parametrize(("balancers", "without"), [(FEW, FEW), (FEW + 1, 0)])
+def test_a_group_whose_targets_were_not_asked_for_is_not_taken_for_one_without(
+    balancers: int, without: int
+) -> None:
+    estate, discovery = read(many(balancers))
+    assert discovery.times("elbv2:DescribeTargetHealth") == without
+    down = [one for one in audit_estate(estate).findings if "without a registered target" in one.title]
+    assert len(down) == without
 
 
 def test_a_thousand_balancers_cost_one_call_beside_the_lists() -> None:

@@ -73,6 +73,8 @@ class Estate:
             referred to may exist elsewhere (a plan, a template).
         uses: edges that were found beside what the items declare.
         assumptions: what the reader took for true, in sentences.
+        answered: the ids of target groups whose targets were not asked for, as an Auto Scaling group tells
+            of them: that none was read says nothing.
     """
 
     source: str
@@ -84,6 +86,7 @@ class Estate:
     is_whole: bool = True
     uses: tuple[Use, ...] = ()
     assumptions: tuple[str, ...] = ()
+    answered: frozenset[str] = frozenset()
 
     def of(self, kind: str) -> tuple[Item, ...]:
         """Return all items of a kind, in the order they were read."""

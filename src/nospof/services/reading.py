@@ -19,7 +19,7 @@ from nospof.model.estate import Estate
 from nospof.model.kinds import ASKED, Kind
 from nospof.model.kinds.additions import ADDITIONS
 from nospof.ports.discovery import Discovery
-from nospof.services.reading_plan import MENTIONS, assumptions
+from nospof.services.reading_plan import MENTIONS, answered_groups, assumptions
 from nospof.services.reading_requests import (
     Answer,
     Answers,
@@ -76,7 +76,8 @@ def read_estate(discovery: Discovery, read_at: float, watcher: Watcher | None = 
     finally:
         pool.shutdown(cancel_futures=True)
     items = {name: estate.items[name] for name in ASKED if estate.items.get(name)}
-    return replace(estate, items=items, assumptions=assumptions(estate))
+    answered = answered_groups(estate)
+    return replace(estate, items=items, assumptions=assumptions(estate), answered=answered)
 
 
 def waves() -> list[list[Kind]]:

@@ -73,6 +73,12 @@ def answering_group(estate: Estate, group: Item) -> Item | None:
     return only if is_well and "ELB" in only.text("HealthCheckType").split(",") else None
 
 
+def answered_groups(estate: Estate) -> frozenset[str]:
+    """Return the ids of the groups in use whose health is not asked for."""
+    groups = (one for one in estate.of("target group") if one.texts("LoadBalancerArns"))
+    return frozenset(one.id for one in groups if not has_health_to_read(estate, one))
+
+
 def is_in_use(_estate: Estate, certificate: Item) -> bool:
     """Whether anything uses a certificate; what nothing uses can expire."""
     return certificate.flag("InUse", None) is not False
@@ -145,12 +151,10 @@ WANTED: dict[str, Callable[[Estate, Item], bool]] = {
 def assumptions(estate: Estate) -> tuple[str, ...]:
     """Return what was taken for true where a call was left out, in sentences."""
     found = []
-    balancers, groups = estate.of("load balancer"), estate.of("target group")
+    balancers = estate.of("load balancer")
     if len(balancers) > FEW and any(not has_ways_to_read(estate, one) for one in balancers):
         found.append("a balancer with one target group sends there, whatever its listeners are (not read)")
-    if len(groups) > FEW and any(
-        one.texts("LoadBalancerArns") and answering_group(estate, one) for one in groups
-    ):
+    if answered_groups(estate):
         found.append(
             "a target group that an Auto Scaling group fills and checks has no other targets (not read)"
         )

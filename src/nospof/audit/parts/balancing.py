@@ -161,7 +161,8 @@ def group(b: Builder, balancer: Item, zones: list[str], key: str) -> Requirement
     facts = item.facts(
         "TargetType", "HealthCheckPath", "HealthCheckIntervalSeconds", "UnhealthyThresholdCount"
     )
-    if answering and not targets and b.estate.is_whole and not b.estate.is_unread("target"):
+    is_asked = b.estate.is_whole and item.id not in b.estate.answered and not b.estate.is_unread("target")
+    if answering and not targets and is_asked:
         b.is_off(name, "without a registered target")
     return b.add(node, item=item, facts=facts)
 
