@@ -6,7 +6,7 @@ import pytest
 
 from nospof.model.estate import Estate
 from nospof.model.findings import AuditReport
-from nospof.services.audit import audit_estate
+from nospof.services.audit import Terms, audit_estate
 from support.cloudformation_templates import (
     FIXTURES,
     read_fixture,
@@ -136,3 +136,9 @@ def test_what_is_not_understood_makes_the_verdict_incomplete() -> None:
         }
     )
     assert [one.about for one in audit_estate(estate).unread] == ["Rest"]
+
+
+def test_a_zone_may_be_supposed_to_fail_where_members_are_only_promised() -> None:
+    estate = read_fixture("many-kinds.yaml")
+    report = audit_estate(estate, Terms(what_if=("fail zone:eu-west-1a",)))
+    assert any(one.rule == "NSP100" for one in report.findings)

@@ -202,10 +202,11 @@ def all_in_service(estate: Estate, service: Service) -> Estate:
             estate = estate.changed(kind, item.id, State={"Code": "active"})
         elif kind == "auto scaling group":
             rows = [
-                {**one, "LifecycleState": "InService", "HealthStatus": "Healthy"}
-                for one in item.fields["Instances"]
+                {**one.fields, "LifecycleState": "InService", "HealthStatus": "Healthy"}
+                for one in item.rows("Instances")
             ]
-            estate = estate.changed(kind, item.id, Instances=rows)
+            # A description promises members and names none.
+            estate = estate.changed(kind, item.id, Instances=rows) if rows else estate
     return estate
 
 
