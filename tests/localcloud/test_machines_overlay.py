@@ -91,16 +91,21 @@ def test_an_image_of_it_has_what_was_changed_replaced_and_deleted(
     assert (sorted(os.listdir("/etc/skel")), Path("/etc/debian_version").read_text()) == before
 
 
-def test_a_live_copy_follows_a_directory_that_hides_and_one_that_no_longer_does(
+def test_a_live_copy_follows_a_directory_that_hides_and_what_is_taken_back(
     running: Bench, tmp_path: Path
 ) -> None:
     copy = TreeCopy(running.hypervisor.disk("i-1"), tmp_path / "copy")
+    set_one = 'import os; os.setxattr("/srv", "user.kind", b"rare")'
+    running.run(f"python3 -c '{set_one}'")
     running.run("rm -r /etc/skel; mkdir /etc/skel; touch /etc/skel/new /etc/passing; rm /etc/issue")
     copy.refresh()
     assert "trusted.overlay.opaque" in os.listxattr(tmp_path / "copy/etc/skel")
     assert os.lstat(tmp_path / "copy/etc/issue").st_rdev == 0
+    assert "user.kind" in os.listxattr(tmp_path / "copy/srv")
+    running.run('python3 -c \'import os; os.removexattr("/srv", "user.kind")\'')
     running.run("rm -r /etc/skel; rm /etc/passing; echo again >/etc/issue")
     copy.refresh()
+    assert "user.kind" not in os.listxattr(tmp_path / "copy/srv")
     assert not (tmp_path / "copy/etc/skel").is_dir()
     assert (tmp_path / "copy/etc/issue").read_text() == "again\n"
     assert not (tmp_path / "copy/etc/passing").exists()

@@ -80,6 +80,12 @@ def reaches(bench: Bench, name: str, other: str) -> bool:
     return bench.run(f"python3 -c '{program}' {bench.hypervisor.address(other)}", name).exit_code == 0
 
 
+def sends(bench: Bench, name: str, other: str) -> bool:
+    """Whether something that wants no answer leaves one machine for another."""
+    program = 'import socket,sys; socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", (sys.argv[1], 7000))'
+    return bench.run(f"python3 -c '{program}' {bench.hypervisor.address(other)}", name).exit_code == 0
+
+
 def tables() -> str:
     done = subprocess.run(["/usr/sbin/nft", "list", "tables"], capture_output=True, text=True, check=True)
     return done.stdout
@@ -94,6 +100,7 @@ def test_neither_reaches_the_other_and_both_reach_everybody_else(three: Bench, h
     assert held.pairs() == [["i-1", "i-2"]]
     able_to = {(one, other) for one in NAMES for other in NAMES if reaches(three, one, other)}
     assert able_to == {(a, b) for a in NAMES for b in NAMES} - {("i-1", "i-2"), ("i-2", "i-1")}
+    assert (sends(three, "i-1", "i-2"), sends(three, "i-1", "i-3")) == (False, True)
     eventually(lambda: heard.read_text() == "silence", "what was connected hears nothing, and no end")
     assert held.heal("i-1", "i-2")
     assert not held.heal("i-1", "i-2")
