@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nospof.model.layout import as_said
 from support.machines import Bench
 from support.postgres_machines import Trio, write_image, written
 from support.waiting import eventually
@@ -26,7 +27,9 @@ def etcd_or_skip() -> str:
 
 def voter(bench: Bench, name: str, etcd: str) -> None:
     """Make a machine that has nothing but etcd."""
-    (bench.machine(name) / "bin").mkdir(exist_ok=True)
+    if name not in bench.hypervisor.machines():
+        bench.machine(name)
+    (bench.hypervisor.disk(name) / "bin").mkdir(exist_ok=True)
     (bench.hypervisor.disk(name) / "bin/etcd").symlink_to(etcd)
     bench.boot(name)
 
@@ -43,8 +46,14 @@ def test_a_member_is_gone_and_then_its_arbitrator_is_replaced() -> None:
             trio = Trio(bench, image)
             trio.apply("a", trio.layout("a"))
             trio.copy("b", "a")
-            voter(bench, "c", etcd)
+            bench.machine("c")
             three = trio.layout("ab", "c")
+            refused = trio.ask("a", "apply", layout=as_said(three))["problem"]
+            assert refused.startswith("nobody counts the vote of this machine")
+            assert refused.endswith("The server is alone again, as it was")
+            assert (trio.ask("a", "state")["role"], trio.is_door_open("a")) == ("alone", True)
+
+            voter(bench, "c", etcd)
             did = [one for name in "cab" for one in trio.apply(name, three)]
             assert did.count("this machine votes, by etcd") == 3
             eventually(lambda: trio.ask("b", "state")["ready"], "b is in step", every_seconds=0.2)

@@ -148,9 +148,9 @@ class Trio:
         self.bench.machine(name, image)
         self.bench.boot(name)
 
-    def connect(self, name: str) -> psycopg.Connection[Any]:
+    def connect(self, name: str, place: str = "run/postgresql") -> psycopg.Connection[Any]:
         """Come in as the application on a machine does: by its socket."""
-        here = os.open(self.disk(name) / "run/postgresql", os.O_PATH)
+        here = os.open(self.disk(name) / place, os.O_PATH)
         try:
             where = f"/proc/self/fd/{here}"
             return psycopg.connect(
@@ -170,6 +170,11 @@ class Trio:
     def orders(self, name: str) -> set[str]:
         """Return what the application on a machine finds."""
         with self.connect(name) as connection:
+            return {row[0] for row in connection.execute("SELECT id FROM orders")}
+
+    def orders_here(self, name: str) -> set[str]:
+        """Return what a member itself has, whoever its door leads to: asked by its own socket."""
+        with self.connect(name, "run/nospof/postgresql") as connection:
             return {row[0] for row in connection.execute("SELECT id FROM orders")}
 
     def roles(self, name: str) -> set[str]:

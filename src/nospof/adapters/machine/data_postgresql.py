@@ -103,9 +103,11 @@ class PostgreSql(Database):
     def be_alone(self, layout: "dict[str, Any]", own: "dict[str, Any]") -> None:
         """Be the plain server with all that a second one will need, behind a door."""
         before = self.m.layout() or {"members": []}
-        if len(before["members"]) > 1:
-            self.be_plain({**layout, "members": [], "arbitrator": None})
-            self.server.facts = {}
+        if len(before["members"]) > 1 and self.m.member(before):
+            self.leave(before, own, is_last=True)
+            self.end_patroni()
+            self.m.keep_layout(layout)
+            self.plain.step_back()  # its passwords stay: copies have them
         self.plain.learn()
         try:
             self.plain.prepare(layout, own)
@@ -162,17 +164,22 @@ class PostgreSql(Database):
             raise Refused("{} leads already: its data would replace this one's".format(leader["address"]))
         self.votes.kind()
         self.patroni.command()
-        self.be_alone({**layout, "members": [own], "arbitrator": None}, own)
+        alone = {**layout, "members": [own], "arbitrator": None}
+        self.be_alone(alone, own)
         if not self.server.is_primary():
             raise Refused("the server of this machine takes no writes: it cannot be the first")
         self.m.write(PATRONI_BEGUN, own["address"] + "\n")
         self.m.write(TAKEN_OVER, "The server runs, and Patroni is about to keep it.\n")
         self.m.reached("before the layout of several")
         self.m.keep_layout(layout)  # the server is Patroni's from here on
-        self.go_on(layout, own)
-        if not self.patroni.wait(lambda: self.patroni.leads(own), LEADS_SECONDS):
-            votes = self.votes.count(layout, own)
-            raise Refused(f"Patroni does not lead here: {votes} vote, and {self.patroni.words(layout)}")
+        try:
+            self.go_on(layout, own)
+            if not self.patroni.wait(lambda: self.patroni.leads(own), LEADS_SECONDS):
+                votes = self.votes.count(layout, own)
+                raise Refused(f"Patroni does not lead here: {votes} vote, and {self.patroni.words(layout)}")  # noqa: TRY301
+        except Refused as error:
+            self.be_alone(alone, own)
+            raise Refused(f"{error}. The server is alone again, as it was")  # noqa: B904 - said in full
         self.m.remove(TAKEN_OVER)
         self.m.done("Patroni keeps the server, which was not restarted for it")
         if not os.path.exists("/dev/watchdog"):
@@ -239,33 +246,41 @@ class PostgreSql(Database):
         """Be the plain server that was, with all that is in it."""
         before = self.m.layout() or {"members": []}
         own = self.m.member(before)
-        if own and len(before["members"]) > 1 and self.m.is_active(PATRONI_UNIT):
+        if own and len(before["members"]) > 1:
             self.leave(before, own, is_last=not layout["members"])
+        self.end_patroni()
         self.m.keep_layout({**before, **layout, "members": [], "arbitrator": None})
-        self.m.forget_unit(PATRONI_UNIT)
-        self.votes.end()
         self.door.close()
         if self.server.facts:
             self.plain.give_back()
-        for name in (PATRONI_BEGUN, TAKEN_OVER, PATRONI_CONFIGURATION, SECRETS, UNDO, PROGRAM):
+        for name in (SECRETS, UNDO, PROGRAM):
+            self.m.remove(name)
+
+    def end_patroni(self) -> None:
+        """Have Patroni, and its votes, be no more here."""
+        if self.m.forget_unit(PATRONI_UNIT):
+            self.m.done("Patroni has ended")
+        self.votes.end()
+        for name in (PATRONI_BEGUN, TAKEN_OVER, PATRONI_CONFIGURATION):
             self.m.remove(name)
 
     def leave(self, before: "dict[str, Any]", own: "dict[str, Any]", is_last: bool) -> None:
-        """Have Patroni end here. Raises Refused: what was acknowledged is not all here.
+        """Have nothing be lost when Patroni ends here. Raises Refused: not all that was acknowledged is here.
 
         Args:
             is_last: whether the data goes on here, and the cluster ends: all writes come here first, and
                 nobody takes over when Patroni ends. The server goes on.
         """
+        if not self.m.is_active(PATRONI_UNIT):
+            return
         leader = self.patroni.leader(before)
+        has_all = leader is None and (self.server.is_primary() or bool(self.patroni.says(own).get("pause")))
         if not is_last:
             if leader == own:
                 self.handover(before)
-        elif leader or not self.patroni.says(own).get("pause"):
+        elif not has_all:
             self.patroni.switch(before, own)
             self.patroni.pause(own, True)
-        self.m.forget_unit(PATRONI_UNIT)
-        self.m.done("Patroni has ended")
 
     # Acts ---------------------------------------------------------------------------------------------
 

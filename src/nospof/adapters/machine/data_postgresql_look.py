@@ -158,7 +158,9 @@ class Look:
             says = "{} is not beside the server: install all of PostgreSQL".format(", ".join(missing))
             found.append(hindrance("program", missing[0], says))
         if not found_program("haproxy"):
-            found.append(hindrance("program", "haproxy", "sudo apt-get install haproxy"))
+            found.append(
+                hindrance("program", "haproxy", "HAProxy is not on the machine: sudo apt-get install haproxy")
+            )
         try:
             self.patroni.votes.patroni_python()
             self.patroni.votes.kind()

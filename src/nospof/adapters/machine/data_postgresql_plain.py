@@ -170,19 +170,25 @@ class Plain:
         """
         unit = self.server.facts["unit"]
         if not self.m.undo().get("is_given_back"):
-            self.stop(unit)
-            self.restore_files()
+            self.step_back()
             self.m.forget_unit(unit + ".d/nospof.conf")
-            if self.server.facts["was_enabled"]:
-                self.m.systemctl("enable", unit)
             self.m.keep(is_given_back=True)
-        self.m.run(["systemctl", "reset-failed", unit])
         self.m.systemctl("start", unit, seconds=START_SECONDS)
         if not self.server.wait_until_answers():
             raise Refused("PostgreSQL was given its own settings back, and does not answer")
         self.m.done("PostgreSQL runs by its own settings")
         kept = ", ".join("'{}'".format(one.replace("'", "''")) for one in self.server.facts["slots"])
         self.server.tell(FORGET % (kept or "''"))
+
+    def step_back(self) -> None:
+        """Have the server be off and its unit's again, with its owner's settings. Raises Refused."""
+        unit = self.server.facts["unit"]
+        self.stop(unit)
+        self.restore_files()
+        self.m.unit(unit + ".d/nospof.conf", self.drop_in(is_several=False))
+        if self.server.facts["was_enabled"]:
+            self.m.systemctl("enable", unit)
+        self.m.run(["systemctl", "reset-failed", unit])
 
     def stop(self, unit: str) -> None:
         """Stop the server, whoever started it. Raises Refused."""
