@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from nospof.adapters.machine.hold_databases import Refused
+from nospof.localcloud.machines.partitions import Partitions, Side
 from support.shop import Ledger, Shop, writing, written_more
 from support.waiting import eventually
 
@@ -69,6 +70,36 @@ def freeze_machine(shop: Shop, first: str, ledger: Ledger) -> None:
     shop.hypervisor.thaw(first)
 
 
+def cut_off(shop: Shop, pairs: list[tuple[str, str]], during: Callable[[], object]) -> None:
+    """Keep machines from reaching each other while something is done."""
+    partitions = Partitions()
+
+    def side(name: str) -> Side:
+        return Side(name, shop.root / "machines" / name, (shop.seats[name].address,))
+
+    try:
+        for one, other in pairs:
+            partitions.part(side(one), side(other))
+        during()
+    finally:
+        partitions.close()
+
+
+def writer_cut_off(shop: Shop, first: str, ledger: Ledger) -> None:
+    other = other_than(first)
+
+    def during() -> None:
+        eventually(lambda: writer_of(shop, other) == other, "writes go to the other")
+        eventually(written_more(ledger, QUIET_WRITES), "writes go on with one")
+
+    cut_off(shop, [(first, other), (first, "i-c")], during)
+
+
+def members_cut_off(shop: Shop, _first: str, _ledger: Ledger) -> None:
+    """Both still reach the arbitrator, which relays."""
+    cut_off(shop, [("i-a", "i-b")], lambda: time.sleep(8))
+
+
 def arbitrator_lost(shop: Shop, _first: str, ledger: Ledger) -> None:
     shop.hypervisor.power_off("i-c")
     eventually(written_more(ledger, QUIET_WRITES), "writes go on without the arbitrator")
@@ -114,13 +145,15 @@ ROWS: dict[str, Callable[[Shop, str, Ledger], None]] = {
     "power off of the writer's machine": pull_the_plug,
     "freeze of the writer": freeze,
     "freeze of the writer's machine": freeze_machine,
+    "the writer cut off": writer_cut_off,
+    "members cut off from each other": members_cut_off,
     "arbitrator lost": arbitrator_lost,
     "rolling restart": rolling_restart,
     "kill during a join": kill_during_join,
     "join by a copy of all": join_by_copy,
     "both down and back": both_down_and_back,
 }
-ONE_DOOR = ("power off of the writer's machine", "freeze of the writer's machine")
+ONE_DOOR = ("the writer cut off", "power off of the writer's machine", "freeze of the writer's machine")
 """Where the door goes with the machine: its balancer leads people to the other."""
 
 
