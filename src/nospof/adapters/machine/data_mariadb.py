@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from nospof.adapters.machine.data_arbitrator import Arbitrator
-from nospof.adapters.machine.data_door import DOOR_UNIT, HEALTH_UNIT, Door, told
+from nospof.adapters.machine.data_door import DOOR_UNIT, HEALTH_UNIT, Door
 from nospof.adapters.machine.data_galera import ARBITRATOR_UNIT, MARIADB_PORT, grastate, noted_position
 from nospof.adapters.machine.data_machine import LAYOUT, START_SECONDS, UNDO, Database, Host
 from nospof.adapters.machine.data_mariadb_accounts import (
@@ -28,7 +28,7 @@ from nospof.adapters.machine.data_mariadb_examine import (
     program_obstacles,
     unmend_tables,
 )
-from nospof.adapters.machine.data_mariadb_serve import is_fit, serve
+from nospof.adapters.machine.data_mariadb_serve import go_on_alone, is_fit, is_told_ready, serve
 from nospof.adapters.machine.data_mariadb_server import (
     OWN_SOCKET,
     Asking,
@@ -275,6 +275,9 @@ class MariaDb(Database):
         unit = self.server.unit()
         if not unit or not self.m.undo():
             return
+        before = self.m.layout()
+        if before and before["members"]:
+            go_on_alone(self.m, self.server, before)  # first: a boot from here on would start a plain server
         self.m.keep_layout(EMPTY)
         self.m.reached("empty layout kept")
         if self._runs_as_member() or not self.m.is_active(unit):
@@ -368,11 +371,3 @@ class MariaDb(Database):
     def serve(self) -> None:
         """See `Database`."""
         serve(self.m, self.server)
-
-
-def is_told_ready(address: str) -> bool:
-    """Whether a member says that it is ready; one that does not answer is not."""
-    try:
-        return told(address, "ready")[0]
-    except OSError:
-        return False

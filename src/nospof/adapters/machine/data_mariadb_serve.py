@@ -9,10 +9,10 @@ import threading
 import time
 from typing import Any
 
-from nospof.adapters.machine.data_door import FRESH_SECONDS, POLL_SECONDS, Fitness, serve_health
+from nospof.adapters.machine.data_door import FRESH_SECONDS, POLL_SECONDS, Fitness, serve_health, told
 from nospof.adapters.machine.data_machine import Host
 from nospof.adapters.machine.data_mariadb_examine import sst_method
-from nospof.adapters.machine.data_mariadb_server import Asking, Server, quoted
+from nospof.adapters.machine.data_mariadb_server import Asking, Server, quoted, variables
 from nospof.adapters.machine.hold_databases import Refused
 
 # The sender cuts here: what stands above is in the parts before, but for the imports.
@@ -24,6 +24,11 @@ STATUS = (
 )
 FROZEN_SECONDS = 1.5
 """The others wait no longer for one that is silent (evs.suspect_timeout)."""
+CLOSED_SECONDS = 20.0
+DOORS_SECONDS = 1.0
+"""After so long, all doors know what members say of themselves."""
+ONLY = "only"
+"""Before the writer that goes on alone: what others still took from then on would be lost."""
 SUSPECT_SECONDS = 8.0
 """After so long, one that stood still knows whether the others went on (evs.inactive_timeout is 5 s)."""
 WRITER = "SELECT writer, @@GLOBAL.read_only, @@GLOBAL.event_scheduler FROM nospof.door"
@@ -106,12 +111,16 @@ def look(asking: Asking, status: "dict[str, str]", mine: str, fitness: Fitness) 
         fitness.hear(False, False, says)
         return None
     row = (asking.rows(WRITER) or [["", "0", "OFF"]])[0]
-    writer, read_only = row[0], row[1]
+    only, _, last = row[0].rpartition(" ")
+    if only == ONLY and last != mine:
+        fitness.hear(False, False, f"{says}, but {last} goes on alone")
+        return None
+    writer, read_only = last, row[1]
     if read_only != "0":
         fitness.hear(False, False, says + ", read only")
         return None
     fitness.hear(True, writer == mine, f"{says}, the writer is {writer or 'nobody'}")
-    return row
+    return [writer, *row[1:]]
 
 
 def take_over(m: Host, server: Server, status: "dict[str, str]", mine: str, row: "list[str]") -> Any:
@@ -142,3 +151,42 @@ def take_over(m: Host, server: Server, status: "dict[str, str]", mine: str, row:
     thread = threading.Thread(target=do, daemon=True)
     thread.start()
     return thread
+
+
+def is_told_ready(address: str) -> bool:
+    """Whether a member says that it is ready; one that does not answer is not."""
+    try:
+        return told(address, "ready")[0]
+    except OSError:
+        return False
+
+
+def go_on_alone(m: Host, server: Server, layout: "dict[str, Any]") -> None:
+    """Where this is the writer, have the others take nothing more, before they could think that it died.
+
+    Raises:
+        Refused: they were not told, or go on; or they alone have the newest.
+    """
+    if not m.is_active(server.unit()):
+        served = [one["address"] for one in layout["members"] if is_told_ready(one["address"])]
+        if served:
+            raise Refused(
+                f"MariaDB does not run here, and {served[0]} has what was written since: start it first"
+            )
+        return
+    with Asking(server) as asking:
+        mine = variables(asking, "wsrep_node_address")["wsrep_node_address"]
+        status = asking.status()
+        others = [one for one in data_members(status) if one != mine]
+        if not others or not is_fit(status):
+            return
+        if asking.value("SELECT writer FROM nospof.door") not in (mine, f"{ONLY} {mine}"):
+            return  # it leaves, and the writer stays
+        asking.rows(f"UPDATE nospof.door SET writer = {quoted(ONLY + ' ' + mine)}")
+    m.reached("others told")
+    ends = time.monotonic() + CLOSED_SECONDS
+    while any(is_told_ready(one) for one in others):
+        if time.monotonic() > ends:
+            raise Refused("{} goes on taking writes: they would be lost".format(", ".join(others)))
+        time.sleep(0.1)
+    time.sleep(DOORS_SECONDS)
