@@ -7,11 +7,14 @@ where there is a hierarchy of version 2; elsewhere machines have no group.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import functools
 import hashlib
 import os
+import time
 from pathlib import Path
+
+BUSY_SECONDS = 0.5
 
 
 @functools.cache
@@ -46,7 +49,13 @@ def make(machine: Path) -> str:
 
 def remove(machine: Path) -> None:
     """Remove the group of a machine whose processes are gone."""
-    group = group_of(machine)
-    if group:
-        with contextlib.suppress(OSError):
+    group, deadline = group_of(machine), time.monotonic() + BUSY_SECONDS
+    while group:
+        try:
             group.rmdir()
+        except OSError as error:
+            # What was just killed may still be on its way out.
+            if error.errno == errno.EBUSY and time.monotonic() < deadline:
+                time.sleep(0.005)
+                continue
+        return
