@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -53,6 +54,7 @@ class Shop:
     def __init__(self, root: Path) -> None:
         need_galera()
         self.root = root
+        self.links: set[Path] = set()
         (root / "machines").mkdir()
         self.hypervisor = Hypervisor(root / "machines", isolation=None, stop_grace_seconds=15.0)
         self.seats = {name: Seat(name, new_address()) for name in ("i-a", "i-b", "i-c")}
@@ -105,6 +107,8 @@ class Shop:
 
     def close(self) -> None:
         """Destroy all machines."""
+        for link in self.links:
+            link.unlink(missing_ok=True)
         for name in self.hypervisor.machines():
             self.hypervisor.destroy(name)
 
@@ -166,8 +170,9 @@ class Shop:
         disk = self.disk(name)
         # A socket's name has room for 107 bytes: it is reached by a short one.
         link = Path("/tmp") / f"nospof-{os.getpid()}-{self.root.name[-6:]}-{name}"  # noqa: S108
-        if not link.is_symlink():
+        with contextlib.suppress(FileExistsError):  # several writers come at once
             link.symlink_to(disk)
+        self.links.add(link)
         return Session([*command, f"--socket={link / SOCKET}"], "MariaDB", float("inf"))
 
     def query(self, name: str, statement: str) -> list[str]:
