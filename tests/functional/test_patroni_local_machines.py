@@ -54,7 +54,8 @@ class Story:
         trio.bench.machine("c")
         trio.bench.boot("c")
         self.said["stranger"] = trio.ask("b", "state")
-        self.said["stranger's door"] = {"open": trio.is_door_open("b")}
+        log = trio.disk("b") / "var/log/postgresql.service.log"
+        self.said["stranger's door"] = {"open": trio.is_door_open("b"), "log": log.read_text()}
         three = trio.layout("ab", "c")
         self.apply("arbitrator", "c", three)
         self.said["killed before"] = {"says": trio.die("a", "before the layout of several", three)}
@@ -139,6 +140,7 @@ def test_a_repeat_restarts_nothing(story: Story) -> None:
 def test_a_copy_that_nobody_let_in_starts_no_database(story: Story) -> None:
     assert story.said["stranger"]["role"] == "stranger"
     assert not story.said["stranger's door"]["open"]
+    assert "a copy that nobody let in" in story.said["stranger's door"]["log"]
 
 
 def test_patroni_takes_the_running_server_over_without_a_failed_write(story: Story) -> None:
@@ -164,7 +166,7 @@ def test_both_members_hold_the_same(story: Story) -> None:
 
 
 def test_the_primary_is_killed_and_nothing_acknowledged_is_lost(story: Story) -> None:
-    assert story.said["failover"]["did"] == ["another member leads"]
+    assert story.said["failover"]["did"] == ["nobody waits for b any longer", "another member leads"]
     assert not story.lost["killed"]
 
 

@@ -232,6 +232,8 @@ class Patroni:
         code, said, wrong = self.server.asked(command, seconds=30)
         if code or "refused" in said:
             raise Refused(f"the place of {seat_name(gone)} could not be freed: {wrong or said}")
+        if "released" in said:
+            self.m.done(f"nobody waits for {seat_name(gone)} any longer")
 
     def pause(self, own: "dict[str, Any]", is_paused: bool) -> None:
         """Have nobody take over, or again. Raises Refused."""

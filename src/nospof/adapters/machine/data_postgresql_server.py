@@ -148,12 +148,6 @@ def without_block(text: str) -> str:
     return before + rest.partition(HBA_END)[2] if begun else text
 
 
-def last_position(timeline: str, said: str, otherwise: str) -> str:
-    """Return timeline and place of the last record that pg_waldump tells of."""
-    found = re.findall(r"lsn: ([0-9A-F]+/[0-9A-F]+)", said)
-    return timeline + "/" + (found[-1] if found else otherwise)
-
-
 # The server -------------------------------------------------------------------------------------------
 
 
