@@ -95,7 +95,7 @@ def test_all_who_vote_notice_a_death_at_the_same_time() -> None:
     assert "gcomm://10.0.1.5:4567,10.0.2.5:4567 " in arbitrator
 
 
-def test_no_two_addresses_have_the_same_number() -> None:
+def test_c53_no_two_addresses_have_the_same_number() -> None:
     assert server_id("10.0.1.5") == 167772421
     assert len({server_id(f"10.0.{x}.{y}") for x in range(9) for y in range(9)}) == 81
 

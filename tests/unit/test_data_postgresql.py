@@ -105,7 +105,7 @@ def test_a_role_that_is_asked_for_its_password_is_no_obstacle() -> None:
 
 
 @pytest.mark.parametrize("members", [[A], [A, B], [A, A, B]])
-def test_votes_that_one_failure_takes_are_refused(members: list[dict[str, Any]]) -> None:
+def test_c86_votes_that_one_failure_takes_are_refused(members: list[dict[str, Any]]) -> None:
     with pytest.raises(Refused, match="Three have to vote"):
         refuse_even({"members": members, "arbitrator": None})
 
@@ -136,7 +136,7 @@ def test_etcd_and_raft_listen_on_their_own_address_only() -> None:
     assert raft["partner_addrs"] == ["10.0.2.5:2380", "10.0.3.5:2380"]
 
 
-def test_a_copy_that_lacks_a_write_never_leads_and_no_slot_of_the_owner_is_dropped() -> None:
+def test_c88_c90_a_copy_that_lacks_a_write_never_leads_and_what_waits_for_it_is_bounded() -> None:
     shared = member_configuration(THREE, A, SERVER, "")["bootstrap"]["dcs"]
     assert shared["synchronous_mode"] is True
     assert shared["maximum_lag_on_failover"] == 0

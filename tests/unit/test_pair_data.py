@@ -48,7 +48,7 @@ def refusal(cloud, **more):
 
 
 @pytest.mark.parametrize(("engine", "keeper"), [("mariadb", "galera"), ("postgresql", "patroni")])
-def test_both_members_have_what_was_written_at_any_time_and_only_one_is_written_to(engine, keeper):
+def test_c79_both_members_have_what_was_written_at_any_time_and_only_one_is_written_to(engine, keeper):
     cloud = with_data(engine)
     source = cloud.the_instance.id
     assert cloud.write(source, "before")
@@ -70,11 +70,11 @@ def test_the_third_vote_is_in_a_third_zone_and_the_smallest_machine():
     assert arbitrator.security_groups == cloud.the_instance.security_groups
 
 
-def test_two_zones_are_too_few_for_three_votes():
+def test_c81_two_zones_are_too_few_for_three_votes():
     assert "no subnet with a free address in a zone other than" in refusal(with_data(zone_count=2))
 
 
-def test_an_arbitrator_in_the_zone_of_a_member_is_refused():
+def test_c82_an_arbitrator_in_the_zone_of_a_member_is_refused():
     cloud = with_data()
     said = refusal(cloud, arbitrator_zone=cloud.the_instance.zone)
     assert "fails together with the member there" in said
@@ -88,7 +88,7 @@ def test_an_account_without_an_image_for_the_arbitrator_is_told_so():
 
 
 @pytest.mark.parametrize("obstacle", [KEYLESS, MYISAM])
-def test_tables_that_two_cannot_keep_are_named_and_mended_with_consent_only(obstacle):
+def test_c78_tables_that_two_cannot_keep_are_named_and_mended_with_consent_only(obstacle):
     cloud = with_data("mariadb", obstacle)
     assert obstacle.says in refusal(cloud)
     assert "--mend-tables" in refusal(cloud)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from nospof.adapters.machine import probe_identity, probe_machine, probe_script, probe_web
+from nospof.adapters.machine import probe_engines, probe_identity, probe_machine, probe_script, probe_web
 from nospof.adapters.machine.probe_script import look, packed
 from nospof.adapters.machine.ssm import SCHEMA, answer_of, script
 
@@ -110,6 +111,114 @@ def test_a_standby_tells_its_primary_and_not_its_password(root: Path) -> None:
     assert "hunter2" not in str(look(str(root)))
 
 
+SEATS = [{"id": f"i-{n}", "address": f"10.0.0.{n}", "zone": f"z{n}"} for n in (1, 2, 3)]
+
+
+def layout(**about: Any) -> str:
+    said = {"engine": "galera", "cluster": "shop", "members": SEATS[:2], "arbitrator": SEATS[2], **about}
+    return json.dumps(said)
+
+
+def test_a_layout_tells_who_votes_and_goes_before_what_a_process_says(root: Path) -> None:
+    assert found(root, "votes") == []
+    process(root, 9, "garbd", "-a", "gcomm://10.9.9.9", "-g", "old")
+    put(root, "etc/nospof/layout.json", layout())
+    rows = found(root, "votes")
+    assert [(one["role"], one["id"], one["address"], one["zone"]) for one in rows] == [
+        ("member", "i-1", "10.0.0.1", "z1"),
+        ("member", "i-2", "10.0.0.2", "z2"),
+        ("arbitrator", "i-3", "10.0.0.3", "z3"),
+    ]
+    assert {(one["by"], one["group"], one["cluster"]) for one in rows} == {("layout", "galera", "shop")}
+    put(root, "etc/nospof/layout.json", layout(members=[], arbitrator=None))
+    assert look(str(root))["votes"]["status"] == "none"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        layout(engine="mongodb"),
+        layout(members={}),
+        layout(members=[{"id": "i-1"}]),
+        layout(members=["i-1"]),
+        layout(cluster=7),
+        layout(arbitrator=[1]),
+    ],
+)
+def test_a_layout_that_is_none_is_unreadable_and_not_none(root: Path, text: str) -> None:
+    put(root, "etc/nospof/layout.json", text)
+    told = look(str(root))["votes"]
+    assert (told["status"], told["found"]) == ("unreadable", [])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-a", "gcomm://10.0.0.1:4567,10.0.0.2:4567?pc.wait_prim=no", "-g", "shop"),
+        ("--address=gcomm://10.0.0.2,10.0.0.1", "--group=shop", "--options=socket.ssl_key=hunter2"),
+        ("--cfg", "/etc/garb.cnf"),
+    ],
+)
+def test_an_arbitrator_of_galera_names_the_members(root: Path, command: tuple[str, ...]) -> None:
+    process(root, 9, "garbd", *command)
+    put(root, "etc/garb.cnf", "address = gcomm://10.0.0.1,10.0.0.2\ngroup = shop\n")
+    rows = found(root, "votes")
+    assert [(one["by"], one["cluster"], one["address"]) for one in rows] == [
+        ("garbd", "shop", "10.0.0.1"),
+        ("garbd", "shop", "10.0.0.2"),
+    ]
+    assert "hunter2" not in str(look(str(root)))
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "waits"),
+    [
+        ("pg/postgresql.conf", "#synchronous_standby_names = ''", "off"),
+        ("pg/postgresql.conf", "synchronous_standby_names = ''\t# who has it too", "off"),
+        ("pg/postgresql.conf", "synchronous_standby_names = 'FIRST 1 (b)'  # b", "on"),
+        ("pg/postgresql.auto.conf", "synchronous_standby_names = '*'", "on"),
+        ("pg/postgresql.conf", "synchronous_standby_names = '*'\nsynchronous_commit = local", "off"),
+        ("pg/other", "", ""),
+    ],
+)
+def test_c88_whether_a_write_waits_for_a_standby_is_read_from_the_settings(
+    root: Path, where: str, text: str, waits: str
+) -> None:
+    process(root, 9, "postgres", "-D", "/pg")
+    put(root, where, text + "\n")
+    (engine,) = found(root, "engines")
+    assert engine["synchronous"] == waits
+
+
+@pytest.mark.parametrize(
+    ("text", "waits"),
+    [
+        ('{"synchronous_mode": true}', "on"),
+        ('{"synchronous_mode": "quorum"}', "on"),
+        ('{"ttl": 30}', "off"),
+        ("{", ""),
+        ("[]", ""),
+    ],
+)
+def test_c88_whether_members_of_patroni_wait_is_what_patroni_keeps(root: Path, text: str, waits: str) -> None:
+    process(root, 9, "postgres", "-D", "/pg")
+    process(root, 10, "patroni", "/usr/bin/patroni", "/etc/patroni.yml")
+    put(root, "pg/patroni.dynamic.json", text)
+    put(root, "pg/postgresql.conf", "synchronous_standby_names = '*'\n")
+    (engine,) = found(root, "engines")
+    assert (engine["group"], engine["synchronous"]) == ("patroni", waits)
+
+
+def test_a_machine_that_is_a_directory_tells_its_data_as_the_machine_has_it(root: Path) -> None:
+    process(root, 9, "postgres", "-D", f"{root}/pg")
+    put(root, "pg/standby.signal")
+    (engine,) = found(root, "engines")
+    assert (engine["directory"], engine["role"]) == ("/pg", "replica")
+
+
 def test_hardware_of_a_virtual_machine_is_not_applicable_and_of_metal_is_read(root: Path) -> None:
     put(root, "sys/class/dmi/id/sys_vendor", "Amazon EC2\n")
     put(root, "sys/class/dmi/id/product_name", "m5.large\n")
@@ -198,7 +307,7 @@ def test_the_same_machine_gives_the_same_bytes_that_fit(root: Path) -> None:
 
 
 def test_what_is_sent_is_of_python_3_6_and_answers_alone(root: Path) -> None:
-    for module in (probe_machine, probe_identity, probe_web, probe_script):
+    for module in (probe_machine, probe_engines, probe_identity, probe_web, probe_script):
         ast.parse(Path(module.__file__).read_text(), feature_version=(3, 6))
         assert "from __future__" not in Path(module.__file__).read_text()  # not in 3.6
     done = subprocess.run(["/bin/sh", "-c", script()], capture_output=True, text=True, timeout=60, check=True)

@@ -33,14 +33,14 @@ def planned(first, second, begin="", engine="galera", states=(DOWN, DOWN)):
         ("patroni", "10/0/1", "9/0/FF", "i-a"),
     ],
 )
-def test_the_one_that_has_the_most_begins_and_the_other_joins(engine, first, second, begins):
+def test_c83_the_one_that_has_the_most_begins_and_the_other_joins(engine, first, second, begins):
     decided = planned(first, second, engine=engine)
     assert decided.first == begins
     assert decided.joining == tuple({"i-a", "i-b"} - {begins})
 
 
 @pytest.mark.parametrize("unread", ["", "u:-1", "nonsense"])
-def test_one_whose_data_could_not_be_read_may_have_more_so_nobody_begins(unread):
+def test_c83_one_whose_data_could_not_be_read_may_have_more_so_nobody_begins(unread):
     with pytest.raises(PreconditionFailed, match=r"i-b is could not be read.*--begin i-a"):
         planned("u:7", unread)
 

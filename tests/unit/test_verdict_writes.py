@@ -39,7 +39,7 @@ def test_everything_acknowledged_and_there_passes():
     assert verdict.says.startswith("passed: 0 of 3 acknowledged writes lost, 0 failed")
 
 
-def test_an_acknowledged_write_that_is_not_there_is_lost_and_named():
+def test_c88_an_acknowledged_write_that_is_not_there_is_lost_and_named():
     verdict = judge_writes(ledger(*[KEPT] * 12), [service(*range(2), *range(3, 10), 11)], Objective())
     assert not verdict.passed
     assert verdict.lost == {"the service": ("w-2", "w-10")}
@@ -77,7 +77,7 @@ def test_ids_of_others_are_nobodys_loss():
     assert judge_writes(ledger(KEPT), [service(0, 7, 8)], Objective()).kept_unacknowledged == 0
 
 
-def test_conflicts_are_counted_apart():
+def test_c79_conflicts_are_counted_apart():
     verdict = judge_writes(ledger(KEPT, CONFLICT, FAILED), [service(0)], Objective())
     assert (verdict.acknowledged, verdict.failed, verdict.conflicts) == (1, 2, 1)
 
@@ -127,7 +127,7 @@ def test_a_member_that_cannot_be_asked_is_told_of():
     ],
     ids=["steady", "middle", "at first", "at last", "always"],
 )
-def test_the_longest_stall_is_time_without_an_acknowledgement(written, expected):
+def test_c91_the_longest_stall_is_time_without_an_acknowledgement(written, expected):
     assert longest_stall(written) == pytest.approx(expected)
 
 

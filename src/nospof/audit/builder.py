@@ -234,6 +234,10 @@ class Builder:
         """Note that a node is one of the service's machines."""
         self._members[name] = None
 
+    def only_votes(self, name: str) -> None:
+        """Note that a machine is none of the service's: it votes for those that are."""
+        self._members.pop(name, None)
+
     def event(self, id: str, kind: str, label: str = "", starts_at: float = 0.0) -> str:  # noqa: A002
         """Return the id of an event, after noting what it is."""
         if id not in self._events:
@@ -255,6 +259,12 @@ class Builder:
         """Note that a node does not serve now, or perhaps; what it says ends the sentence "it is ..."."""
         (self._failed if certain else self._maybe_failed).add(name)
         self.service.state_of[name] = says
+
+    def falls_with(self, name: str, other: str) -> None:
+        """Note that a node is off now where another one is, or perhaps; of that one it is said already."""
+        for each in (self._failed, self._maybe_failed):
+            if other in each:
+                each.add(name)
 
     # Zones ----------------------------------------------------------------------------------------
 

@@ -13,9 +13,11 @@ from nospof.audit.parts.inside import (
     vanishing,
 )
 from nospof.audit.parts.surroundings import boot_traps
+from nospof.audit.parts.votes import is_marked_in_step
 from nospof.model.cloud import TAG_STATE
 from nospof.model.estate import Estate, Item
 from nospof.model.findings import Fact, Finding
+from nospof.model.layout import TAG_DATA
 
 
 def state_inside(service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -25,10 +27,12 @@ def state_inside(service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
     looked = [one for one, item in items.items() if is_inside_known(estate, item.id)]
     rest = [one for one in service.members if one not in looked]
     declared = [one for one in rest if one in items and items[one].tags.get(TAG_STATE) == "none"]
+    marked = [one for one in rest if one in items and is_marked_in_step(estate, items[one])]
+    in_step = [one for one in marked if one not in declared]
     # What an alarm recovers keeps its disks; what goes by a group's name and not by its own is made anew.
     anonymous = [one for one in rest if one not in items or items[one].id != one]
     replaceable = [one for one in anonymous if one in service.heals and one not in declared]
-    others = [one for one in rest if one not in declared and one not in replaceable]
+    others = [one for one in rest if one not in (*declared, *replaceable, *in_step)]
     says = []
     if empty := [one for one in looked if keeps_nothing(estate, items[one].id)]:
         where = ", ".join(keeps_nothing(estate, items[empty[0]].id))
@@ -36,6 +40,11 @@ def state_inside(service: Service) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if declared:
         who = ", ".join(declared)
         says.append(f"{who} keep nothing that changes: declared by the tag {TAG_STATE}=none, not read")
+    if in_step:
+        who = ", ".join(in_step)
+        says.append(
+            f"{who} keep nothing that changes beside a database in step: as marked ({TAG_DATA}), not read"
+        )
     if replaceable:
         who = ", ".join(replaceable)
         says.append(f"{who} keep nothing that changes: they are replaced from their image")
@@ -56,6 +65,8 @@ def drifting(service: Service) -> list[Finding]:
     found = []
     for engine, members in diverging(service):
         title = f"{' and '.join(members)} each run a {engine} of their own: what one writes the others lack"
+        if len(members) == 1:
+            title = f"{members[0]} runs a {engine} of its own: what it writes those in step lack"
         looks = [look for one in members if (look := look_in(service, one)) is not None]
         facts = tuple(seen(look, "engines.found.engine", engine) for look in looks)
         name = service.entry.service

@@ -29,6 +29,7 @@ TIERS: dict[str, tuple[str, ...]] = {
         "FSx file system",
         "bucket",
         "directory",
+        "arbitrator",
     ),
     "egress": ("NAT gateway", "NAT instance", "endpoint"),
     "volume": ("volume",),
@@ -46,7 +47,7 @@ def parts_of(service: Service, findings: tuple[Finding, ...]) -> tuple[Part, ...
         for name in one.members
         if service.topology.event(one.event).kind not in ("zone", "rack", "host", "region", "maintenance")
     }
-    zones = {one.event for one in findings if one.rule == "NSP201"}
+    zones = {one.event for one in findings if one.rule in ("NSP201", "NSP205")}
     found = [
         Part("zone", zone, zone, "", f"zone:{zone}" in zones)
         for zone in sorted({zone for zone in service.zone_of.values() if zone})

@@ -18,6 +18,7 @@ from nospof.audit.builder import SOMEWHERE, Service
 from nospof.audit.cuts import blast_radius, gates_of
 from nospof.audit.evidence import Evidence
 from nospof.audit.graph import Graph
+from nospof.audit.majorities import shortage_of
 from nospof.audit.proofs import prove_on
 from nospof.audit.readings import Readings
 from nospof.audit.wording import closes_the_door, days_left, down_title, event_title, share_title, state_title
@@ -45,6 +46,8 @@ RULES_OF_BROKEN = {"key": "NSP505", "reservation": "NSP506"}
 
 GRAVE = frozenset({"instance", "zone", "database", "file system", "mount target", "region"})
 """Single points that the assumptions give half an hour a year or more."""
+VOTED = ("instance", "volume", "zone", "host", "rack", "spot pool")
+"""What takes votes with it."""
 SOON_SECONDS = 14 * 86_400
 """What is announced for the next two weeks is critical."""
 MONTH_SECONDS = 30 * 86_400
@@ -120,6 +123,8 @@ class _Judge:
 
     def rule_of(self, event: Event, case: _Case, stops: tuple[str, ...]) -> str:
         """Return the rule of a cut; a domain that takes a majority of votes has one of its own."""
+        if case.view == "serving" and event.kind in VOTED and shortage_of(self.service, event.id):
+            return "NSP205"
         votes = (self.topology.by_name[name].requirement for name in stops)
         is_quorum = any(isinstance(one, AtLeast) and one.need > 1 for one in every_part(votes))
         if case.view == "serving" and is_quorum and event.kind in ("zone", "host", "rack"):

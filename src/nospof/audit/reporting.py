@@ -19,6 +19,7 @@ from nospof.audit.checks_capacity import capacity_checks
 from nospof.audit.checks_data import data_checks
 from nospof.audit.checks_failover import failover_checks
 from nospof.audit.checks_recovery import recovery_checks
+from nospof.audit.checks_votes import vote_checks
 from nospof.audit.contents import content_checks, state_inside
 from nospof.audit.crew import CrewOf, InTurn
 from nospof.audit.cuts import PairProduct
@@ -40,6 +41,7 @@ from nospof.audit.remedies_capacity import remedy_for as propose_for_capacity
 from nospof.audit.remedies_data import remedy_for as propose_for_data
 from nospof.audit.remedies_failover import remedy_for as propose_for_failover
 from nospof.audit.remedies_network import remedy_for as propose_for_network
+from nospof.audit.remedies_votes import remedy_for as propose_for_votes
 from nospof.audit.uses import find_uses
 from nospof.audit.whatif import let_fail, suppose
 from nospof.audit.windows import day
@@ -68,11 +70,13 @@ CHECKS: tuple[Check, ...] = (
     capacity_checks,
     data_checks,
     content_checks,
+    vote_checks,
 )
 REMEDIERS: tuple[Remedier, ...] = (
     propose_for_capacity,
     propose_for_failover,
     propose_for_network,
+    propose_for_votes,
     propose_for_data,
     propose,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from nospof.audit.builder import Service
+from nospof.audit.majorities import shortage_says
 from nospof.model.topology import Event
 
 
@@ -41,16 +42,22 @@ def event_title(service: Service, event: Event, view: str, *, is_now: bool) -> s
         return f"{name} serves less than it should {upon(event)}"
     if is_now:
         return f"{name} has no spare now ({what_is_off(service)}): it stops {upon(event)}"
-    if event.kind == "instance":
-        return instance_title(service, event)
-    if event.kind == "zone" and (says := zone_title(service, event)):
-        return says
+    return title_of_kind(service, event) or f"{name} stops {upon(event)}"
+
+
+def title_of_kind(service: Service, event: Event) -> str:
+    """Return the title of a single point of failure of which more can be said than its name; else nothing."""
+    name = service.entry.service
     if event.kind == "maintenance":
         members = ", ".join(hit_by(service, event.id))
         return f"{event.says} takes {name} down: no other member serves while {members} is out"
     if event.kind == "unread":
         return f"{name} may hang on something unread: {event.says}"
-    return f"{name} stops {upon(event)}"
+    if event.kind == "zone" and (says := zone_title(service, event)):
+        return says
+    if says := shortage_says(service, event):
+        return f"{name} stops {upon(event)}: {says}"
+    return instance_title(service, event) if event.kind == "instance" else ""
 
 
 def zone_title(service: Service, event: Event) -> str:

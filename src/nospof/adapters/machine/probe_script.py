@@ -15,6 +15,7 @@ import time
 import zlib
 from typing import Any
 
+from nospof.adapters.machine.probe_engines import engines, votes
 from nospof.adapters.machine.probe_identity import identity, made
 from nospof.adapters.machine.probe_machine import (
     Machine,
@@ -46,22 +47,9 @@ SECTION_ROWS = 200
 SWEEP_FILES = 20000
 RECENT_SECONDS = 30 * 86400.0
 LISTEN, ESTABLISHED = "0A", "01"
-# Process name: engine, flags that name its data directory, where the data is otherwise.
-ENGINES = {
-    "mysqld": ("mysql", ("--datadir",), "/var/lib/mysql"),
-    "mariadbd": ("mariadb", ("--datadir",), "/var/lib/mysql"),
-    "postgres": ("postgresql", ("-D", "--data_directory"), "/var/lib/postgresql"),
-    "redis-server": ("redis", ("--dir",), "/var/lib/redis"),
-    "valkey-server": ("valkey", ("--dir",), "/var/lib/valkey"),
-    "mongod": ("mongodb", ("--dbpath",), "/var/lib/mongodb"),
-    "etcd": ("etcd", ("--data-dir",), "/var/lib/etcd"),
-    "memcached": ("memcached", (), ""),
-    "beam.smp": ("rabbitmq", (), "/var/lib/rabbitmq"),
-}
 WORKERS = ("celery", "sidekiq", "supervisord", "queue:work", "resque", "rqworker")
 DOCUMENT_ROOTS = ("/var/www", "/srv", "/opt", "/usr/share/nginx")
 MADE_AGAIN = (".git", ".hg", ".svn", ".cache", "__pycache__")
-MYSQL_FILES = ("/etc/mysql", "/etc/mysql/conf.d", "/etc/mysql/mariadb.conf.d", "/etc/my.cnf.d")
 
 
 # Sockets ---------------------------------------------------------------------------------------------
@@ -98,90 +86,7 @@ def connections(m: Machine) -> "list[Any]":
     return [{"address": address, "port": port, "process": who} for address, port, who in sorted(rows)]
 
 
-# What keeps data -------------------------------------------------------------------------------------
-
-
-def engines(m: Machine) -> "list[Any]":
-    """Return the data engines that run, where their data is, and whom they keep in step with."""
-    found: dict[Any, Any] = {}
-    if not m.mark and not os.path.exists(m.proc + "/1/comm"):
-        raise Unreadable("processes of others are hidden: needs root")
-    for process in m.processes:
-        if process["name"] not in ENGINES:
-            continue
-        engine, flags, directory = ENGINES[str(process["name"])]
-        directory = flag_of(process["command"], flags) or directory
-        row: dict[str, Any] = {"engine": engine, "directory": directory, "role": "", "group": "", "peers": []}
-        if engine in ("mysql", "mariadb"):
-            row.update(mysql(m))
-            row["directory"] = flag_of(process["command"], flags) or row["directory"] or directory
-        elif engine == "postgresql":
-            row.update(postgresql(m, directory))
-        elif engine in ("redis", "valkey"):
-            row.update(redis(m, engine))
-        elif engine == "etcd":
-            hosts = re.findall(
-                r"https?://\[?([\w.:-]+?)\]?:\d+", flag_of(process["command"], ("--initial-cluster",))
-            )
-            row.update(group="etcd" if len(hosts) > 1 else "", peers=sorted(set(hosts)))
-        elif engine == "mongodb":
-            name = flag_of(process["command"], ("--replSet",))
-            row.update(group="replica set" if name or "replSetName" in m.read("/etc/mongod.conf") else "")
-        found.setdefault((engine, directory), row)
-    return [found[key] for key in sorted(found)]
-
-
-def flag_of(command: Any, flags: "tuple[str, ...]") -> str:
-    """Return the value of a flag on a command line: `--flag=value`, `--flag value`."""
-    words = [str(one) for one in command] if isinstance(command, list) else []
-    for at, word in enumerate(words):
-        for flag in flags:
-            if word.startswith(flag + "="):
-                return word[len(flag) + 1 :]
-            if word == flag and at + 1 < len(words):
-                return words[at + 1]
-    return ""
-
-
-def mysql(m: Machine) -> "dict[str, Any]":
-    """Return where MySQL or MariaDB keeps its data and what Galera cluster it is configured for."""
-    files = [
-        "/etc/my.cnf",
-        *(at + "/" + one for at in MYSQL_FILES for one in m.names(at) if one.endswith(".cnf")),
-    ]
-    wanted = ("wsrep_on", "wsrep_cluster_address", "datadir")
-    said = {}
-    for one in files:
-        said.update(settings(m.read(one), wanted))
-    hosts = re.match(r"gcomm://([^?]*)", said.get("wsrep_cluster_address", ""))
-    peers = sorted({one.split(":")[0].strip() for one in hosts.group(1).split(",")} - {""}) if hosts else []
-    is_on = said.get("wsrep_on", "on" if peers else "off").lower() in ("on", "1", "true")
-    return {
-        "directory": said.get("datadir", ""),
-        "group": "galera" if is_on and peers else "",
-        "peers": peers,
-    }
-
-
-def postgresql(m: Machine, directory: str) -> "dict[str, Any]":
-    """Return whether PostgreSQL follows a primary, and whether Patroni decides who is one."""
-    is_standby = os.path.exists(m.path(directory + "/standby.signal"))
-    said = settings(m.read(directory + "/postgresql.auto.conf"), ("primary_conninfo",)) if is_standby else {}
-    host = re.search(r"\bhost=([\w.:-]+)", said.get("primary_conninfo", ""))
-    is_patroni = any("patroni" in str(word) for p in m.processes for word in list(p["command"])[:2])
-    return {
-        "role": "replica" if is_standby else "",
-        "group": "patroni" if is_patroni else "",
-        "peers": [host.group(1)] if host else [],
-    }
-
-
-def redis(m: Machine, engine: str) -> "dict[str, Any]":
-    """Return whom Redis or Valkey follows."""
-    text = "".join(m.read(f"/etc/{engine}/{engine}.conf") or m.read(f"/etc/{engine}.conf"))
-    said = settings(text, ("replicaof", "slaveof")) if text else {}
-    host = "".join(list(said.values())[:1]).split()
-    return {"role": "replica" if host else "", "peers": host[:1]}
+# What else is kept --------------------------------------------------------------------------------------
 
 
 def sessions(m: Machine) -> "list[Any]":
@@ -310,6 +215,7 @@ SECTIONS = (
     ("listening", listening),
     ("connections", connections),
     ("engines", engines),
+    ("votes", votes),
     ("sessions", sessions),
     ("written", written),
     ("files", open_files),

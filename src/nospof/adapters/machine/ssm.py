@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 120.0
 ANSWER_BYTES = 4 << 20
 ANSWER_DEPTH = 8
 CUT = "# The sender cuts here"
-PARTS = ("probe_machine", "probe_identity", "probe_web", "probe_script")
+PARTS = ("probe_machine", "probe_engines", "probe_identity", "probe_web", "probe_script")
 """The script is one program, in files of a size that can be read."""
 HOLD_PARTS = ("probe_machine", "hold_databases", "hold_script")
 DATA_PARTS = (

@@ -6,8 +6,6 @@ named, and never taken for absent.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nospof.audit.builder import Builder, Service
 from nospof.audit.parts.files import uses_of
 from nospof.audit.parts.surroundings import (
@@ -18,11 +16,12 @@ from nospof.audit.parts.surroundings import (
     regard_hardware,
     store_under,
 )
+from nospof.audit.parts.votes import is_among_members, is_in_step, is_laid_out, join_clusters
 from nospof.audit.uses import ports_of
 from nospof.audit.windows import day
 from nospof.model.estate import CERTAIN, Estate, Use
 from nospof.model.item import Item, Record
-from nospof.model.topology import UP, AllOf, AnyOf, AtLeast, Node, On, Requirement, Unknown, names_in
+from nospof.model.topology import AllOf, AnyOf, AtLeast, On, Requirement, Unknown, names_in
 
 DATA_PORTS = {
     1433: "SQL Server",
@@ -39,13 +38,12 @@ DATA_PORTS = {
 }
 KEEPS = ("engines", "sessions", "written", "files")
 """Sections that tell of data on the machine itself."""
-VOTING = ("galera", "etcd", "patroni", "replica set")
 FORGETS = ("memcached",)
-STARTS_ALONE = ("etcd", "patroni", "replica set")
-"""Members of such clusters start by themselves and then agree; Galera's wait for a primary component."""
 REMOTE = ("nfs", "nfs4")
 LOOPBACK = ("127.", "::1", "localhost")
 FILES_SHOWN = 3
+OWN_FILES = "/var/lib/nospof"
+"""Where a machine with a layout has what its votes are counted by: the others have it too."""
 
 
 def look_of(estate: Estate, instance_id: str) -> Item | None:
@@ -89,7 +87,7 @@ def uses_from_probes(estate: Estate) -> tuple[Use, ...]:
         for one in look.rows("connections.found"):
             address, port = one.text("address"), int(one.number("port") or 0)
             used = holder_of(estate, address, port) if port in DATA_PORTS else None
-            if used is not None and used.id != look.id:
+            if used is not None and used.id != look.id and not is_among_members(estate, look, used, one):
                 why = f"{one.text('process') or 'a process'} of {look.id} is connected to {address}:{port}"
                 found.append(Use(look.id, used.kind.name, used.id, "serving", "observed", why))
         for one in look.rows("mounts.found"):
@@ -147,13 +145,13 @@ def inside(b: Builder) -> None:
         regard_strangers(b, name, look)
         regard_arrays(b, name, arrays)
         keep(b, name, look, arrays)
-        join_clusters(b, name, look)
         ask_names(b, name, look)
         regard_hardware(b, name, look)
         note_boot(b, look)
         date(b, name, look)
         for says in left_open(b.estate, look.id):
             b.not_read(says)
+    join_clusters(b, looks)
     ask_jobs(b, looks)
 
 
@@ -259,7 +257,7 @@ def kept(look: Item) -> tuple[tuple[str, str], ...]:
     found = [
         (f"{one.text('engine')} data", one.text("directory"))
         for one in look.rows("engines.found")
-        if one.text("engine") not in FORGETS and not one.text("group") and one.text("role") != "replica"
+        if one.text("engine") not in FORGETS and not is_in_step(look, one)
     ]
     for section, says in (("sessions", "sessions"), ("written", "files")):
         found += [
@@ -303,7 +301,12 @@ def keep(b: Builder, name: str, look: Item, arrays: dict[str, Requirement | None
         # An instance store goes with its machine.
         copies = On(name) if says in gone else copies_of(b, name, path, look, arrays)
         b.state(f"{says} of {name}", copies)
-    if (rows := look.rows("files.found")) and not kept(look):
+    in_step = [one.text("directory") for one in look.rows("engines.found") if is_in_step(look, one)]
+    in_step += [OWN_FILES] if look.rows("votes.found") else []
+    rows = [
+        one for one in look.rows("files.found") if not any(is_below(one.text("path"), at) for at in in_step)
+    ]
+    if rows and not kept(look):
         shown = ", ".join(f"{one.text('path')} ({one.text('process')})" for one in rows[:FILES_SHOWN])
         more = f" and {len(rows) - FILES_SHOWN} more" if len(rows) > FILES_SHOWN else ""
         b.ask(f"must anything in these open files of {name} not be lost: {shown}{more}?")
@@ -324,45 +327,21 @@ def copies_of(
     return AllOf(own) if own else On(name)
 
 
-def join_clusters(b: Builder, name: str, look: Item) -> None:
-    """Let a member of a cluster that votes need a majority of it."""
-    for one in look.rows("engines.found"):
-        if one.text("group") not in VOTING or len(one.texts("peers")) < 2:
-            continue
-        peers = sorted(one.texts("peers"))
-        cluster = f"{one.text('group')} cluster {', '.join(peers)}"
-        if cluster not in b.nodes:
-            b.add(Node(cluster, kind="cluster", label=cluster))
-            votes = tuple((1, vote_of(b, one.text("group"), peer)) for peer in peers)
-            b.change(cluster, requirement=AtLeast(len(peers) // 2 + 1, votes))
-        b.also_needs(name, "serving", On(cluster))
-
-
-def vote_of(b: Builder, group: str, peer: str) -> Requirement:
-    """Return what a member's vote needs: its machine, and not what else runs there where it starts alone."""
-    needed = peer_of(b, peer)
-    if group not in STARTS_ALONE or not isinstance(needed, On):
-        return needed
-    machine = b.nodes[needed.node]
-    label = f"{group} member on {machine.says}"
-    return b.add(
-        replace(machine, name=f"{group} on {machine.name}", label=label, kind="vote", blind=UP, views=())
-    )
-
-
-def peer_of(b: Builder, peer: str) -> Requirement:
-    """Return what depends on a member of a cluster, by its address."""
-    item = b.estate.find("instance", peer)
-    return b.of(item) if item is not None else b.unread(f"machine {peer}")
-
-
 def diverging(service: Service) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return engines that several members each run alone, and those members: their data drifts apart."""
+    """Return engines that members run alone while other members have one too: their data drifts apart.
+
+    A single one is told where the others' are in step by a layout that has no seat for it.
+    """
     found: dict[str, list[str]] = {}
+    in_step: set[str] = set()
     for name in service.members:
         item = service.item_of.get(name)
         look = look_of(service.watched.whole, item.id) if item is not None else None
-        for one in look.rows("engines.found") if look is not None else ():
-            if one.text("engine") not in FORGETS and not (one.text("group") or one.texts("peers")):
+        if look is None:
+            continue
+        for one in look.rows("engines.found"):
+            if is_laid_out(look, one):
+                in_step.add(one.text("engine"))
+            elif one.text("engine") not in FORGETS and not (one.text("group") or one.texts("peers")):
                 found.setdefault(one.text("engine"), []).append(name)
-    return tuple((engine, tuple(found[engine])) for engine in sorted(found) if len(found[engine]) > 1)
+    return tuple((one, tuple(found[one])) for one in sorted(found) if len(found[one]) > 1 or one in in_step)

@@ -87,4 +87,23 @@ DATA = (
         remedy="Turn deletion protection on.",
         related=("NSP302",),
     ),
+    Rule(
+        "NSP307",
+        "data/async-failover",
+        title="A failover loses writes that were acknowledged.",
+        why=(
+            "Where nothing waits until another machine has a write, the one that takes over lacks the last "
+            "ones. Clients were told that they are kept, and the old primary throws them away when it comes "
+            "back."
+        ),
+        looks_at=(
+            "What a look inside finds of PostgreSQL: Patroni's synchronous mode, and without Patroni the "
+            "standbys that a primary waits for."
+        ),
+        remedy=(
+            "Synchronous replication: writes take a little longer, and while no standby is there they go on "
+            "unless it is strict."
+        ),
+        related=("NSP305", "NSP401"),
+    ),
 )

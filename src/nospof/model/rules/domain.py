@@ -76,10 +76,12 @@ DOMAIN = (
         title="The loss of one domain leaves too few votes to go on.",
         why=(
             "A cluster that decides by majority needs more than half of its votes. Two of three in one "
-            "place mean that this place decides alone whether the cluster lives."
+            "place mean that this place decides alone whether the cluster lives. Two votes without a third "
+            "are less available than one server: the loss of either stops both."
         ),
         looks_at=(
-            "The voting members of each cluster and where they stand; a vote is not a copy of the data."
+            "The voting members of each cluster and where they stand, arbitrators with them, as a look "
+            "inside found them or as marks say; a vote is not a copy of the data."
         ),
         remedy="Three places with a vote each; the third may be a small arbitrator.",
         related=("NSP201", "NSP103"),
