@@ -53,6 +53,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     from nospof.adapters.http.probe import HttpProbe
     from nospof.adapters.http.process import HttpLoadGenerator
     from nospof.adapters.machine.databases import SsmDatabases
+    from nospof.adapters.machine.files import SsmFiles
     from nospof.adapters.machine.ssm import SsmMachines
     from nospof.runtime.failpoints import VARIABLE, MortalCloud
 
@@ -74,6 +75,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
         machines,
         ShellCommands(),
         SsmDatabases(machines),
+        SsmFiles(machines),
     )
 
 

@@ -599,6 +599,16 @@ class TestTargetGroups:
         )
         assert (found.deregistration_delay_seconds, found.tags) == (17, {"nospof:run": "r1"})
 
+    def test_visitors_stay_at_a_member_of_a_group_that_was_made_so(self, stage):
+        group = stage.cloud.create_target_group(stage.group_request(sticky_seconds=3600))
+        if isinstance(stage.cloud, MemoryCloud):
+            assert stage.cloud.sticky_seconds_of(group.arn) == 3600
+        else:
+            said = stage.cloud.elbv2.describe_target_group_attributes(TargetGroupArn=group.arn)["Attributes"]
+            found = {one["Key"]: one["Value"] for one in said}
+            assert found["stickiness.enabled"] == "true"
+            assert found["stickiness.lb_cookie.duration_seconds"] == "3600"
+
     def test_a_group_of_the_same_name_that_differs_is_refused(self, stage, cloud):
         request = stage.group_request()
         cloud.create_target_group(request)

@@ -19,7 +19,7 @@ from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import MemorySteps
 from support.boundaries import STALE_SECONDS
 from support.certificates import memory_certificate
-from support.memory_world import keep_data, memory_world, one_instance
+from support.memory_world import UPLOADS, keep_data, keep_files, memory_world, one_instance
 from support.names import cut_over_request, moved, paired_with_names, record_of
 from support.standing import put_behind, put_behind_classic
 from support.undoing import things, told
@@ -40,6 +40,7 @@ class Case:
         is_at_rest: whether the image is to be one of a disk that nobody writes to.
         names: how each name of the zone Z1 stands at the end: "before" or "moved"; it is answered throughout.
         keeps: how many have the data at the end, 0 where there is none, and how many voters more there are.
+        shares: likewise how many have all uploads.
     """
 
     procedure: str
@@ -54,6 +55,7 @@ class Case:
     leaves: dict[str, Any] | None = None
     names: str = ""
     keeps: tuple[int, int] = (0, 0)
+    shares: int = 0
 
     @property
     def story(self) -> Callable[..., Any]:
@@ -175,6 +177,20 @@ def pair_with_data_case(engine: str = "mariadb") -> Case:
     return replace(case, request=request, keeps=(2, 1))
 
 
+def pair_with_files_case() -> Case:
+    case = pair_case()
+    keep_files(case.cloud)
+    request = PairRequest(case.request.instance_id, service="www", sync=UPLOADS)
+    return replace(case, request=request, shares=2)
+
+
+def undo_with_files_case() -> Case:
+    case = pair_with_files_case()
+    leaves = things(case.cloud)
+    request = told(case.cloud, "pair", "run-0", stateless=False, sync=UPLOADS)
+    return Case("undo", case.cloud, request, (-1, -1), leaves=leaves, shares=1)
+
+
 def undo_with_data_case() -> Case:
     case = pair_with_data_case("postgresql")
     leaves = things(case.cloud)
@@ -233,6 +249,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "pair whose balancer ends TLS": pair_behind_tls_case,
     "pair whose data is kept in step": pair_with_data_case,
     "undo of a pair whose data is kept in step": undo_with_data_case,
+    "pair whose files are kept in step": pair_with_files_case,
+    "undo of a pair whose files are kept in step": undo_with_files_case,
     "take": take_case,
     "undo": undo_case,
     "undo of a pair that joined": undo_of_a_join_case,
@@ -247,6 +265,8 @@ SAMPLED = frozenset(
         "clone of one that finds no room",
         "pair whose data is kept in step",
         "undo of a pair whose data is kept in step",
+        "pair whose files are kept in step",
+        "undo of a pair whose files are kept in step",
     }
 )
 """Long cases, of which only the first and the last call of each method are tried."""
@@ -284,10 +304,12 @@ class Invariants:
         self.there = dict(tagged_things(case.cloud))
         self.outages: list[float] = []
         self.acknowledged: list[str] = []
+        self.uploaded: list[str] = []
 
     def look(self) -> None:
         """Notice a moment at which nobody serves, and have applications write wherever clients get to."""
         self.write()
+        self.upload()
         is_answered = not self.case.names or bool(self.case.cloud._record_sets["Z1"])
         if self.case.always_serves and not (is_answered and is_served(self.case.cloud)):
             self.outages.append(self.case.cloud.clock.now())
@@ -303,6 +325,25 @@ class Invariants:
             row = f"{len(self.acknowledged)} at {member}"
             if cloud.write(member, row):
                 self.acknowledged.append(row)
+
+    def upload(self) -> None:
+        """Upload at the source, and at every member that a balancer sends clients to."""
+        cloud = self.case.cloud
+        if not self.case.shares:
+            return
+        groups = list(cloud._target_groups)
+        members = [one.instance_id for arn in groups for one in cloud.targets(arn) if one.is_healthy]
+        for member in dict.fromkeys((cloud.the_instance.id, *members)):
+            name = f"{len(self.uploaded)} at {member}"
+            if cloud.upload(member, name):
+                self.uploaded.append(name)
+
+    def of_the_files(self) -> list[str]:
+        """Return what was uploaded and is lost, and who does not have all of it."""
+        cloud = self.case.cloud
+        has = [set(self.uploaded) - cloud.files_of(one.id) for one in cloud.instances()]
+        whole = sum(not missing for missing in has)
+        return [] if whole >= self.case.shares else [f"{whole} have all of the files"]
 
     def of_the_data(self) -> list[str]:
         """Return what was acknowledged and is lost, and who does not have all of it."""
@@ -351,6 +392,7 @@ class Invariants:
         wrong = self.kept()
         grown = tuple(now - then for now, then in zip(counts(cloud), self.before, strict=True))
         wrong += self.of_the_data()
+        wrong += self.of_the_files() if self.case.shares else []
         if grown != (twins, twins + self.case.keeps[1], entries, entries):
             wrong.append(f"images, instances, groups and balancers grew by {grown}")
         for thing, tags in tagged_things(cloud):

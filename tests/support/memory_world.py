@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
 from nospof.adapters.memory.account import MemoryClock
 from nospof.adapters.memory.databases import MemoryDatabases
+from nospof.adapters.memory.files import MemoryFiles
 from nospof.adapters.memory.holds import MemoryHolds
 from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.machines import Disk
@@ -20,6 +21,9 @@ from nospof.model.machine import Looked
 from nospof.ports.load import LoadRun
 from nospof.ports.world import World
 from nospof.procedures.looking import DECISIVE
+
+UPLOADS = "/var/www/html/uploads"
+"""Where instances that keep uploads keep them."""
 
 
 class Silent:
@@ -50,22 +54,28 @@ class Unbreakable:
 
 
 class Looks:
-    """Looks inside machines that find these engines, and nothing else."""
+    """Looks inside machines that find these engines and rows of other sections, and nothing else."""
 
-    def __init__(self, *engines: str) -> None:
+    def __init__(
+        self, *engines: str, written: Sequence[str] = (), **sections: Sequence[Mapping[str, Any]]
+    ) -> None:
         self._engines = engines
+        self._sections = {"written": [{"directory": one} for one in written], **sections}
 
     def look(self, instance_ids: Sequence[str]) -> Iterator[Looked]:
         none = {"status": "none", "found": []}
         rows = {"status": "found", "found": [{"engine": one} for one in self._engines]}
+        more = {name: {"status": "found", "found": list(one)} for name, one in self._sections.items() if one}
+        found = {**dict.fromkeys(DECISIVE, none), "engines": rows if self._engines else none, **more}
         for one in instance_ids:
-            yield Looked(one, {**dict.fromkeys(DECISIVE, none), "engines": rows if self._engines else none})
+            yield Looked(one, found)
 
 
 def memory_world(cloud: MemoryCloud, through: Any = None) -> World:
     """Return a world on this cloud; `through` stands between the procedures and it."""
     nothing = Unbreakable()
     there = through or cloud
+    written = any(machine.uploads for machine in cloud._machines.values())
     servers = {machine.server.engine for machine in cloud._machines.values() if machine.server}
     return World(
         there,
@@ -74,14 +84,20 @@ def memory_world(cloud: MemoryCloud, through: Any = None) -> World:
         Silent(),
         nothing,
         nothing,
-        machines=Looks(*sorted(servers)) if cloud.has_agents else None,
+        machines=Looks(*sorted(servers), written=(UPLOADS,) if written else ()) if cloud.has_agents else None,
         holds=MemoryHolds(there),
         databases=MemoryDatabases(there),
+        files=MemoryFiles(there),
     )
 
 
 def one_instance(**options: Any) -> MemoryCloud:
     return MemoryCloud.with_one_instance(MemoryClock(), **options)
+
+
+def keep_files(cloud: MemoryCloud, *obstacles: Obstacle) -> None:
+    """Have the first instance keep uploads."""
+    cloud.keep_files(cloud.the_instance.id, *obstacles)
 
 
 def keep_data(cloud: MemoryCloud, engine: str = "mariadb", *obstacles: Obstacle) -> None:

@@ -74,6 +74,12 @@ def clone(instance_id: str, **options: Any) -> None:
     is_flag=True,
     help="Your word that it keeps nothing that changes; not needed where a look inside proves it.",
 )
+@click.option(
+    "--sync",
+    default="",
+    metavar="DIR[,DIR]",
+    help="Have both keep what is written there: each takes what the other is given, a moment later.",
+)
 @click.option("--mend-tables", is_flag=True, help="Change tables that two cannot keep; undone with the pair.")
 @click.option("--arbitrator-zone", default="", help="The zone of the third vote; else one without a member.")
 @click.option("--arbitrator-image", default="", help="Its image, by id or name; else Debian's newest.")

@@ -237,10 +237,7 @@ class HealthCheck:
 
 @dataclass(frozen=True)
 class TargetGroupRequest:
-    """A target group to make; its name is its identity (AWS: at most 32 characters).
-
-    `protocol` is what its members and their check are spoken to in: HTTP or HTTPS.
-    """
+    """A target group to make: its name, unique; what `protocol` its members speak; how long visitors stay."""
 
     name: str
     vpc_id: str
@@ -249,6 +246,7 @@ class TargetGroupRequest:
     deregistration_delay_seconds: int = 30
     tags: Tags = field(default_factory=dict)
     protocol: str = "HTTP"
+    sticky_seconds: int = 0
 
     def __post_init__(self) -> None:
         # As it will be read back: a group that is there already is compared with its request.

@@ -201,6 +201,20 @@ def told_call(instance_id: str, says: str, *, is_known: bool = True) -> PlannedC
     )
 
 
+def allow_members_call(group_id: str, port: int) -> PlannedCall:
+    """Return the write that lets the members of a security group reach each other's port."""
+    peer = {"UserIdGroupPairs": [{"GroupId": group_id}]}
+    return PlannedCall(
+        "ec2",
+        "AuthorizeSecurityGroupIngress",
+        {
+            "GroupId": group_id,
+            "IpPermissions": [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **peer}],
+        },
+        f"let members of {group_id} reach each other's port {port}",
+    )
+
+
 def before_calls(plan: DataPlan, source: Instance) -> tuple[PlannedCall, ...]:
     """Return the writes that have the source's database stand in a cluster of its own."""
     mark = PlannedCall(
@@ -215,25 +229,7 @@ def before_calls(plan: DataPlan, source: Instance) -> tuple[PlannedCall, ...]:
 
 def after_calls(plan: DataPlan, source: Instance, subnet: Subnet) -> tuple[PlannedCall, ...]:
     """Return the writes that give the cluster its other members."""
-    opening = (
-        PlannedCall(
-            "ec2",
-            "AuthorizeSecurityGroupIngress",
-            {
-                "GroupId": plan.group_id,
-                "IpPermissions": [
-                    {
-                        "IpProtocol": "tcp",
-                        "FromPort": port,
-                        "ToPort": port,
-                        "UserIdGroupPairs": [{"GroupId": plan.group_id}],
-                    }
-                ],
-            },
-            f"let members of {plan.group_id} reach each other's port {port}",
-        )
-        for port in plan.ports
-    )
+    opening = (allow_members_call(plan.group_id, port) for port in plan.ports)
     launch = PlannedCall(
         "ec2",
         "RunInstances",

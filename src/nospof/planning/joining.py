@@ -17,10 +17,12 @@ from nospof.model.requests import PairRequest
 from nospof.model.standing import Standing
 from nospof.planning.concerns import some
 from nospof.planning.data import DataPlan
+from nospof.planning.files import FilesPlan
 from nospof.planning.members import marks_of, member_call
 from nospof.planning.pages import proof
 from nospof.planning.pair_rules import (
     PairFacts,
+    keeps_something,
     refuse_two_diverging_copies,
     refuse_what_is_no_pair,
     says_of_the_check,
@@ -49,6 +51,7 @@ class JoinPlan:
     zones: tuple[str, ...]
     plan: Plan
     data: DataPlan | None = None
+    files: FilesPlan | None = None
 
 
 def is_named(balancer: Mapping[str, Any], name: str) -> bool:
@@ -225,7 +228,7 @@ def warnings_of(facts: PairFacts, request: PairRequest, standings: tuple[Standin
 def join_calls(facts: PairFacts, standings: tuple[Standing, ...], service: str) -> tuple[PlannedCall, ...]:
     """Return the writes of a join, in order, without those of a clone."""
     twin, not_yet = facts.twin or facts.source, () if facts.twin else ("Targets",)
-    marks = tag_pairs(marks_of(service, is_kept=facts.data is not None))
+    marks = tag_pairs(marks_of(service, is_kept=keeps_something(facts)))
 
     def members(says: str, *, joins: bool) -> Iterable[PlannedCall]:
         for one in standings:

@@ -27,6 +27,13 @@ from nospof.planning import https_rules, web_rules
 from nospof.planning.certificates import SecureListener, secure_listener
 from nospof.planning.concerns import some
 from nospof.planning.data import DataPlan, plan_data, with_data
+from nospof.planning.files import (
+    FilesPlan,
+    plan_files,
+    sessions_warning,
+    stays_seconds,
+    with_files,
+)
 from nospof.planning.joining import JoinPlan, plan_join
 from nospof.planning.pages import proof
 from nospof.planning.pair_calls import pair_calls
@@ -78,6 +85,7 @@ class PairPlan:
     plan: Plan
     secure: SecureListener | None = None
     data: DataPlan | None = None
+    files: FilesPlan | None = None
 
 
 def service_of(source: Instance, request: PairRequest) -> str:
@@ -107,14 +115,15 @@ def plan_way_in(facts: PairFacts, request: PairRequest, token: str) -> PairPlan 
     service = service_of(facts.source, request)
     refuse_what_makes_no_sense(request)
     refuse_unspeakable_name(service)
-    data = plan_data(facts, request, service, token)
+    data, files = plan_data(facts, request, service, token), plan_files(facts, request)
     made: PairPlan | JoinPlan
     if not facts.behind and not request.balancer:
         made = plan_pair(facts, request, token)
     else:
         https_rules.refuse_tls_of_others(request)
         made = plan_join(facts, request, service)
-    return replace(made, data=data, plan=with_data(made.plan, data)) if data else made
+    plan = with_files(made.plan, files) if files else made.plan
+    return replace(made, data=data, files=files, plan=with_data(plan, data) if data else plan)
 
 
 def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
@@ -126,7 +135,6 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
     """
     refuse_what_makes_no_sense(request)
     service = service_of(facts.source, request)
-    name = resource_name(service)
     refuse_unspeakable_name(service)
     refuse_two_diverging_copies(facts, request)
     refuse_what_is_no_pair(facts, request)
@@ -136,7 +144,7 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
     subnets, is_internal = balancer_subnets(facts)
     cidrs = tuple(one.cidr for one in facts.subnets if one.id in subnets and one.cidr)
     https_rules.refuse_endless_redirects(facts.trails, cidrs)
-    tags = {TAG_RUN: token, TAG_SERVICE: service}
+    name, tags = resource_name(service), {TAG_RUN: token, TAG_SERVICE: service}
     # EC2 takes ASCII only in a description; the service's name may be any letters, ours is not.
     security_group = SecurityGroupRequest(
         name, f"clients of {name} to the load balancer", facts.source.vpc_id, tags
@@ -149,6 +157,7 @@ def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:
         request.drain_seconds,
         tags,
         https_rules.protocol_of(request.port),
+        stays_seconds(facts),
     )
     refuse_foreign_names(facts, service, target_group)
     balancer = LoadBalancerRequest(name, subnets, (), is_internal, tags)
@@ -258,7 +267,7 @@ def warnings_of(facts: PairFacts, is_internal: bool) -> tuple[str, ...]:
             f"not checked: {facts.answer.url} could not be asked from here ({facts.answer.says}); the "
             "balancer's own check decides"
         )
-    warnings += told_of_members(facts)
+    warnings += [*told_of_members(facts), *sessions_warning(facts)]
     warnings.append(
         "clients come in through the balancer's name once you point them there; names are not changed"
     )

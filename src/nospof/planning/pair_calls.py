@@ -14,7 +14,7 @@ from nospof.planning.clone import tag_specifications
 from nospof.planning.concerns import some
 from nospof.planning.https_rules import protocol_of
 from nospof.planning.members import marks_of
-from nospof.planning.pair_rules import PairFacts
+from nospof.planning.pair_rules import PairFacts, keeps_something
 
 NOT_YET = "sg-00000000000000000"
 """Stands for a security group that does not exist yet."""
@@ -31,7 +31,9 @@ def pair_calls(
     source, name, port = facts.source, balancer.name, request.port
     twin_id = facts.twin.id if facts.twin else source.id
     not_yet = () if facts.twin else ("Targets",)
-    marks = tag_pairs(marks_of(balancer.tags[TAG_SERVICE], is_kept=facts.data is not None))
+    marks = tag_pairs(
+        marks_of(balancer.tags[TAG_SERVICE], is_kept=keeps_something(facts, stateless=request.stateless))
+    )
     tags = tag_pairs(balancer.tags)
     group_arn, balancer_arn = f"targetgroup/{name}/0", f"loadbalancer/app/{name}/0"
     return (

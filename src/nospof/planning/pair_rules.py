@@ -5,6 +5,7 @@ Pure: each rule takes facts and raises `PreconditionFailed` or `UsageError` with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nospof.errors import PreconditionFailed, UsageError
@@ -23,6 +24,7 @@ from nospof.model.cloud import (
 )
 from nospof.model.layout import DataFacts
 from nospof.model.requests import PairRequest
+from nospof.model.sharing import FilesFacts
 from nospof.model.standing import Standing
 from nospof.model.surroundings import Inside, Surroundings
 from nospof.model.trails import Trail
@@ -42,7 +44,7 @@ class PairFacts:
     behind balancers of others. `on_443` is what it serves over TLS there,
     None where that was not asked. `trails` are where clients of HTTPS would be sent, asked at the source as
     the balancer will ask. `secure_clients` may reach its port 443. `data` is there where the source keeps a
-    database that two could keep.
+    database that two could keep, `files` where directories of it are to be shared.
     """
 
     source: Instance
@@ -65,6 +67,7 @@ class PairFacts:
     trails: tuple[Trail, ...] = ()
     secure_clients: tuple[IngressRule, ...] = ()
     data: DataFacts | None = None
+    files: FilesFacts | None = None
 
 
 def refuse_what_makes_no_sense(request: PairRequest) -> None:
@@ -105,13 +108,38 @@ def refuse_unspeakable_name(service: str) -> None:
 
 def left_beside(facts: PairFacts) -> tuple[str, ...]:
     """Return what the source keeps that is not kept by two."""
-    if facts.data is None:
-        return facts.inside.keeps
-    engine, directory = facts.data.examined.engine, facts.data.examined.directory.rstrip("/")
+    keeps = facts.inside.keeps
+    if facts.data is not None:
+        engine, directory = facts.data.examined.engine, facts.data.examined.directory.rstrip("/")
+        keeps = tuple(
+            one
+            for one in keeps
+            if one != f"engines {engine}" and not (directory and one.startswith(f"files {directory}/"))
+        )
+    # A file that is held open is no upload that is there or not: its halves would meet.
+    in_step = syncs(tuple(one for one in keeps if not one.startswith("files ")), shared_of(facts))
+    sticks = not facts.behind
+    return tuple(one for one in keeps if one not in in_step and not (sticks and one.startswith("sessions ")))
+
+
+def keeps_something(facts: PairFacts, *, stateless: bool = True) -> bool:
+    """Whether members keep what changes, in step or each its own: nobody may take them for stateless.
+
+    `stateless` is the owner's word that what a member keeps by itself does not change.
+    """
+    sessions = not stateless and any(one.startswith("sessions ") for one in facts.inside.keeps)
+    return facts.data is not None or facts.files is not None or sessions
+
+
+def shared_of(facts: PairFacts) -> tuple[str, ...]:
+    """Return the directories that both are to have."""
+    return tuple(one.path for one in facts.files.found.directories) if facts.files else ()
+
+
+def syncs(keeps: Sequence[str], directories: Sequence[str]) -> tuple[str, ...]:
+    """Return what of a source's keeping lies in directories that both have."""
     return tuple(
-        one
-        for one in facts.inside.keeps
-        if one != f"engines {engine}" and not (directory and one.startswith(f"files {directory}/"))
+        one for one in keeps if any(f"{one.partition(' ')[2]}/".startswith(f"{at}/") for at in directories)
     )
 
 
@@ -131,9 +159,28 @@ def refuse_two_diverging_copies(facts: PairFacts, request: PairRequest) -> None:
     unseen = f"not known is {some(inside.unread)}" if inside.unread else ""
     raise PreconditionFailed(
         f"{'; '.join(filter(None, (seen, unseen)))}. A database, uploads or sessions on its own disk would "
-        "split in two behind a balancer, each half with its own writes. If it keeps nothing that changes, "
-        "say so with --stateless; otherwise move its state out first (RDS, EFS). Nothing was changed."
+        f"split in two behind a balancer, each half with its own writes. {ways_out(keeps)} "
+        "Nothing was changed."
     )
+
+
+def ways_out(keeps: Sequence[str]) -> str:
+    """Return what an owner can do about what his instance keeps, a sentence each."""
+    written = [one.partition(" ")[2] for one in keeps if one.startswith(("written ", "sessions "))]
+    tops = [one for one in written if not any(one.startswith(f"{other}/") for other in written)]
+    told = []
+    if tops:
+        told += [
+            f"Have both keep what is written there, each what the other is given: --sync {','.join(tops)} "
+            "(not for databases)",
+            "Or have it on a regional EFS that both mount: aws efs create-file-system --encrypted, aws efs "
+            "create-mount-target in each zone, copy it there, and mount it at its place",
+        ]
+    if any(not one.startswith(("written ", "sessions ")) for one in keeps):
+        told.append(
+            "Have a database elsewhere (RDS, Aurora) or as one that two can keep (MariaDB, PostgreSQL)"
+        )
+    return ". ".join([*told, "If nothing of it changes, say so with --stateless"]) + "."
 
 
 def says_of_the_check(answer: Answer) -> str:

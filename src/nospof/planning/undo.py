@@ -22,6 +22,7 @@ from nospof.model.cloud import (
 from nospof.model.layout import TAG_DATA
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import UndoRequest
+from nospof.model.sharing import TAG_FILES
 from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.data import told_call
 from nospof.planning.members import member_call
@@ -31,6 +32,7 @@ from nospof.planning.undo_rules import (
     left_alone,
     refuse_a_source_that_does_not_serve,
     refuse_to_lose_data,
+    refuse_to_lose_files,
     refuse_what_others_rely_on,
     refuse_where_nothing_is_left,
 )
@@ -64,6 +66,7 @@ def plan_undo(facts: UndoFacts, request: UndoRequest, token: str) -> UndoPlan:
     refuse_what_another_run_holds(facts.source, token)
     refuse_a_source_that_does_not_serve(facts, request)
     refuse_to_lose_data(facts)
+    refuse_to_lose_files(facts)
     refuse_what_others_rely_on(facts, request)
     serving = tuple(group for group in facts.groups if group.balancer_arns)
     names = {group.arn for group in serving}
@@ -200,6 +203,7 @@ def entry_calls(
         )
         for group in facts.groups
     ]
+    calls += files_calls(facts)
     calls += data_calls(facts)
     calls += [revoke_call(opening) for opening in facts.openings]
     return tuple(calls)
@@ -213,6 +217,22 @@ def data_calls(facts: UndoFacts) -> tuple[PlannedCall, ...]:
     return (
         told_call(source, f"give {source} its plain database back, with all that was written since"),
         untag_call(source, (TAG_DATA,), "take off the mark of what kept its data"),
+    )
+
+
+def files_calls(facts: UndoFacts) -> tuple[PlannedCall, ...]:
+    """Return the writes that leave the files to the source."""
+    if facts.files is None:
+        return ()
+    source, known = facts.source.id, facts.sharing.members if facts.sharing else ()
+    others = [one.instance_id for one in known if one.instance_id not in (source, *facts.files_gone)]
+    return (
+        *(told_call(one, f"bring what {one} was given to {source}") for one in others),
+        *(told_call(one, f"have {one} share nothing any more") for one in (*others, source)),
+        *(
+            untag_call(one, (TAG_FILES,), "take off the mark of what kept its files")
+            for one in (*others, source)
+        ),
     )
 
 

@@ -25,6 +25,7 @@ from nospof.model.cloud import (
 )
 from nospof.model.layout import Examined, Layout, MemberState
 from nospof.model.requests import UndoRequest
+from nospof.model.sharing import FilesFound, Sharing
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class UndoFacts:
     `strangers` which target groups of others are behind the balancer. `seats` are the twin's in the target
     groups of others that the pair joined, `alone` are those of these in which nobody else is healthy.
     `protected` are the twins that must not be terminated because their source must not be. `data` is the
-    source's database where it is kept in step with others', and `data_state` what that is now.
+    source's database where it is kept in step with others', and `data_state` what that is now. `files` is who
+    shares its directories, `files_off` are those of them that are off, `files_gone` those that are no more.
     """
 
     source: Instance
@@ -79,11 +81,19 @@ class UndoFacts:
     protected: tuple[str, ...] = ()
     data: Examined | None = None
     data_state: MemberState | None = None
+    files: FilesFound | None = None
+    files_off: tuple[str, ...] = ()
+    files_gone: tuple[str, ...] = ()
 
     @property
     def layout(self) -> Layout | None:
         """Who keeps the source's data with it, where others do or may."""
         return self.data.layout if self.data else None
+
+    @property
+    def sharing(self) -> Sharing | None:
+        """Who shares the source's directories, where somebody does."""
+        return self.files.sharing if self.files else None
 
 
 def refuse_where_nothing_is_left(facts: UndoFacts, request: UndoRequest) -> None:
@@ -178,4 +188,20 @@ def refuse_to_lose_data(facts: UndoFacts) -> None:
             f"the data of {source.id} is not in step ({state.problem or state.says or state.role}): what "
             "only another member has would be lost. Have it catch up first: nospof data rejoin. Nothing was "
             "changed."
+        )
+
+
+def refuse_to_lose_files(facts: UndoFacts) -> None:
+    """Refuse to go back to a source while another may have uploads that it has not."""
+    files, source = facts.files, facts.source
+    if files and files.problem:
+        raise PreconditionFailed(
+            f"who shares the files of {source.id} could not be read ({files.problem}), so nobody knows "
+            "whether anything would be lost. Nothing was changed."
+        )
+    if facts.files_off:
+        raise PreconditionFailed(
+            f"{' and '.join(facts.files_off)} shares files with {source.id} and is off: what only it has "
+            f"would be lost. Start it first: aws ec2 start-instances --instance-ids "
+            f"{' '.join(facts.files_off)}. Nothing was changed."
         )

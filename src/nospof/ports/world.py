@@ -11,6 +11,7 @@ from nospof.model.surroundings import Whereabouts
 from nospof.ports.cloud import Cloud
 from nospof.ports.databases import Databases
 from nospof.ports.faults import Faults
+from nospof.ports.files import Files
 from nospof.ports.load import LoadGenerator
 from nospof.ports.machine import Holds, Machines
 
@@ -74,7 +75,7 @@ class World:
 
     `machines` looks inside instances and `holds` has them write nothing for a moment, None where nobody can;
     `whereabouts` tells where nospof itself lives. `commands` runs what the operator gave, and `databases`
-    acts on the databases inside instances, None where nobody may.
+    and `files` act on the databases and the shared directories inside instances, None where nobody may.
     """
 
     cloud: Cloud
@@ -89,3 +90,4 @@ class World:
     holds: Holds | None = None
     commands: Commands | None = None
     databases: Databases | None = None
+    files: Files | None = None

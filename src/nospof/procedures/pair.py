@@ -20,13 +20,14 @@ from nospof.planning.https_rules import HTTPS_PORT, protocol_of
 from nospof.planning.joining import JoinPlan, as_served, chosen, zones_for_twin
 from nospof.planning.members import marks_of
 from nospof.planning.pair import PairPlan, is_open, plan_way_in, resource_name, service_of
-from nospof.planning.pair_rules import PairFacts
+from nospof.planning.pair_rules import PairFacts, keeps_something
 from nospof.planning.twin import CloneFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import clone_facts, copy, on_at_last, prepare, wait_until_ok
 from nospof.procedures.data import data_facts, keep_in_step, stand_alone
 from nospof.procedures.entry import build_entry
+from nospof.procedures.files import files_facts, share_files
 from nospof.procedures.joining import join, standings
 from nospof.procedures.looking import look_inside
 from nospof.procedures.membership import mark, register, wait_healthy
@@ -48,6 +49,8 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     twin, cloned = have_a_twin(steps, world, facts, plan, asked)
     if plan.data:
         keep_in_step(steps, world, plan.data, source, twin, request)
+    if plan.files:
+        share_files(steps, world, plan.files, source, twin)
     short = cloned if cloned and cloned.no_room else None
     if isinstance(plan, JoinPlan):
         joined = join(steps, world, request, plan, source, twin, is_alone=short is not None)
@@ -68,7 +71,7 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         cloned = on_at_last(steps, world, short, asked, f"its twin {twin.id} serves alone at {url}")
     steps.do("register the source", register, world, group.arn, source.id, port)
     steps.do("wait until the balancer finds both healthy", wait_healthy, world, group.arn, both)
-    marks = marks_of(plan.service, is_kept=plan.data is not None)
+    marks = marks_of(plan.service, is_kept=keeps_something(facts, stateless=request.stateless))
     steps.do("mark both as members of the service", mark, world, both, marks)
     watched = steps.do(
         "watch the pair serve",
@@ -237,6 +240,7 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
         trails=ask_as_behind_tls(world, source, named, request) if request.certificate else (),
         secure_clients=tuple(rule for rule in rules if rule.port in (0, HTTPS_PORT)),
         data=data_facts(world, source, inside, request),
+        files=files_facts(world, source, request),
     )
 
 

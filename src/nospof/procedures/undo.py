@@ -25,6 +25,7 @@ from nospof.model.cloud import (
 from nospof.model.layout import TAG_DATA
 from nospof.model.requests import UndoRequest
 from nospof.model.results import UndoResult
+from nospof.model.sharing import TAG_FILES, FilesFound, Sharing
 from nospof.planning.pair import resource_name
 from nospof.planning.undo import UndoPlan, marks_before, plan_undo, refuse_without_consent
 from nospof.planning.undo_rules import Opening, UndoFacts
@@ -32,6 +33,7 @@ from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of
 from nospof.procedures.data import examine, stand_plain, state_now
+from nospof.procedures.files import look_at_files, stop_sharing
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.maintain import drain
 from nospof.procedures.membership import register, wait_healthy
@@ -54,8 +56,7 @@ def undo(steps: Steps, world: World, request: UndoRequest) -> UndoResult:
         steps.do("have the source serve", have_it_serve, world, source, plan.serving)
     if plan.leaving:
         steps.do("drain everybody else", drain_others, world, plan.leaving)
-    if facts.layout:
-        stand_plain(steps, world, source, facts.layout)
+    have_all(steps, world, facts)
     for name, kind, things in ways_in(facts):
         removed += steps.do(name, take_away, world, kind, things, run_id)
     if facts.openings:
@@ -68,6 +69,14 @@ def undo(steps: Steps, world: World, request: UndoRequest) -> UndoResult:
         removed += steps.do(name, take_away, world, kind, things, run_id)
     steps.do("release the promise", release, world, source, steps.token)
     return UndoResult(run_id, source, facts.answer.url, tuple(removed), plan.left_alone)
+
+
+def have_all(steps: Steps, world: World, facts: UndoFacts) -> None:
+    """Have the source have all that was written anywhere, and keep it alone."""
+    if facts.files:
+        stop_sharing(steps, world, facts.source.id, facts.sharing or Sharing(), facts.files_gone)
+    if facts.layout:
+        stand_plain(steps, world, facts.source.id, facts.layout)
 
 
 def ways_in(facts: UndoFacts) -> tuple[tuple[str, str, dict[str, str]], ...]:
@@ -111,6 +120,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
     seats, alone = seats_of(world, members[1:], joined)
     inherits = cloud.is_termination_protected(source.id)
     kept = TAG_DATA in source.tags and world.databases is not None
+    files, off, gone = partners_left(world, source)
     return UndoFacts(
         source=source,
         checks=cloud.instance_status((source.id,)),
@@ -147,9 +157,29 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         seats=seats,
         alone=alone,
         protected=tuple(one.id for one in twins if inherits and cloud.is_termination_protected(one.id)),
+        files=files,
+        files_off=off,
+        files_gone=gone,
         data=examine(world, source.id) if kept else None,
         data_state=state_now(world, source.id) if kept else None,
     )
+
+
+def partners_left(
+    world: World, source: Instance
+) -> tuple[FilesFound | None, tuple[str, ...], tuple[str, ...]]:
+    """Return who shares the source's files, who of them is off, and who is no more."""
+    if TAG_FILES not in source.tags or world.files is None:
+        return None, (), ()
+    found, states = look_at_files(world, source.id), {}
+    for one in found.sharing.members if found.sharing else ():
+        try:
+            states[one.instance_id] = world.cloud.instance(one.instance_id).state
+        except NotFound:
+            states[one.instance_id] = "terminated"
+    gone = tuple(one for one, state in states.items() if state in ("terminated", "shutting-down"))
+    off = (one for one, state in states.items() if state != "running" and one not in (source.id, *gone))
+    return found, tuple(off), gone
 
 
 def doors_opened(world: World, source: Instance, request: UndoRequest) -> tuple[Opening, ...]:

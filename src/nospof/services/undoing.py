@@ -10,6 +10,7 @@ from nospof.model.cloud import TAG_SERVICE, TAG_STATE
 from nospof.model.cutting_over import Move
 from nospof.model.requests import RollbackRequest, UndoRequest
 from nospof.model.runs import Run
+from nospof.model.sharing import SHARING_PORT
 from nospof.planning.data import KEPT_BY, PORTS
 from nospof.planning.joining import is_named
 from nospof.procedures.cut_over import NOTE
@@ -145,13 +146,13 @@ def _recorded(run: Run, step: str) -> dict[str, Any]:
 
 def _ports_opened(seen: dict[str, Any]) -> tuple[int, ...]:
     """Return the ports that members of one group could not reach of each other before the run."""
-    data: dict[str, Any] | None = seen.get("data")
+    data, files = seen.get("data"), seen.get("files")
     engine = KEPT_BY.get(data["examined"]["engine"]) if data else None
-    if data is None or engine is None:
-        return ()
-    group = next(iter(seen["source"]["security_groups"]), "")
-    before = {rule["port"] for rule in data["inward"] if rule["from_group"] == group}
-    return () if 0 in before else tuple(port for port in PORTS[engine] if port not in before)
+    wanted = (*(PORTS[engine] if engine else ()), *((SHARING_PORT,) if files else ()))
+    group = next(iter((seen.get("source") or {}).get("security_groups", ())), "")
+    rules = [rule for facts in (data, files) if facts for rule in facts["inward"]]
+    before = {rule["port"] for rule in rules if rule["from_group"] == group}
+    return () if 0 in before else tuple(port for port in wanted if port not in before)
 
 
 def _launched(run: Run) -> str:

@@ -152,14 +152,18 @@ class Balancing(Listeners, Classic):
                 code="DuplicateTargetGroupName",
                 operation="elasticloadbalancing:CreateTargetGroup",
             )
-        delay: Any = [{"Key": DELAY, "Value": str(request.deregistration_delay_seconds)}]
+        attributes: Any = [{"Key": DELAY, "Value": str(request.deregistration_delay_seconds)}]
+        if request.sticky_seconds:
+            sticky = {"enabled": "true", "type": "lb_cookie"}
+            sticky["lb_cookie.duration_seconds"] = str(request.sticky_seconds)
+            attributes += [{"Key": f"stickiness.{name}", "Value": value} for name, value in sticky.items()]
 
-        def set_delay() -> None:
+        def set_attributes() -> None:
             with self.writing("elasticloadbalancing:ModifyTargetGroupAttributes", request.name):
-                self.elbv2.modify_target_group_attributes(TargetGroupArn=arn, Attributes=delay)
+                self.elbv2.modify_target_group_attributes(TargetGroupArn=arn, Attributes=attributes)
 
         # Not given at creation: a group whose making was cut short gets it when it is made again.
-        self.patiently((arn,), set_delay)
+        self.patiently((arn,), set_attributes)
         group = as_group(found, self._tags_of([arn]).get(arn, dict(request.tags)))
         return replace(group, deregistration_delay_seconds=request.deregistration_delay_seconds)
 

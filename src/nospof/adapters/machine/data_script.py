@@ -6,13 +6,12 @@ says by its exit code whether it may; `serve` answers the doors' checks. It runs
 """
 
 import base64
-import contextlib
 import json
-import os
 import sys
 import zlib
 from typing import Any
 
+from nospof.adapters.machine.data_answer import WAS_KILLED, in_one_line, to_the_end
 from nospof.adapters.machine.data_machine import LAYOUT, Database, Host
 from nospof.adapters.machine.data_mariadb import MariaDb
 from nospof.adapters.machine.data_postgresql import PostgreSql
@@ -157,18 +156,14 @@ def looked(m: Host, act: str, asked: "dict[str, Any]") -> "dict[str, Any]":
 
 def packed(answer: "dict[str, Any]") -> str:
     """Return an answer in one line; tables that are too many are told by their databases' sums."""
-    line = in_one_line(answer)
+    line = in_one_line(SCHEMA, answer)
     if len(line) > ANSWER_CHARACTERS and answer.get("tables"):
-        line = in_one_line({**answer, "tables": folded(answer["tables"])})
+        line = in_one_line(SCHEMA, {**answer, "tables": folded(answer["tables"])})
     if len(line) > ANSWER_CHARACTERS:
-        line = in_one_line({"problem": "there is more to tell than Systems Manager keeps of an answer"})
+        line = in_one_line(
+            SCHEMA, {"problem": "there is more to tell than Systems Manager keeps of an answer"}
+        )
     return line
-
-
-def in_one_line(answer: "dict[str, Any]") -> str:
-    """Return an answer as it is sent."""
-    text = json.dumps({"schema": SCHEMA, **answer}, sort_keys=True)
-    return SCHEMA + " " + base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
 def folded(tables: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
@@ -180,34 +175,6 @@ def folded(tables: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
         row["rows"] += one["rows"]
         row["sum"] = zlib.crc32("{} {} {}".format(row["sum"], one["name"], one["sum"]).encode())
     return [{**one, "sum": str(one["sum"])} for one in found.values()]
-
-
-def to_the_end(m: Host, act: str, asked: "dict[str, Any]") -> str:
-    """Do an act in a process that nobody ends by ending this one; return its answer."""
-    reading, writing = os.pipe()
-    if os.fork():
-        os.close(writing)
-        said = b""
-        while True:
-            some = os.read(reading, 65536)
-            if not some:
-                break
-            said += some
-        return said.decode() or packed({"problem": "the process that was to do it was killed"})
-    os.close(reading)
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for handle in (0, 1, 2):
-        os.dup2(nothing, handle)
-    os.chdir(m.root)
-    try:
-        line = packed(changed(m, act, asked)).encode()
-        with contextlib.suppress(OSError):  # whoever asked may be gone
-            os.write(writing, line)
-    finally:
-        os._exit(0)
 
 
 def source_text() -> str:
@@ -238,7 +205,8 @@ def main() -> None:
         return
     asked = json.loads(base64.b64decode(sys.argv[2]))
     if act in CHANGING:
-        line = to_the_end(m, act, asked)
+        line = to_the_end(m.root, lambda: packed(changed(m, act, asked)))
+        line = line or packed({"problem": WAS_KILLED})
     elif act in ("examine", "state", "check"):
         line = packed(looked(m, act, asked))
     else:

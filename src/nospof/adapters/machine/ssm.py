@@ -36,6 +36,7 @@ DATA_PARTS = (
     "probe_machine",
     "hold_databases",
     "data_machine",
+    "data_answer",
     "data_door",
     "data_galera",
     "data_arbitrator",
@@ -53,6 +54,15 @@ DATA_PARTS = (
     "data_postgresql_look",
     "data_postgresql",
     "data_script",
+)
+FILES_PARTS = (
+    "probe_machine",
+    "hold_databases",
+    "data_machine",
+    "data_answer",
+    "files_syncthing",
+    "files_look",
+    "files_script",
 )
 NO_PYTHON = "no python3"
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")

@@ -40,6 +40,11 @@ class Balancing(Images):
         self._target_groups: dict[str, TargetGroup] = {}
         self._members: dict[str, dict[tuple[str, int], Member]] = {}
         self._joined_at: dict[str, float] = {}
+        self._sticky: dict[str, int] = {}
+
+    def sticky_seconds_of(self, target_group_arn: str) -> int:
+        """Return how long visitors stay at a member of a group; 0 for wherever there is room."""
+        return self._sticky.get(target_group_arn, 0)
 
     # Reading -------------------------------------------------------------------------------------
 
@@ -149,6 +154,7 @@ class Balancing(Images):
             )
             self._members[made.arn] = {}
         self._target_groups[made.arn] = made
+        self._sticky[made.arn] = request.sticky_seconds
         return made
 
     @serves("elasticloadbalancing:CreateLoadBalancer", writes=True)

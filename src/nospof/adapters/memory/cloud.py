@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Self
 
 from nospof.adapters.memory.account import OPERATIONS, MemoryClock, Timings, refused, serves
-from nospof.adapters.memory.data import Data
 from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.launching import Launching
 from nospof.adapters.memory.listeners import Listeners
 from nospof.adapters.memory.machines import GONE, Disk, Machine, closed
 from nospof.adapters.memory.scaling import Scaling
+from nospof.adapters.memory.sharing import SharedFiles
 from nospof.adapters.memory.site import MemoryService
 from nospof.adapters.memory.starting import Starting
 from nospof.adapters.memory.surroundings import Around
@@ -21,7 +21,7 @@ from nospof.model.surroundings import Surroundings
 REBOOTS = ("instance-reboot", "system-reboot", "system-maintenance")
 
 
-class MemoryCloud(Data, Scaling, Listeners, Launching, Starting, Around):
+class MemoryCloud(SharedFiles, Scaling, Listeners, Launching, Starting, Around):
     """The reference implementation of `ports.cloud.Cloud`: exact, small, deterministic.
 
     Time passes only by `clock.sleep`. Faults are data: `fail`, `deny`, `late_ids`, `fail_image`.

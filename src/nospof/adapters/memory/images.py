@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 
 from nospof.adapters.memory.account import has_tag, refused, serves
 from nospof.adapters.memory.machines import GONE, Disk, Machines
-from nospof.adapters.memory.site import MemoryServer, MemoryService
+from nospof.adapters.memory.site import MemoryServer, MemoryService, MemoryUploads
 from nospof.model.cloud import Image, Instance, Snapshot, Tags
 
 
@@ -25,6 +25,7 @@ class Contents:
     disks: tuple[Disk, ...]
     service: MemoryService
     server: MemoryServer | None = None
+    uploads: MemoryUploads | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ class Images(Machines):
                 Disk(at.device, volume.size_gib, volume.type, volume.is_encrypted, at.delete_on_termination)
             )
         machine = self._machines[source.id]
-        return Contents(tuple(disks), machine.service, copy_of(machine.server))
+        uploads = copy.deepcopy(machine.uploads)
+        return Contents(tuple(disks), machine.service, copy_of(machine.server), uploads)
 
     def _snapshots_appear(self, image_id: str, instance_id: str) -> None:
         source = self._instances[instance_id]
@@ -249,6 +251,10 @@ class Images(Machines):
     def server_of_image(self, image_id: str) -> MemoryServer | None:
         """Return the database server that a machine made from an image has."""
         return copy_of(self._contents[image_id].server)
+
+    def uploads_of_image(self, image_id: str) -> MemoryUploads | None:
+        """Return the uploads that a machine made from an image has."""
+        return copy.deepcopy(self._contents[image_id].uploads)
 
 
 def copy_of(server: MemoryServer | None) -> MemoryServer | None:

@@ -59,6 +59,7 @@ class Launching(Machines):
             else request.user_data,
             token=request.token,
             server=self.server_of_image(request.image_id),
+            uploads=self.uploads_of_image(request.image_id),
         )
         self.put_instance(made, disks, machine, own_tags(request.volume_tags))
         self._launched_by[request.token] = (request, made.id)

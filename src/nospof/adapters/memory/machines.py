@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from nospof.adapters.memory.account import refused, serves
 from nospof.adapters.memory.network import Network
-from nospof.adapters.memory.site import MemoryServer, MemoryService
+from nospof.adapters.memory.site import MemoryServer, MemoryService, MemoryUploads
 from nospof.model.cloud import (
     Attachment,
     Instance,
@@ -61,6 +61,7 @@ class Machine:
     user_data: str = ""
     token: str = ""
     server: MemoryServer | None = None
+    uploads: MemoryUploads | None = None
     votes_in: Layout | None = None
 
 
@@ -361,6 +362,10 @@ class Machines(Network):
 
     def server_of_image(self, image_id: str) -> MemoryServer | None:
         """Return the database server of a machine that is made from an image; images come later."""
+        raise NotImplementedError
+
+    def uploads_of_image(self, image_id: str) -> MemoryUploads | None:
+        """Return the uploads of a machine that is made from an image; images come later."""
         raise NotImplementedError
 
     def contents_of_image(self, image_id: str, operation: str) -> tuple[tuple[Disk, ...], MemoryService]:

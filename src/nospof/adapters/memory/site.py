@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nospof.model.layout import Layout, Obstacle
+from nospof.model.sharing import Sharing
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,12 @@ class MemoryServer:
     layout: Layout | None = None
     has_joined: bool = True
     is_stuck: bool = False
+
+
+@dataclass
+class MemoryUploads:
+    """A directory of uploads: their names, and with whom they are shared."""
+
+    files: set[str]
+    sharing: Sharing | None = None
+    obstacles: tuple[Obstacle, ...] = ()

@@ -1,0 +1,129 @@
+"""The files that machines share, through Systems Manager: the files program, its answers strictly read."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from nospof.adapters.machine.databases import UNREACHED, Unfit, applied_of, number, obstacle_of, rows, text
+from nospof.adapters.machine.ssm import FILES_PARTS, Errand, SsmMachines, script
+from nospof.model.layout import Applied
+from nospof.model.sharing import (
+    Directory,
+    FilesFound,
+    FilesRole,
+    FilesState,
+    Sharing,
+    sharing_as_said,
+    sharing_of,
+)
+
+SCHEMA = "nospof.files/1"
+LOOK_SECONDS = 120
+CHANGE_SECONDS = 900
+"""What a machine alone has may take long to come to the others."""
+COMMENTS = {
+    "look": "nospof looks at directories; it changes nothing",
+    "state": "nospof asks whether files are in step; it changes nothing",
+}
+ROLES: dict[str, FilesRole] = {
+    "member": "member",
+    "joining": "joining",
+    "stranger": "stranger",
+    "alone": "alone",
+    "down": "down",
+}
+Answer = TypeVar("Answer", Applied, FilesFound, FilesState)
+
+
+class SsmFiles:
+    """Implements `ports.files.Files`."""
+
+    def __init__(self, machines: SsmMachines) -> None:
+        self._machines = machines
+
+    def look(self, instance_id: str, directories: Sequence[str]) -> FilesFound:
+        """See the port."""
+        return self._ask(instance_id, "look", found_of, FilesFound, directories=list(directories))
+
+    def state(self, instance_id: str) -> FilesState:
+        """See the port."""
+        return self._ask(instance_id, "state", state_of, FilesState)
+
+    def key(self, instance_id: str, address: str) -> Applied:
+        """See the port."""
+        return self._ask(instance_id, "key", applied_of, Applied, address=address)
+
+    def apply(self, instance_id: str, sharing: Sharing) -> Applied:
+        """See the port."""
+        return self._ask(instance_id, "apply", applied_of, Applied, sharing=sharing_as_said(sharing))
+
+    def settle(self, instance_id: str) -> Applied:
+        """See the port."""
+        return self._ask(instance_id, "settle", applied_of, Applied)
+
+    def _ask(
+        self,
+        instance_id: str,
+        act: str,
+        reader: Callable[[Mapping[str, Any]], Answer],
+        kind: type[Answer],
+        **asked: object,
+    ) -> Answer:
+        """Return what a machine answers, or why it gives nothing."""
+        argument = base64.b64encode(json.dumps(asked).encode()).decode()
+        comment = COMMENTS.get(act, f"nospof: {act} of the shared files")
+        seconds = LOOK_SECONDS if act in COMMENTS else CHANGE_SECONDS
+        errand = Errand(script(FILES_PARTS, SCHEMA, act, argument), comment, SCHEMA, seconds)
+        looked = self._machines.send(instance_id, errand)
+        if looked.document is None:
+            why = f"{looked.operation}: {looked.problem}"
+            return kind(problem=why, is_reached=looked.problem not in UNREACHED)
+        try:
+            return reader(looked.document)
+        except ValueError as error:
+            return kind(problem=f"the machine's answer is not the files program's: {error}")
+
+
+def found_of(answer: Mapping[str, Any]) -> FilesFound:
+    """Return what was found on a machine. Raises ValueError."""
+    sharing = answer.get("sharing") or None
+    if sharing is not None and not isinstance(sharing, dict):
+        raise Unfit("sharing is no document")
+    return FilesFound(
+        version=text(answer, "version"),
+        sharing=sharing_of(sharing),
+        directories=tuple(
+            Directory(
+                text(one, "directory"), number(one, "files"), number(one, "bytes"), flag(one, "is_whole")
+            )
+            for one in rows(answer, "directories")
+        ),
+        obstacles=tuple(obstacle_of(one) for one in rows(answer, "obstacles")),
+        problem=text(answer, "problem"),
+    )
+
+
+def state_of(answer: Mapping[str, Any]) -> FilesState:
+    """Return what a machine is. Raises ValueError."""
+    role = text(answer, "role")
+    if role and role not in ROLES:
+        raise Unfit(f"role is {role!r:.40}")
+    return FilesState(
+        role=ROLES[role] if role else "",
+        ready=flag(answer, "ready"),
+        says=text(answer, "says"),
+        needs=number(answer, "needs"),
+        conflicts=number(answer, "conflicts"),
+        problem=text(answer, "problem"),
+    )
+
+
+def flag(answer: Mapping[str, Any], name: str) -> bool:
+    """Return a yes or no of an answer. Raises Unfit."""
+    found = answer.get(name, False)
+    if not isinstance(found, bool):
+        raise Unfit(f"{name} is neither true nor false")
+    return found
