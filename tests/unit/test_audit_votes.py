@@ -280,7 +280,8 @@ def test_c86_two_etcd_members_on_the_two_database_machines_are_told_and_a_third_
 def marked(zone: str = C, arbitrates: str = "shop", **about: Any) -> AuditReport:
     """The report on a pair that is marked, and that nobody looked into."""
     pair = [machine(who, Tags=tags(service="shop", data="galera")) for who in ("i-1", "i-2")]
-    third = machine("i-3", zone, Tags=tags(arbitrator=arbitrates), **about)
+    called = {"Key": "Name", "Value": "shop"}  # as anything may be called
+    third = machine("i-3", zone, Tags=[called, *tags(arbitrator=arbitrates)], **about)
     return audit_estate(account(*FRONT, *pair, third))
 
 
