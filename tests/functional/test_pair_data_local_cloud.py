@@ -1,0 +1,157 @@
+"""A shop with a MariaDB of its own, from one instance to two and back, by commands, while it is written to.
+
+One story, told with the printed policies and no more: each part goes on where the one before ended. Whoever
+writes does so as an application does, by the socket it has always used.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nospof.model.permissions import policy
+from support import ec2_words
+from support.iam_keys import new_key
+from support.local_cloud import RunningCloud
+from support.shop import Ledger, Shop, need_galera, writing, written_more
+from support.site import Site
+from support.waiting import eventually
+
+pytestmark = pytest.mark.local_cloud
+
+ASKED = ("--port", "8080", "--health-path", "/health", "--service", "shop", "--allow-address-change")
+MADE = ("--listener-port", "8080", "--drain-seconds", "1", "--yes")
+
+
+class Story(Shop):
+    """The shop on instances of a local cloud, and what its application was told so far."""
+
+    def __init__(self, cloud: RunningCloud, root: Path) -> None:
+        self.site, self.root, self.ledgers = Site(cloud, root / "home"), root, []
+        self.cloud = cloud
+        image = cloud.image_named("nospof-demo-shop")
+        launched = ec2_words.launch(
+            cloud, ImageId=image, TagSpecifications=ec2_words.tagged("instance", "shop-1")
+        )
+        self.source = ec2_words.running(cloud.client("ec2"), launched)
+        eventually(lambda: self.answers(self.source), "the plain server answers")
+
+    ledgers: list[Ledger]
+
+    def disk(self, name: str) -> Path:
+        """Return an instance's disk."""
+        return self.cloud.home / "clouds" / self.cloud.endpoint.name / "machines" / name / "disk"
+
+    @property
+    def twin(self) -> str:
+        """The instance beside the source."""
+        return next(one for one in self.tagged("nospof:data", "galera") if one != self.source)
+
+    def tagged(self, key: str, value: str) -> list[str]:
+        """Return the instances that are marked so and not gone."""
+        wanted = [
+            {"Name": f"tag:{key}", "Values": [value]},
+            {"Name": "instance-state-name", "Values": ["running"]},
+        ]
+        found = self.cloud.client("ec2").describe_instances(Filters=wanted)["Reservations"]
+        return [one["InstanceId"] for each in found for one in each["Instances"]]
+
+    def allowed(self, procedures: str, *command: str) -> Any:
+        """Run a command as somebody who may do what the policies of these procedures say."""
+        statements = [
+            {**one, "Sid": f"{name}{one['Sid']}"}
+            for name in procedures.split()
+            for one in policy(name)["Statement"]
+        ]
+        who = {key.upper(): value for key, value in new_key(self.cloud, *statements).items()}
+        done = self.site.nospof(*command, "--format", "json", **who)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    def written(self, *doors: str) -> Any:
+        """Write by these doors while something happens."""
+        context = writing(self, [one for one in doors for _ in range(2)], f"w{len(self.ledgers)}")
+        ledger = context.__enter__()
+        self.ledgers.append(ledger)
+        return context, ledger
+
+    def lost(self, name: str) -> set[str]:
+        """Return what was ever acknowledged and is not found by an application of an instance."""
+        return {order for ledger in self.ledgers for order in ledger.acknowledged} - self.orders(name)
+
+
+@pytest.fixture
+def story(local_cloud: RunningCloud, tmp_path: Path) -> Story:
+    need_galera()
+    return Story(local_cloud, tmp_path)
+
+
+def while_writing(story: Story, doors: tuple[str, ...], *command: str) -> Any:
+    """Run a command under writes that go on before, meanwhile and afterwards."""
+    context, ledger = story.written(*doors)
+    try:
+        eventually(written_more(ledger), "writes are acknowledged before")
+        answer = story.allowed(*command)
+        eventually(written_more(ledger), "writes are acknowledged afterwards")
+    finally:
+        context.__exit__(None, None, None)
+    return answer
+
+
+def the_plan_says_how_its_data_is_kept_and_changes_nothing(story: Story) -> None:
+    plan = story.allowed("pair", "pair", story.source, *ASKED, "--plan")
+    assert "kept in step by Galera" in plan["says"]
+    assert [one["says"] for one in plan["calls"]][1] == "restart its database as a cluster of one"
+    assert story.tagged("nospof:data", "galera") == []
+
+
+def one_becomes_two_that_have_everything_and_one_is_written_to(story: Story) -> None:
+    while_writing(story, (story.source,), "pair", "pair", story.source, *ASKED, *MADE)
+    assert not story.lost(story.source)
+    assert not story.lost(story.twin)
+    assert story.writer(story.source) == story.writer(story.twin)
+    assert story.allowed("data", "data", "status", "shop")["wrong"] == []
+    assert story.allowed("data", "data", "check", "shop")["different"] == []
+
+
+def maintenance_has_the_writes_elsewhere_first(story: Story) -> None:
+    status, _ = story.cloud.admin(
+        "POST", "event", {"instance": story.source, "code": "system-reboot", "seconds": 86400}
+    )
+    assert status == 200
+    while_writing(story, (story.twin,), "take", "maintain", "take", story.source, "--yes")
+    assert not story.lost(story.source)
+    assert not story.ledgers[-1].conflicts
+
+
+def all_of_them_killed_at_once_come_together_again(story: Story) -> None:
+    everybody = (story.source, story.twin, *story.tagged("nospof:arbitrator", "shop"))
+    context, ledger = story.written(story.source)
+    eventually(written_more(ledger), "writes are acknowledged before")
+    for one in everybody:
+        assert story.cloud.admin("POST", "fault", {"instance": one, "fault": "kill"})[0] == 200
+    context.__exit__(None, None, None)
+    story.allowed("rejoin data", "data", "rejoin", "shop", "--yes")
+    assert not story.lost(story.source)
+    assert not story.lost(story.twin)
+
+
+def back_to_one_plain_server_with_all_that_was_ever_written(story: Story) -> None:
+    twin = story.twin
+    command = ("data", "undo", "shop", "--clients-are-back", "--yes")
+    while_writing(story, (story.source,), "undo data", *command)
+    assert not story.lost(story.source)
+    assert ec2_words.state(story.cloud.client("ec2"), twin) in ("shutting-down", "terminated")
+    assert story.tagged("nospof:arbitrator", "shop") == []
+    assert not (story.disk(story.source) / "etc/nospof/layout.json").exists()
+
+
+def test_no_acknowledged_write_is_lost_from_one_instance_to_two_and_back(story):
+    the_plan_says_how_its_data_is_kept_and_changes_nothing(story)
+    one_becomes_two_that_have_everything_and_one_is_written_to(story)
+    maintenance_has_the_writes_elsewhere_first(story)
+    all_of_them_killed_at_once_come_together_again(story)
+    back_to_one_plain_server_with_all_that_was_ever_written(story)
