@@ -47,7 +47,7 @@ def nospof(home: Path, *arguments: str, **environment: str) -> subprocess.Comple
         env=environment_of(home, **environment),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

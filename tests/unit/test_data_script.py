@@ -137,3 +137,11 @@ def test_no_part_says_a_name_that_another_part_says_too() -> None:
             for one in names:
                 assert one not in seen, f"{one} is in {seen[one]} and {name}"
                 seen[one] = name
+
+
+def test_what_is_sent_is_small_and_the_same_program() -> None:
+    sent = ssm.script(ssm.DATA_PARTS, SCHEMA, "apply", "x")
+    assert len(sent) < 64 << 10  # what a document of Systems Manager may have
+    told = 'def f():\n    """Says."""\n\n\nclass A:\n    """Says."""\n    x = 1  # why\n'
+    assert "Says" not in ssm.compact(told)
+    exec(ssm.compact('"""Says."""\ndef f():\n    """Says."""\n    return 7\nassert f() == 7'))  # noqa: S102 - ours

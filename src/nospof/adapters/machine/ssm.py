@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import time
@@ -75,16 +76,28 @@ def part_of(name: str) -> str:
     return head.partition("from nospof")[0] + "# " + rest if cut else text
 
 
+def compact(source: str) -> str:
+    """Return a program without what is there for readers: what is sent has to be small."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        if ast.get_docstring(node, clean=False) is not None and isinstance(body, list):
+            body[:1] = [] if len(body) > 1 else [ast.Pass()]
+    return ast.unparse(tree)
+
+
 def script(parts: tuple[str, ...] = PARTS, schema: str = SCHEMA, *arguments: str) -> str:
     """Return the shell script that is sent: it starts a script of several parts by what Python there is.
 
     Where there is none it says so, as the script would answer.
     """
-    source = "".join(part_of(name) for name in parts)
-    packed = base64.b64encode(zlib.compress(source.encode(), 9)).decode()
+    source = compact("".join(part_of(name) for name in parts))
+    packed = base64.b85encode(zlib.compress(source.encode(), 9)).decode()  # no quotes, no backslash
     # Its own text is given to it: it may have to install itself.
     run = (
-        f'import base64,zlib;s=zlib.decompress(base64.b64decode("{packed}")).decode();'
+        f'import base64,zlib;s=zlib.decompress(base64.b85decode("{packed}")).decode();'
         'exec(s,{"__name__":"__main__","NOSPOF_SOURCE":s})'
     )
     return (
