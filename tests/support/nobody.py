@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -45,11 +46,29 @@ def as_nobody(
         [*(become if IS_ROOT else ()), python, "-B", *arguments],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
         check=False,
         cwd=home,
         env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": packages, **environment},
     )
+
+
+def environment_of_nobody(home: Path) -> str:
+    """Return the Python of an environment in their home, as pip makes one, with our packages in it."""
+    at = home / "environment"
+    made = as_nobody(python_of_nobody(home), "-m", "venv", "--without-pip", str(at), home=home)
+    assert made.returncode == 0, made.stderr
+    (packages,) = at.glob("lib/python*/site-packages")
+    (packages / "ours.pth").write_text("\n".join(entry for entry in sys.path if entry) + "\n")
+    for one in entry_points(group="console_scripts"):
+        script = at / "bin" / one.name
+        script.write_text(
+            # Guarded, as pip's are: what a program spawns by multiprocessing reads its script again.
+            f"#!{at}/bin/python\nimport sys\nfrom {one.module} import {one.attr}\n"
+            f'if __name__ == "__main__":\n    sys.exit({one.attr}())\n'
+        )
+        script.chmod(0o755)
+    return f"{at}/bin/python"
 
 
 def python_of_nobody(home: Path) -> str:

@@ -20,7 +20,8 @@ from nospof.cli.progress import Watch
 from nospof.cli.text import time_off_text, verdict_text
 from nospof.errors import ExitCode
 from nospof.localcloud import control
-from nospof.model.requests import CloneRequest, DrillRequest, PairRequest, TakeRequest
+from nospof.model.requests import DrillRequest, PairRequest, TakeRequest
+from nospof.model.writes import WriteWish
 from nospof.ports.world import World
 from nospof.services import demo as service
 from nospof.services import procedures
@@ -29,7 +30,8 @@ from nospof.services.reading import read_estate
 
 T = TypeVar("T")
 
-SITE, IMAGE, PORT, PATH = "drupal-1", "nospof-demo-site", 8080, "/health"
+SITE, IMAGE, PORT, PATH = "drupal-1", "nospof-demo-comments", 8080, "/health"
+COMMENTS = WriteWish("/comments.json")
 DRILL_SECONDS = 14
 DRAIN_SECONDS = 8
 EVENT_DUE_SECONDS = 86_400
@@ -43,8 +45,9 @@ def demo(exits: bool, rate: int) -> int:
     """Tell the whole story on this computer, without an AWS account.
 
     Starts a local cloud of its own, launches a small site on ONE instance, audits it, clones it, pairs
-    it, audits it again, takes an announced reboot and kills a member under load. Everything it started
-    and wrote is gone when it ends, however it ends.
+    it with its database kept in step by both, audits it again, takes an announced reboot and kills a
+    member while clients read and write. Everything it started and wrote is gone when it ends, however it
+    ends.
     """
     told = Story(rate)
     with signals_as_interrupts():
@@ -78,24 +81,25 @@ class Story:
             self.run = lambda *asked: procedures.run(world, runtime, bootstrap.claims(), *asked).result
             site = self.part(
                 "One instance, one site",
-                lambda: service.launch_site(world, IMAGE, SITE, PORT, PATH),
+                lambda: service.launch_site(world, IMAGE, SITE, PORT, (PATH, COMMENTS.listed_at)),
             )
             address = f"http://{site.private_ip}:{PORT}"
             say(f"{SITE} is {site.id} in {site.zone}, at {address}")
-            say("Its pages come from the instance's own disk; comments and uploads come with the data part.")
+            say("Its pages are on the instance's own disk, and so is the PostgreSQL that keeps its comments.")
             self.part("Audit: what can take it down?", audit)
-            cloned = self.part("Clone: off, image, on again", lambda: self.run(*clone_of(site.id)))
-            say(f"{cloned.twin.id} in {cloned.twin.zone} is its twin")
-            say(time_off_text(cloned.time_off))
-            request = pair_of(site.id, cloned.twin.id)
-            paired = self.part("Pair: both behind a load balancer", lambda: self.run(*request))
+            paired = self.part(
+                "Pair: cloned, its data kept in step, both behind a load balancer",
+                lambda: self.run("pair", pair_of(site.id)),
+            )
             self.url = paired.url
+            say(f"{paired.clone.twin.id} in {paired.clone.twin.zone} is its twin")
+            say(time_off_text(paired.clone.time_off))
             say(f"{SITE} is now at {paired.url}, served from {' and '.join(paired.zones)}")
             self.part("Audit again", audit)
             reboot = self.part(
                 "AWS announces a reboot: taken early, under load", lambda: self.take(world, paired)
             )
-            kill = self.part("Kill one member under load", self.kill)
+            kill = self.part("Kill the member that takes the writes, under load", lambda: self.kill(paired))
         self.sum_up(reboot, kill)
         self.is_told = True
         return bool(reboot.passed and kill.passed)
@@ -112,44 +116,46 @@ class Story:
         """Announce a reboot and take it early, with clients coming in."""
         bootstrap.open_faults().announce(paired.members[0], "system-reboot", EVENT_DUE_SECONDS)
         request = ("take", TakeRequest(paired.members[0], PATH))
-        _, verdict = service.under_load(world, f"{paired.url}/", self.rate, lambda: self.run(*request))
+        _, verdict = service.under_load(world, paired, self.rate, (COMMENTS,), lambda: self.run(*request))
         say(verdict_text(verdict))
         return verdict
 
-    def kill(self) -> Any:
-        """Pull a member's plug, with clients coming in."""
-        request = DrillRequest(SITE, rate_per_second=self.rate, seconds=DRILL_SECONDS)
+    def kill(self, paired: Any) -> Any:
+        """Pull a member's plug, with clients coming in: the one that took over when the other was drained."""
+        request = DrillRequest(
+            SITE,
+            paired.members[1],
+            rate_per_second=self.rate,
+            seconds=DRILL_SECONDS,
+            writes=(COMMENTS,),
+        )
         verdict = self.run("drill", request).verdict
         say(verdict_text(verdict))
         return verdict
 
     def sum_up(self, reboot: Any, kill: Any) -> None:
-        """Print the verdicts and the time of each part."""
-        click.echo("\nVerdict")
-        for name, verdict in (("announced reboot", reboot), ("killed member", kill)):
-            say(f"{name}: {verdict.failed} of {verdict.total} requests failed")
+        """Print the time of each part, and the verdicts."""
         click.echo("\nTime of each part")
         for title, seconds in self.times:
             say(f"{seconds:5.1f} s  {title}")
         say(f"{sum(seconds for _, seconds in self.times):5.1f} s  in all")
+        click.echo("\nVerdict")
+        for name, verdict in (("announced reboot", reboot), ("killed member", kill)):
+            say(f"{name}: {verdict.failed} of {verdict.total} requests failed")
+            for one in verdict.writes:
+                say(f"{name}: {one.lost_count} of {one.acknowledged} acknowledged writes lost")
 
 
-def clone_of(instance_id: str) -> tuple[str, CloneRequest]:
-    """Return the clone of the demo."""
-    return "clone", CloneRequest(instance_id, port=PORT, path=PATH, allow_address_change=True)
-
-
-def pair_of(instance_id: str, twin_id: str) -> tuple[str, PairRequest]:
+def pair_of(instance_id: str) -> PairRequest:
     """Return the pair of the demo."""
-    return "pair", PairRequest(
+    return PairRequest(
         instance_id,
-        twin_id=twin_id,
         service=SITE,
         port=PORT,
         listener_port=PORT,
         health_path=PATH,
-        stateless=True,
         drain_seconds=DRAIN_SECONDS,
+        allow_address_change=True,
     )
 
 
