@@ -7,6 +7,7 @@ writes does so as an application does, by the socket it has always used.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ class Story(Shop):
     """The shop on instances of a local cloud, and what its application was told so far."""
 
     def __init__(self, cloud: RunningCloud, root: Path) -> None:
-        self.site, self.root, self.ledgers = Site(cloud, root / "home"), root, []
+        self.site, self.root = Site(cloud, root / "home"), root
+        self.ledgers, self.links = [], set()
         self.cloud = cloud
         image = cloud.image_named("nospof-demo-shop")
         launched = ec2_words.launch(
@@ -40,6 +42,11 @@ class Story(Shop):
         eventually(lambda: self.answers(self.source), "the plain server answers")
 
     ledgers: list[Ledger]
+
+    def close(self) -> None:
+        """Leave the instances to their cloud."""
+        for link in self.links:
+            link.unlink(missing_ok=True)
 
     def disk(self, name: str) -> Path:
         """Return an instance's disk."""
@@ -84,9 +91,11 @@ class Story(Shop):
 
 
 @pytest.fixture
-def story(local_cloud: RunningCloud, tmp_path: Path) -> Story:
+def story(local_cloud: RunningCloud, tmp_path: Path) -> Iterator[Story]:
     need_galera()
-    return Story(local_cloud, tmp_path)
+    told = Story(local_cloud, tmp_path)
+    yield told
+    told.close()
 
 
 def while_writing(story: Story, doors: tuple[str, ...], *command: str) -> Any:
