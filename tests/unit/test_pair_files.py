@@ -8,9 +8,10 @@ from nospof.adapters.memory.files import MemoryFiles
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_STATE, IngressRule
 from nospof.model.layout import Obstacle
-from nospof.model.requests import PairRequest
+from nospof.model.requests import PairRequest, TakeRequest
 from nospof.model.sharing import SHARING_PORT, TAG_FILES, FilesFound, sharing_as_said, sharing_of
 from nospof.planning.files import directories_of
+from nospof.procedures.maintain import take
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES
 from nospof.procedures.undo import undo
@@ -190,3 +191,24 @@ def test_a_sharing_is_read_as_it_was_said():
     assert sharing_of(sharing_as_said(found.sharing)) == found.sharing
     with pytest.raises(ValueError, match="no member"):
         sharing_of({"members": [{"address": "10.0.0.1"}]})
+
+
+def test_maintenance_leaves_no_upload_behind_and_puts_nobody_back_who_lacks_one():
+    cloud = with_files()
+    result = make(cloud)
+    source = cloud.the_instance.id
+    (twin,) = set(result.members) - {source}
+    cloud.announce(source)
+
+    class Uploading(MemorySteps):
+        def do(self, name, function, *args, **kwargs):
+            cloud.upload(twin if name.startswith(("stop", "wait")) else source, name)
+            return super().do(name, function, *args, **kwargs)
+
+    steps = Uploading("run-2")
+    take(steps, memory_world(cloud), TakeRequest(source))
+    assert steps.names.index("have others have all of its files") < steps.names.index(
+        "stop it and start it on other hardware"
+    )
+    assert cloud.files_of(source) == cloud.files_of(twin)
+    assert "stop it and start it on other hardware" in cloud.files_of(source)

@@ -30,7 +30,7 @@ from nospof.procedures.pair import pair
 from nospof.procedures.registry import PLANNED_RUN, PROCEDURES, SCHEMA
 from nospof.runtime.memory import MemorySteps
 from nospof.services import procedures as service
-from support.memory_world import keep_data, memory_world, one_instance, stick
+from support.memory_world import UPLOADS, keep_data, keep_files, memory_world, one_instance, stick
 from support.names import moved, paired_with_names
 from support.undoing import told
 
@@ -197,6 +197,18 @@ HISTORY["5"] = HISTORY["4"] | {
         "wait until its data is in step",
         *HISTORY["4"]["take"][6:],
     ],
+    "take of a member whose files are shared": [
+        *HISTORY["4"]["take"][:4],
+        "have others have all of its files",
+        *HISTORY["4"]["take"][4:6],
+        "wait until its files are in step",
+        *HISTORY["4"]["take"][6:],
+    ],
+    "drill of a service whose files are shared": [
+        *HISTORY["4"]["drill"][:7],
+        "wait until its files are in step",
+        *HISTORY["4"]["drill"][7:],
+    ],
     "drill of a service whose data is kept in step": [
         *HISTORY["4"]["drill"][:7],
         "wait until its data is in step",
@@ -267,6 +279,14 @@ def paired_with_data():
     return cloud
 
 
+def paired_with_files():
+    cloud = one_instance()
+    keep_files(cloud)
+    told(cloud, "pair", "run-0", stateless=False, sync=UPLOADS)
+    cloud.announce(cloud.the_instance.id)
+    return cloud
+
+
 def both_stuck():
     cloud = made_with_data()
     for member in cloud.instances(TAG_DATA):
@@ -289,6 +309,12 @@ SITUATIONS = {
     ),
     "take": (paired, TakeRequest, {}),
     "take of a member whose data is kept in step": (paired_with_data, TakeRequest, {}),
+    "take of a member whose files are shared": (paired_with_files, TakeRequest, {}),
+    "drill of a service whose files are shared": (
+        paired_with_files,
+        DrillRequest,
+        {"service": "www", "fault": "stop"},
+    ),
     "drill of a service whose data is kept in step": (
         paired_with_data,
         DrillRequest,

@@ -11,6 +11,7 @@ from nospof.model.drill import Fault, LoadResult, LoadSpec, Objective, Verdict
 from nospof.model.layout import Layout
 from nospof.model.requests import DrillRequest
 from nospof.model.results import DrillResult
+from nospof.model.sharing import Sharing
 from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.members import plan_drill
 from nospof.planning.preflight import refuse_what_must_not_stop
@@ -21,6 +22,7 @@ from nospof.ports.world import World
 from nospof.procedures.auto_scaling import group_of
 from nospof.procedures.clone import wait_until_ok
 from nospof.procedures.data import layout_in_step, wait_in_step
+from nospof.procedures.files import sharing_in_step, wait_files_in_step
 from nospof.procedures.guarantee import is_impaired, promise, release
 from nospof.procedures.membership import wait_healthy
 from nospof.procedures.power import bring_back, stop
@@ -42,7 +44,7 @@ RETURN_SECONDS = 600
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """A service as it stands before it is broken; `layout` is who keeps its data."""
+    """A service as it stands before it is broken, with who keeps its data and who shares its files."""
 
     group: TargetGroup
     balancer: LoadBalancer
@@ -52,6 +54,7 @@ class ServiceFacts:
     victim_instance: Instance
     answer: Answer
     layout: Layout | None = None
+    sharing: Sharing | None = None
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -86,6 +89,8 @@ def drill(steps: Steps, world: World, request: DrillRequest) -> DrillResult:
     steps.do("wait until it passes its status checks", wait_until_ok, world, victim)
     if facts.layout:
         steps.do("wait until its data is in step", wait_in_step, world, facts.layout)
+    if facts.sharing:
+        steps.do("wait until its files are in step", wait_files_in_step, world, facts.sharing)
     steps.do("wait until all members are healthy", wait_healthy, world, facts.group.arn, facts.members)
     steps.do("release the promise", release, world, victim, steps.token)
     return DrillResult(request.service, facts.url(request.path), request.fault, victim, verdict)
@@ -118,6 +123,7 @@ def service_facts(world: World, request: DrillRequest) -> ServiceFacts:
                     instance,
                     ask_for_page(world, balancer, listener, request),
                     layout_in_step(world, instance),
+                    sharing_in_step(world, instance),
                 )
     raise PreconditionFailed(f"no balancer forwards to {group.name}; there is nothing to drill yet")
 

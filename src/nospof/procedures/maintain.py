@@ -21,6 +21,7 @@ from nospof.model.cloud import (
 from nospof.model.layout import Layout
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
+from nospof.model.sharing import Sharing
 from nospof.model.starts import DeadMan
 from nospof.planning.clone import refuse_what_another_run_holds
 from nospof.planning.concerns import SourceFacts
@@ -33,6 +34,7 @@ from nospof.ports.world import World
 from nospof.procedures.clone import url_of, wait_until_ok
 from nospof.procedures.data import layout_in_step, leave_writes, wait_in_step
 from nospof.procedures.dead_man import kept_ahead, starter_asked_for
+from nospof.procedures.files import leave_files, sharing_in_step, wait_files_in_step
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.looking import source_facts, worked_on_beside
 from nospof.procedures.membership import register, wait_healthy
@@ -62,12 +64,13 @@ class Membership(Seat):
 
 @dataclass(frozen=True)
 class MemberFacts:
-    """Everything the decision rests on, read before it. `layout` is who keeps its data with it."""
+    """Everything the decision rests on, read before it, with who keeps its data and shares its files."""
 
     about: SourceFacts
     events: tuple[MaintenanceEvent, ...]
     memberships: tuple[Membership, ...]
     layout: Layout | None = None
+    sharing: Sharing | None = None
 
     @property
     def instance(self) -> Instance:
@@ -96,10 +99,14 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
         leaving = (instance.id, facts.layout)
         steps.do("have another member take its writes", leave_writes, world, *leaving)
     steps.do("drain it from every group it serves in", leave, world, instance.id, facts.memberships)
+    if facts.sharing:
+        steps.do("have others have all of its files", leave_files, world, instance.id)
     steps.do("stop it and start it on other hardware", move, world, facts, steps.token, dead_man)
     steps.do("wait until it passes its status checks", wait_until_ok, world, instance.id)
     if facts.layout:
         steps.do("wait until its data is in step", wait_in_step, world, facts.layout)
+    if facts.sharing:
+        steps.do("wait until its files are in step", wait_files_in_step, world, facts.sharing)
     for group in facts.memberships:
         page = (group.port, urlsplit(group.answer.url).path)
         steps.do(f"wait until it answers on port {group.port}", wait_for_page, world, instance.id, *page)
@@ -156,6 +163,7 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
         live_events(world, instance.id),
         tuple(memberships),
         layout_in_step(world, instance),
+        sharing_in_step(world, instance),
     )
 
 
