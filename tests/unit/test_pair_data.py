@@ -1,5 +1,6 @@
 """A pair whose source keeps a database: what is decided, what is refused, what is left when it goes wrong."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from nospof.model.cloud import IngressRule
 from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA, Applied, Obstacle
 from nospof.model.requests import PairRequest, TakeRequest
 from nospof.planning.data import cluster_of
+from nospof.procedures.guarantee import keep_guarantees
 from nospof.procedures.maintain import take
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES
@@ -249,3 +251,33 @@ def test_a_member_that_falls_behind_while_the_other_is_drained_keeps_the_other_f
         1:
     ]
     assert any(one.instance_id == source for arn in cloud._target_groups for one in cloud.targets(arn))
+
+
+def steps_of_a_pair():
+    steps = MemorySteps("run-1")
+    make(with_data("mariadb", KEYLESS), steps, mend_tables=True)
+    return steps.names[4:]  # the first four change nothing
+
+
+@pytest.mark.parametrize("name", steps_of_a_pair())
+def test_a_pair_that_died_anywhere_is_undone_with_all_that_was_written(name):
+    cloud = with_data("mariadb", KEYLESS)
+    before, source = things(cloud), cloud.the_instance.id
+    request = told(cloud, "pair", "run-0", f"after {name}", stateless=False, mend_tables=True)
+    keep_guarantees(memory_world(cloud), lambda _: nullcontext(True))
+    assert cloud.write(source, "meanwhile")
+    undo(MemorySteps("run-1"), memory_world(cloud), request)
+    assert things(cloud) == before
+    assert cloud.rows_of(source) == ("old", "meanwhile")
+    server = cloud._machines[source].server
+    assert (server.layout, server.is_mended) == (None, False)
+
+
+def test_undo_of_an_earlier_run_leaves_data_alone_that_another_run_keeps_by_now():
+    cloud = with_data()
+    died = "after have the source's database be a cluster of one"
+    request = told(cloud, "pair", "run-0", died, stateless=False)
+    make(cloud)
+    with pytest.raises(PreconditionFailed, match="of another run keep it too"):
+        undo(MemorySteps("run-2"), memory_world(cloud), request)
+    assert MemoryDatabases(cloud).examine(cloud.the_instance.id).layout

@@ -211,7 +211,7 @@ def entry_calls(
 
 def data_calls(facts: UndoFacts) -> tuple[PlannedCall, ...]:
     """Return the writes that give the source its plain database back."""
-    if facts.layout is None:
+    if facts.data is None:
         return ()
     source = facts.source.id
     return (

@@ -108,7 +108,7 @@ def refuse_where_nothing_is_left(facts: UndoFacts, request: UndoRequest) -> None
         facts.seats,
     )
     empty = [one for one in facts.placement_groups if one.name != facts.source.placement_group]
-    if not any(made) and not empty and not facts.marked:
+    if not any(made) and not empty and not facts.marked and not facts.data:
         there = f" What there is: {'; '.join(left_alone(facts))}." if left_alone(facts) else ""
         raise PreconditionFailed(
             f"nothing that can be taken away carries the tag {TAG_RUN}={request.run_id}, so there is nothing "

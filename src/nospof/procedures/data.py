@@ -239,13 +239,17 @@ def wait_in_step(
 # Leaving -----------------------------------------------------------------------------------------
 
 
-def stand_plain(steps: Steps, world: World, source_id: str, layout: Layout) -> None:
-    """Have the source keep its data alone again, by the plain server it had, with all that was written."""
-    others = [seat.instance_id for seat in layout.members if seat.instance_id != source_id]
-    if others:
+def stand_plain(steps: Steps, world: World, source_id: str, layout: Layout | None) -> None:
+    """Have the source keep its data alone again, by the plain server it had, with all that was written.
+
+    Args:
+        layout: who keeps it; None where the run died before anybody was to.
+    """
+    if layout and any(seat.instance_id != source_id for seat in layout.members):
         steps.do("have the source take the writes", take_writes, world, source_id, layout)
-    plain = replace(layout, members=(), arbitrator=None)
-    steps.do("give the source its plain database back", apply, world, source_id, plain)
+    if layout:
+        plain = replace(layout, members=(), arbitrator=None)
+        steps.do("give the source its plain database back", apply, world, source_id, plain)
     steps.do("give tables back what they were", mend, world, source_id, undo=True)
     steps.do("take off the mark of what kept its data", unmark_data, world, source_id)
 

@@ -22,7 +22,6 @@ from nospof.model.cloud import (
     Tags,
     TargetGroup,
 )
-from nospof.model.layout import TAG_DATA
 from nospof.model.requests import UndoRequest
 from nospof.model.results import UndoResult
 from nospof.model.sharing import TAG_FILES, FilesFound, Sharing
@@ -32,7 +31,8 @@ from nospof.planning.undo_rules import Opening, UndoFacts
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import url_of
-from nospof.procedures.data import examine, stand_plain, state_now
+from nospof.procedures.data import stand_plain, state_now
+from nospof.procedures.data_left import data_of, doors_opened
 from nospof.procedures.files import look_at_files, stop_sharing
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.maintain import drain
@@ -75,7 +75,7 @@ def have_all(steps: Steps, world: World, facts: UndoFacts) -> None:
     """Have the source have all that was written anywhere, and keep it alone."""
     if facts.files:
         stop_sharing(steps, world, facts.source.id, facts.sharing or Sharing(), facts.files_gone)
-    if facts.layout:
+    if facts.data:
         stand_plain(steps, world, facts.source.id, facts.layout)
 
 
@@ -119,7 +119,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
     joined = tuple(group for group in groups if group.arn in request.joined)
     seats, alone = seats_of(world, members[1:], joined)
     inherits = cloud.is_termination_protected(source.id)
-    kept = TAG_DATA in source.tags and world.databases is not None
+    data, strangers_data = data_of(world, source, request, tuple(one.id for one in twins))
     files, off, gone = partners_left(world, source)
     return UndoFacts(
         source=source,
@@ -140,8 +140,10 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         members=tuple(member for group in mine for member in members_of(world, group)),
         listeners=tuple(one for balancer in balancers for one in cloud.listeners(balancer.arn)),
         openings=(*openings(world, members, guards), *doors_opened(world, source, request)),
-        marked=tuple(one.id for one in members if one not in twins and is_marked(one, request)),
-        others=other_things(world, request),
+        marked=()
+        if strangers_data or is_of_another_run(request, groups)
+        else tuple(one.id for one in members if one not in twins and is_marked(one, request)),
+        others=(*other_things(world, request), *strangers_data),
         relied_on=(
             *relied_on(world, twins, tuple(one for one in groups if one not in (*mine, *joined))),
             *protected_by_somebody(world, twins if not inherits else (), balancers),
@@ -160,8 +162,8 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         files=files,
         files_off=off,
         files_gone=gone,
-        data=examine(world, source.id) if kept else None,
-        data_state=state_now(world, source.id) if kept else None,
+        data=data,
+        data_state=state_now(world, source.id) if data else None,
     )
 
 
@@ -180,16 +182,6 @@ def partners_left(
     gone = tuple(one for one, state in states.items() if state in ("terminated", "shutting-down"))
     off = (one for one, state in states.items() if state != "running" and one not in (source.id, *gone))
     return found, tuple(off), gone
-
-
-def doors_opened(world: World, source: Instance, request: UndoRequest) -> tuple[Opening, ...]:
-    """Return the rules by which those who keep data reach each other, and that were not there before."""
-    return tuple(
-        Opening(group, rule)
-        for group in source.security_groups[:1]
-        for rule in world.cloud.ingress_rules(group)
-        if rule.from_group == group and rule.port in request.ports_opened
-    )
 
 
 def seats_of(
@@ -219,6 +211,14 @@ def names_leading_to(world: World, balancers: tuple[LoadBalancer, ...]) -> tuple
     except CloudError as error:
         return (), f"{error.operation} failed, {error.code or error}"
     return tuple(dict.fromkeys(found)), ""
+
+
+def is_of_another_run(request: UndoRequest, groups: tuple[TargetGroup, ...]) -> bool:
+    """Whether another run made a way in for the service, so that its marks are that one's."""
+    service, run_id = request.service, request.run_id
+    return any(
+        service and one.tags.get(TAG_SERVICE) == service and not is_of(one.tags, run_id) for one in groups
+    )
 
 
 def is_marked(instance: Instance, request: UndoRequest) -> bool:
