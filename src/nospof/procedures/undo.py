@@ -121,6 +121,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
     inherits = cloud.is_termination_protected(source.id)
     data, strangers_data = data_of(world, source, request, tuple(one.id for one in twins))
     files, off, gone = partners_left(world, source)
+    marked = () if strangers_data or is_of_another_run(request, groups) else members
     return UndoFacts(
         source=source,
         checks=cloud.instance_status((source.id,)),
@@ -140,9 +141,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         members=tuple(member for group in mine for member in members_of(world, group)),
         listeners=tuple(one for balancer in balancers for one in cloud.listeners(balancer.arn)),
         openings=(*openings(world, members, guards), *doors_opened(world, source, request)),
-        marked=()
-        if strangers_data or is_of_another_run(request, groups)
-        else tuple(one.id for one in members if one not in twins and is_marked(one, request)),
+        marked=tuple(one.id for one in marked if one not in twins and is_marked(one, request)),
         others=(*other_things(world, request), *strangers_data),
         relied_on=(
             *relied_on(world, twins, tuple(one for one in groups if one not in (*mine, *joined))),
