@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nospof.errors import CloudError, NotFound
+from nospof.model.answers import Answer
 from nospof.model.cloud import (
     TAG_GUARANTEE,
     TAG_RUN,
@@ -125,12 +126,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
     return UndoFacts(
         source=source,
         checks=cloud.instance_status((source.id,)),
-        answer=replace(
-            world.probe.get(
-                request.url or url_of(source, request.port, request.path), verify=bool(request.url)
-            ),
-            body="",
-        ),
+        answer=answer_of(world, source, request),
         twins=twins,
         images=images,
         snapshots=cloud.snapshots(TAG_RUN, run_id),
@@ -164,6 +160,12 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         data=data,
         data_state=state_now(world, source.id) if data else None,
     )
+
+
+def answer_of(world: World, source: Instance, request: UndoRequest) -> Answer:
+    """Return what the source answers where it is asked, without the page itself."""
+    url = request.url or url_of(source, request.port, request.path)
+    return replace(world.probe.get(url, verify=bool(request.url)), body="")
 
 
 def partners_left(
