@@ -143,3 +143,22 @@ def test_members_that_are_written_to_meanwhile_are_not_called_different():
     found = data_check(memory_world(cloud), "www")
     assert not found.different
     assert "written to while they were read" in found.not_compared
+
+
+def test_nobody_waits_for_a_member_that_the_cloud_knows_to_be_off():
+    cloud, (source, twin) = paired()
+    cloud.stop_instance(source)
+    cloud.clock.sleep(60)
+    steps = MemorySteps("run-2")
+    rejoin(steps, memory_world(cloud), RejoinRequest("www"))
+    begun = steps.names.index(f"have nobody wait for {source}")
+    assert begun < steps.names.index(f"start {source}")
+    assert cloud.instance(twin).state == "running"
+
+
+def test_a_member_that_was_terminated_is_not_waited_for():
+    cloud, (_, twin) = paired()
+    cloud.terminate(twin)
+    cloud.clock.sleep(60)
+    with pytest.raises(NospofError, match=f"{twin} of www are no more"):
+        rejoin(MemorySteps("run-2"), memory_world(cloud), RejoinRequest("www"))

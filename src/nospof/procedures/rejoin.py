@@ -38,10 +38,15 @@ def rejoin(steps: Steps, world: World, request: RejoinRequest) -> RejoinResult:
     plan = rejoin_calls(keepers, off)
     for warning in steps.read("ask the cloud whether it would allow each call", rehearse, world, plan):
         world.reporter.warn(warning)
+    left = next((one.id for one in keepers if TAG_DATA in one.tags and one not in off), "")
+    for one in off if left else ():
+        if one.state == "stopped" and TAG_DATA in one.tags:
+            steps.do(f"have nobody wait for {one.id}", take_over, world, left, one.id)
     for one in off:
         steps.do(f"start {one.id}", restore, world, one.id)
         steps.do(f"wait until {one.id} passes its status checks", wait_until_ok, world, one.id)
     layout = steps.read("read who belongs together", layout_carried, world, keepers)
+    refuse_those_that_are_no_more(layout, keepers)
     steps.read("wait whether they find each other", settle, world, layout)
     holdings = steps.read("ask each how far its data is", holdings_of, world, layout)
     decided = plan_rejoin(layout, holdings, request.begin)
@@ -88,6 +93,25 @@ def keepers_of(world: World, service: str) -> tuple[Instance, ...]:
 def out_of_order(world: World, keepers: tuple[Instance, ...]) -> tuple[Instance, ...]:
     """Return those that do not run, or only seem to: their status checks fail."""
     return tuple(one for one in keepers if one.state != "running" or is_impaired(world, one))
+
+
+def take_over(world: World, instance_id: str, gone: str) -> tuple[str, ...]:
+    """Have a member that is left wait no longer for one that the cloud knows to be off; say where it does."""
+    done = databases_of(world).fail_over(instance_id, gone)
+    if done.problem:
+        world.reporter.warn(f"{instance_id} goes on as it is: {done.problem}")
+    return done.did
+
+
+def refuse_those_that_are_no_more(layout: Layout, keepers: tuple[Instance, ...]) -> None:
+    """Refuse to wait for a machine that was terminated: nothing brings it back."""
+    there = {one.id for one in keepers}
+    lost = [seat.instance_id for seat in layout.voters if seat.instance_id not in there]
+    if lost:
+        raise PreconditionFailed(
+            f"{' and '.join(lost)} of {layout.cluster} are no more, so it cannot be whole again. Those that "
+            "are left serve while they have most of the votes; go back to one (nospof data undo), and pair again"
+        )
 
 
 def layout_carried(world: World, keepers: tuple[Instance, ...], *, or_marked: bool = False) -> Layout:
