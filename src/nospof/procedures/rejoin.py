@@ -110,7 +110,7 @@ def refuse_those_that_are_no_more(layout: Layout, keepers: tuple[Instance, ...])
     if lost:
         raise PreconditionFailed(
             f"{' and '.join(lost)} of {layout.cluster} are no more, so it cannot be whole again. Those that "
-            "are left serve while they have most of the votes; go back to one (nospof data undo), and pair again"
+            "are left serve while they have most of the votes; go back to one (nospof data undo); pair again"
         )
 
 
