@@ -9,8 +9,9 @@ from nospof.adapters.memory.databases import MemoryDatabases
 from nospof.errors import PreconditionFailed, ProcedureFailed
 from nospof.model.cloud import IngressRule
 from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA, Applied, Obstacle
-from nospof.model.requests import PairRequest, TakeRequest
+from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
 from nospof.planning.data import cluster_of
+from nospof.procedures.clone import clone
 from nospof.procedures.guarantee import keep_guarantees
 from nospof.procedures.maintain import take
 from nospof.procedures.pair import pair
@@ -281,3 +282,13 @@ def test_undo_of_an_earlier_run_leaves_data_alone_that_another_run_keeps_by_now(
     with pytest.raises(PreconditionFailed, match="of another run keep it too"):
         undo(MemorySteps("run-2"), memory_world(cloud), request)
     assert MemoryDatabases(cloud).examine(cloud.the_instance.id).layout
+
+
+def test_the_database_of_a_twin_is_never_replaced():
+    cloud = with_data()
+    clone(MemorySteps("run-0"), memory_world(cloud), CloneRequest(cloud.the_instance.id))
+    twin = next(one.id for one in cloud.instances() if one.id != cloud.the_instance.id)
+    cloud.clock.sleep(60)
+    assert f"the database of the twin {twin} is its own" in refusal(cloud)
+    assert cloud.write(twin, "its own")
+    assert "its own" in cloud.rows_of(twin)

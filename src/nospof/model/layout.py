@@ -109,11 +109,13 @@ class DataFacts:
         examined: the source's database server.
         image: what an arbitrator would be made of.
         inward: who may reach the source's first security group.
+        twin: the database server of the twin, where there is a twin already.
     """
 
     examined: Examined
     image: Image | None = None
     inward: tuple[IngressRule, ...] = ()
+    twin: Examined | None = None
 
 
 Role = Literal["primary", "replica", "arbitrator", "alone", "stranger", "down"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from nospof.errors import PreconditionFailed
 from nospof.model.cloud import Instance, LaunchRequest, Subnet
 from nospof.model.launching import run_parameters, tag_pairs
-from nospof.model.layout import TAG_DATA, Engine, Examined, Layout, MemberState, Obstacle, Seat
+from nospof.model.layout import TAG_DATA, DataFacts, Engine, Examined, Layout, MemberState, Obstacle, Seat
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import PairRequest
 from nospof.model.surroundings import Inside
@@ -103,6 +103,7 @@ def plan_data(facts: PairFacts, request: PairRequest, service: str, token: str) 
             "Nothing was changed."
         )
     refuse_another_layout(examined, source, facts.twin)
+    refuse_a_twin_with_data_of_its_own(facts.data, source, facts.twin)
     refuse_obstacles(examined, source, request)
     subnet = arbitrator_subnet(facts.subnets, source, (facts.twin_zone,), request)
     arbitrator = arbitrator_of(engine, service, source, usable(image, request), request, token)
@@ -139,6 +140,19 @@ def refuse_another_layout(examined: Examined, source: Instance, twin: Instance |
         raise PreconditionFailed(
             f"the database of {source.id} is kept in step with {some(strangers)} already; see nospof data "
             "status, and pair it with that one (--with). Nothing was changed."
+        )
+
+
+def refuse_a_twin_with_data_of_its_own(data: DataFacts, source: Instance, twin: Instance | None) -> None:
+    """Refuse to replace what is in a twin's database: only a copy of a member of the cluster joins it."""
+    if twin is None or data.twin is None:
+        return
+    addresses = {one.address for one in data.twin.layout.members} if data.twin.layout else set()
+    if source.private_ip not in addresses:
+        raise PreconditionFailed(
+            f"the database of the twin {twin.id} is its own, not a copy of a member of {source.id}'s cluster: "
+            f"it would be replaced. Have a new twin cloned: take {twin.id} away, or what made it (nospof runs "
+            "undo), and pair again without --with. Nothing was changed."
         )
 
 

@@ -34,8 +34,10 @@ STEP_SECONDS = 600.0
 T = TypeVar("T", Applied, MemberState)
 
 
-def data_facts(world: World, source: Instance, inside: Inside, request: PairRequest) -> DataFacts | None:
-    """Look at the source's database, where it keeps one that two could keep."""
+def data_facts(
+    world: World, source: Instance, inside: Inside, request: PairRequest, twin: Instance | None = None
+) -> DataFacts | None:
+    """Look at the source's database, and at its twin's, where it keeps one that two could keep."""
     if world.databases is None or not is_wanted(inside, request):
         return None
     group_id = next(iter(source.security_groups), "")
@@ -43,6 +45,7 @@ def data_facts(world: World, source: Instance, inside: Inside, request: PairRequ
         examined=examine(world, source.id),
         image=arbitrator_image(world, request),
         inward=world.cloud.ingress_rules(group_id) if group_id else (),
+        twin=examine(world, twin.id) if twin and twin.state == "running" else None,
     )
 
 

@@ -239,7 +239,7 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
         on_443=ask_on_443(world, source, named) if makes_one and request.port != HTTPS_PORT else None,
         trails=ask_as_behind_tls(world, source, named, request) if request.certificate else (),
         secure_clients=tuple(rule for rule in rules if rule.port in (0, HTTPS_PORT)),
-        data=data_facts(world, source, inside, request),
+        data=data_facts(world, source, inside, request, twin),
         files=files_facts(world, source, request),
     )
 
