@@ -150,9 +150,9 @@ def refuse_a_twin_with_data_of_its_own(data: DataFacts, source: Instance, twin: 
     addresses = {one.address for one in data.twin.layout.members} if data.twin.layout else set()
     if source.private_ip not in addresses:
         raise PreconditionFailed(
-            f"the database of the twin {twin.id} is its own, not a copy of a member of {source.id}'s cluster: "
-            f"it would be replaced. Have a new twin cloned: take {twin.id} away, or what made it (nospof runs "
-            "undo), and pair again without --with. Nothing was changed."
+            f"the database of the twin {twin.id} is its own, no copy of a member of {source.id}'s cluster: "
+            f"it would be replaced. Have a new twin cloned: take {twin.id} away, or what made it (nospof "
+            "runs undo), and pair again without --with. Nothing was changed."
         )
 
 
