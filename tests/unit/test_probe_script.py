@@ -246,6 +246,31 @@ def test_uploads_and_sessions_are_told(root: Path) -> None:
     assert found(root, "sessions") == [{"directory": "/var/lib/php/sessions", "files": 1}]
 
 
+def test_crontabs_of_packages_that_leave_it_to_their_timer_are_no_jobs_but_certbots_is(root: Path) -> None:
+    guard = "09,39 * * * * root if [ ! -d /run/systemd/system ]; then {}; fi\n"
+    put(root, "etc/cron.d/php", "# purges sessions\nPATH=/usr/bin\n\n" + guard.format("sessionclean"))
+    put(root, "etc/cron.d/certbot", guard.format("certbot -q renew"))
+    put(root, "etc/cron.d/edited", guard.format("sessionclean") + "0 3 * * * root send-invoices\n")
+    put(root, "etc/cron.d/wiki", "* * * * * www-data runJobs\n")
+    put(root, "etc/cron.d/empty", "# nothing yet\n")
+    names = ["certbot", "edited", "empty", "wiki"]
+    assert found(root, "jobs") == [{"kind": "cron", "name": f"/etc/cron.d/{one}"} for one in names]
+
+
+def test_a_crontab_that_may_not_be_read_counts_as_a_job(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(root, "etc/cron.d/hidden", "* * * * * root test -d /run/systemd/system || clean\n")
+    assert found(root, "jobs") == []
+    real = os.open
+
+    def forbidden(path: Any, *more: Any, **options: Any) -> int:
+        if str(path).endswith("/hidden"):
+            raise PermissionError(path)
+        return real(path, *more, **options)
+
+    monkeypatch.setattr(os, "open", forbidden)
+    assert [one["name"] for one in found(root, "jobs")] == ["/etc/cron.d/hidden"]
+
+
 def test_what_is_forbidden_is_unreadable_with_the_permission(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

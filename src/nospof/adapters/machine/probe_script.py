@@ -177,8 +177,10 @@ def keeps(path: str) -> bool:
 
 def jobs(m: Machine) -> "list[Any]":
     """Return what runs at its own times; names only, for commands may hold secrets."""
-    skipped = (".placeholder", "0hourly")
-    found = [("cron", "/etc/cron.d/" + one) for one in m.names("/etc/cron.d") if one not in skipped]
+    crontabs = [
+        "/etc/cron.d/" + one for one in m.names("/etc/cron.d") if one not in (".placeholder", "0hourly")
+    ]
+    found = [("cron", one) for one in crontabs if not stands_back(m, one)]
     for at in ("/var/spool/cron/crontabs", "/var/spool/cron"):
         found += [("cron", at + "/" + one) for one in m.names(at) if os.path.isfile(m.path(at + "/" + one))]
     found += [("timer", one) for one in m.names("/etc/systemd/system") if one.endswith(".timer")]
@@ -186,6 +188,19 @@ def jobs(m: Machine) -> "list[Any]":
         words = " ".join(str(one) for one in list(process["command"])[:4])
         found += [("worker", one) for one in WORKERS if one in words]
     return [{"kind": kind, "name": name} for kind, name in sorted(set(found))]
+
+
+def stands_back(m: Machine, name: str) -> bool:
+    """Whether a crontab does nothing where systemd runs, as those of packages that bring a timer as well.
+
+    Certbot's counts all the same: its timer asks for certificates, which two must not.
+    """
+    try:
+        lines = [one.strip() for one in m.read(name).splitlines()]
+    except Unreadable:
+        return False
+    entries = [one for one in lines if one and not re.match(r"#|\w+\s*=", one)]
+    return bool(entries) and all("/run/systemd/system" in one and "certbot" not in one for one in entries)
 
 
 def units(m: Machine) -> "list[Any]":
