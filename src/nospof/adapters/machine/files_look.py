@@ -67,7 +67,7 @@ def walked(m: FilesHost, directory: str, obstacles: "list[dict[str, str]]") -> "
     root, files, size, others = m.path(directory), 0, 0, 0
     example, is_whole, ends = "", True, time.monotonic() + WALK_SECONDS
     if os.path.realpath(root) != root or not os.path.isdir(root):
-        obstacles.append(obstacle("directory", directory, directory + " is no directory, or behind a link"))
+        obstacles.append(obstacle("directory", directory, no_directory(m, directory)))
         return {"directory": directory, "files": 0, "bytes": 0, "is_whole": True}
     for here, directories, names in os.walk(root):
         above = os.lstat(here)
@@ -95,6 +95,15 @@ def walked(m: FilesHost, directory: str, obstacles: "list[dict[str, str]]") -> "
         )
         obstacles.append(obstacle("owner", directory, says))
     return {"directory": directory, "files": files, "bytes": size, "is_whole": is_whole}
+
+
+def no_directory(m: FilesHost, directory: str) -> str:
+    """Return what is there instead of a directory; of one behind a link, the name that it has itself."""
+    root = m.path(directory)
+    own = os.path.realpath(root)
+    if os.path.isdir(own) and own.startswith(m.root.rstrip("/") + "/"):
+        return f"{directory} leads to /{os.path.relpath(own, m.root)} by a link: name that instead"
+    return directory + " is no directory, or behind a link"
 
 
 def is_sqlite(path: str) -> bool:
