@@ -18,7 +18,7 @@ from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES
 from nospof.procedures.undo import undo
 from nospof.runtime.memory import Killed, MemorySteps
-from support.memory_world import keep_data, memory_world, one_instance, stick
+from support.memory_world import Looks, keep_data, memory_world, one_instance, stick
 from support.undoing import things, told
 
 KEYLESS = Obstacle("key", "shop.cart", "shop.cart has no primary key", "table")
@@ -62,6 +62,14 @@ def test_c79_both_members_have_what_was_written_at_any_time_and_only_one_is_writ
     databases = MemoryDatabases(cloud)
     assert [databases.state(one).role for one in (source, twin)] == ["primary", "replica"]
     assert {cloud.instance(one).tags[TAG_DATA] for one in result.members} == {keeper}
+
+
+def test_a_table_with_two_obstacles_is_told_as_one_that_is_changed():
+    keyless_too = replace(KEYLESS, what=MYISAM.what)
+    cloud = with_data("mariadb", MYISAM, KEYLESS, keyless_too)
+    plan = PROCEDURES["pair"].plan(memory_world(cloud), asked(cloud, mend_tables=True))
+    assert "2 tables are changed first: shop.words, shop.cart" in plan.warnings
+    assert "mend 2 tables" in [one.says for one in plan.calls]
 
 
 def test_the_third_vote_is_in_a_third_zone_and_the_smallest_machine():
@@ -111,6 +119,16 @@ def test_what_is_only_to_be_known_is_told_in_the_plan():
     assert LOCKS.says in plan.warnings
     assert "kept in step by Galera" in plan.says
     assert plan.details["third vote"].startswith("a t3.nano in ")
+
+
+@pytest.mark.parametrize(("engine", "writer"), [("mariadb", "9280/writer"), ("postgresql", "8008/primary")])
+def test_c54_jobs_that_must_run_once_are_told_how_to_ask_where_the_writer_is(engine, writer):
+    cloud = with_data(engine)
+    jobs = [{"kind": "cron", "name": "/etc/cron.d/wiki"}]
+    for looks, is_told in ((Looks(engine), False), (Looks(engine, jobs=jobs), True)):
+        world = replace(memory_world(cloud), machines=looks)
+        plan = PROCEDURES["pair"].plan(world, asked(cloud, jobs_may_run_twice=True))
+        assert any(f"curl -fs http://ADDRESS:{writer} " in one for one in plan.warnings) == is_told
 
 
 def test_a_look_that_nobody_could_take_is_no_server_without_obstacles():

@@ -29,6 +29,8 @@ PORTS: dict[Engine, tuple[int, ...]] = {
     "patroni": (2379, 2380, 5432, 8008, 9280),
 }
 """Who talks to whom: clients, state transfers, votes, and the checks that tell who may be written to."""
+WRITER_IS: dict[Engine, str] = {"galera": "9280/writer", "patroni": "8008/primary"}
+"""What a member answers with 200 where it is the one that is written to, and not with 200 elsewhere."""
 
 CLUSTER_LENGTH = 32
 NOT_YET = "i-00000000000000000"
@@ -58,6 +60,11 @@ class DataPlan:
     after: tuple[PlannedCall, ...] = ()
     warnings: tuple[str, ...] = ()
     details: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that are changed before, each once whatever is in its way."""
+        return tuple(dict.fromkeys(one.what for one in self.mends))
 
     def layout(self, members: Sequence[Instance], arbitrator: Instance | None = None) -> Layout:
         """Return the layout of these machines, the preferred writer first."""
@@ -122,7 +129,7 @@ def plan_data(facts: PairFacts, request: PairRequest, service: str, token: str) 
         made,
         before=before_calls(made, source),
         after=after_calls(made, source, subnet),
-        warnings=warnings_of(made, examined, source),
+        warnings=(*warnings_of(made, examined, source), *jobs_warning(engine, facts.inside.jobs)),
         details={
             "data": f"{examined.engine} {examined.version} of {source.id} ({size(examined.size_bytes)}) is "
             f"kept in step by {engine.capitalize()}, one writer at a time",
@@ -180,13 +187,23 @@ def warnings_of(plan: DataPlan, examined: Examined, source: Instance) -> tuple[s
         *(one.says for one in examined.obstacles if one.kind == "use"),
     ]
     if plan.mends:
-        told.append(f"{len(plan.mends)} tables are changed first: {some([one.what for one in plan.mends])}")
+        told.append(f"{len(plan.tables)} tables are changed first: {some(plan.tables)}")
     if plan.engine == "patroni":
         told.append(
             "a write is acknowledged once both have it, so it takes a little longer; when a primary dies "
             "unseen, nobody can write for up to 20 s"
         )
     return tuple(told)
+
+
+def jobs_warning(engine: Engine, jobs: Sequence[str]) -> tuple[str, ...]:
+    """Return how jobs that must not run twice are had run where the writer is, and nowhere else."""
+    if not jobs:
+        return ()
+    return (
+        f"what must run once can ask before it does: curl -fs http://ADDRESS:{WRITER_IS[engine]} >/dev/null "
+        "&& JOB, with the private address of the member that it is on",
+    )
 
 
 def size(size_bytes: int) -> str:
@@ -237,7 +254,7 @@ def before_calls(plan: DataPlan, source: Instance) -> tuple[PlannedCall, ...]:
         {"Resources": [source.id], "Tags": tag_pairs({TAG_DATA: plan.engine})},
         f"mark on {source.id} what keeps its data",
     )
-    mends = (told_call(source.id, f"mend {len(plan.mends)} tables"),) if plan.mends else ()
+    mends = (told_call(source.id, f"mend {len(plan.tables)} tables"),) if plan.mends else ()
     return mark, *mends, told_call(source.id, "restart its database as a cluster of one")
 
 
