@@ -90,6 +90,7 @@ TITLES = {
     "keep": "Keep what dead runs promised (`runs keep`)",
     "data": "See how data is kept (`data status`, `data check`); drill and undo need it too where it is",
     "rejoin": "Bring data in step again (`data rejoin`)",
+    "external": "See who keeps data that is kept elsewhere: what this adds to pair",
     "dead-man": "Have AWS itself start it (`--dead-man`): what this adds to clone, pair and take",
     "dead-man-role": "The role as which AWS starts it",
 }

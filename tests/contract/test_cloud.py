@@ -143,6 +143,17 @@ class TestReading:
         assert not around.has_user_data
         assert [one for one in around.unread if "quota" not in one] == []
 
+    def test_an_address_that_is_an_instances_is_told_to_be_its_and_one_that_nobody_has_is_left_out(
+        self, stage, cloud
+    ):
+        instance = cloud.instance(stage.running())
+        found = cloud.stores_behind(instance.vpc_id, (instance.private_ip, "192.0.2.9"), ())
+        (holder,) = found.holders
+        assert (holder.address, holder.instance_id) == (instance.private_ip, instance.id)
+        assert holder.zone == instance.zone
+        assert set(instance.security_groups) <= set(holder.groups)
+        assert (found.databases, found.file_systems, found.unread) == ((), (), ())
+
     def test_an_instance_of_its_own_has_no_auto_scaling_group(self, stage, cloud):
         assert cloud.auto_scaling_group_of(stage.running()) == ""
 

@@ -196,7 +196,11 @@ ASKED_FOR_BY_AWS = {
 }
 """Permissions without a call of their own: for tags at a creation, a twin's instance profile, its keys."""
 ASKED_OF_OTHERS = {
+    "elasticfilesystem:DescribeFileSystems",
+    "elasticfilesystem:DescribeMountTargets",
     "kms:DescribeKey",
+    "rds:DescribeDBClusters",
+    "rds:DescribeDBInstances",
     "servicequotas:GetServiceQuota",
     "ssm:DescribeInstanceInformation",
     "ssm:GetCommandInvocation",

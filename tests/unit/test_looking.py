@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nospof.model.external import Used
 from nospof.model.item import item_of
 from nospof.model.machine import Looked
 from nospof.model.surroundings import Listening, WebSetting
@@ -61,6 +62,17 @@ def test_c74_who_listens_and_how_servers_are_set_is_taken_over() -> None:
     assert (seen.listening, seen.web_unread) == ((Listening(80, "nginx"),), "")
     unread = inside(web={"status": "unreadable", "reason": "not root"})
     assert (unread.web_unread, unread.unread) == ("web servers of i-1: not root", ())
+
+
+def test_c99_c100_what_it_uses_of_others_is_taken_over_and_its_own_disks_are_not() -> None:
+    disk = {"point": "/", "type": "ext4", "device": "nvme0n1", "server": "", "export": ""}
+    lent = {"point": "/srv", "type": "nfs4", "device": "", "server": "fs-1", "export": "/"}
+    line = {"address": "10.0.1.5", "port": 3306, "process": "php-fpm"}
+    seen = inside(mounts=found(disk, lent), connections=found(line))
+    assert seen.uses == (Used("fs-1", point="/srv"), Used("10.0.1.5", 3306, process="php-fpm"))
+    assert seen.uses_unread == ""
+    unread = inside(connections={"status": "unreadable", "reason": "not root"})
+    assert (unread.uses_unread, unread.unread) == ("connections of i-1: not root", ())
 
 
 def test_a_machine_nobody_can_look_into_says_so() -> None:

@@ -25,6 +25,7 @@ from nospof.model.entry_grants import (
     IN_AND_OUT,
     OF_A_RUN,
 )
+from nospof.model.external_grants import EXTERNAL
 from nospof.model.grants import EC2, FORESEE, Grant, ec2, look
 from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
@@ -355,13 +356,15 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         START_ENCRYPTED,
         FORESEE,
     ),
+    "external": EXTERNAL,
     "dead-man": DEAD_MAN,
     "dead-man-role": (START_ONLY, START_ENCRYPTED),
 }
 """By procedure, as the command line names them; `keep` is what `runs keep` and every run begin with.
 
 `dead-man` is what `--dead-man` adds to a procedure, `dead-man-role` what the role needs as which AWS starts;
-`data` is what `data status` and `data check` need, and a drill or an undo too where data is kept in step.
+`data` is what `data status` and `data check` need, and a drill or an undo too where data is kept in step;
+`external` is what a pair asks besides, where its source uses data that is kept elsewhere.
 """
 
 

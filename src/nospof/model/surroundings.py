@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nospof.model.external import Used
 from nospof.model.traits import Traits
 
 
@@ -122,6 +123,8 @@ class Inside:
         web_unread: why that could not be had, empty where it could.
         listening: who listens where.
         no_hold: why nobody can have it write nothing for a moment; empty where that can be tried.
+        uses: what it mounts from others, and is connected to.
+        uses_unread: why its connections could not be had, empty where they could.
     """
 
     boot_traps: tuple[str, ...] = ()
@@ -133,6 +136,8 @@ class Inside:
     web_unread: str = ""
     listening: tuple[Listening, ...] = ()
     no_hold: str = ""
+    uses: tuple[Used, ...] = ()
+    uses_unread: str = ""
 
 
 @dataclass(frozen=True)

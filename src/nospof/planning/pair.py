@@ -27,6 +27,7 @@ from nospof.planning import https_rules, web_rules
 from nospof.planning.certificates import SecureListener, secure_listener
 from nospof.planning.concerns import some
 from nospof.planning.data import DataPlan, plan_data, with_data
+from nospof.planning.external import with_external
 from nospof.planning.files import (
     FilesPlan,
     plan_files,
@@ -123,7 +124,8 @@ def plan_way_in(facts: PairFacts, request: PairRequest, token: str) -> PairPlan 
         https_rules.refuse_tls_of_others(request)
         made = plan_join(facts, request, service)
     plan = with_files(made.plan, files) if files else made.plan
-    return replace(made, data=data, files=files, plan=with_data(plan, data) if data else plan)
+    plan = with_data(plan, data) if data else plan
+    return replace(made, data=data, files=files, plan=with_external(plan, facts))
 
 
 def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:

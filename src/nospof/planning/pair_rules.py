@@ -22,6 +22,7 @@ from nospof.model.cloud import (
     TargetGroup,
     TargetGroupRequest,
 )
+from nospof.model.external import Stores
 from nospof.model.layout import DataFacts
 from nospof.model.requests import PairRequest
 from nospof.model.sharing import FilesFacts
@@ -44,7 +45,8 @@ class PairFacts:
     behind balancers of others. `on_443` is what it serves over TLS there,
     None where that was not asked. `trails` are where clients of HTTPS would be sent, asked at the source as
     the balancer will ask. `secure_clients` may reach its port 443. `data` is there where the source keeps a
-    database that two could keep, `files` where directories of it are to be shared.
+    database that two could keep, `files` where directories of it are to be shared. `stores` is who
+    keeps what the source uses elsewhere.
     """
 
     source: Instance
@@ -68,6 +70,7 @@ class PairFacts:
     secure_clients: tuple[IngressRule, ...] = ()
     data: DataFacts | None = None
     files: FilesFacts | None = None
+    stores: Stores = field(default_factory=Stores)
 
 
 def refuse_what_makes_no_sense(request: PairRequest) -> None:

@@ -14,6 +14,7 @@ The rules every implementation keeps:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from nospof.model.auto_scaling import AutoScalingGroup
@@ -40,6 +41,7 @@ from nospof.model.cloud import (
     Volume,
     Zone,
 )
+from nospof.model.external import Stores
 from nospof.model.names import HostedZone, Records
 from nospof.model.plans import PlannedCall
 from nospof.model.starts import Role, ScheduledStart
@@ -104,6 +106,14 @@ class Cloud(Protocol):
         """Return what stands around an instance.
 
         Never raises: a part that cannot be read is named in the answer, with why.
+        """
+
+    def stores_behind(self, vpc_id: str, addresses: Sequence[str], file_systems: Sequence[str]) -> Stores:
+        """Return who keeps the data at these addresses of a VPC, and these file systems of EFS, by id.
+
+        Databases are told where an address is one of RDS: all of the VPC's, for an address names none. An
+        address that nobody has there is left out. Never raises: a part that cannot be read is named in the
+        answer, with why.
         """
 
     def auto_scaling_group_of(self, instance_id: str) -> str:

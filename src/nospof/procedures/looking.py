@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from nospof.audit.parts.surroundings import boot_traps
 from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE, TAG_TWIN_OF, Instance
+from nospof.model.external import Used
 from nospof.model.item import Item, item_of
 from nospof.model.kinds.inside import INSIDE
 from nospof.model.surroundings import Inside, Listening, Mark, WebSetting
@@ -105,4 +106,23 @@ def inside_of(look: Item) -> Inside:
             for one in look.rows("listening.found")
             if one.text("port").isdigit()
         ),
+        uses=uses_of(look),
+        uses_unread=f"connections of {look.id}: {look.text('connections.reason')}"
+        if look.text("connections.status") == "unreadable"
+        else "",
     )
+
+
+def uses_of(look: Item) -> tuple[Used, ...]:
+    """Return what a machine mounts from others, and what it is connected to."""
+    mounted = [
+        Used(one.text("server"), point=one.text("point"))
+        for one in look.rows("mounts.found")
+        if one.text("server")
+    ]
+    connected = [
+        Used(one.text("address"), int(one.text("port")), process=one.text("process"))
+        for one in look.rows("connections.found")
+        if one.text("port").isdigit()
+    ]
+    return (*mounted, *connected)

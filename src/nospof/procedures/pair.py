@@ -27,6 +27,7 @@ from nospof.ports.world import World
 from nospof.procedures.clone import clone_facts, copy, on_at_last, prepare, wait_until_ok
 from nospof.procedures.data import data_facts, keep_in_step, stand_alone
 from nospof.procedures.entry import build_entry
+from nospof.procedures.external import with_stores
 from nospof.procedures.files import files_facts, share_files
 from nospof.procedures.joining import join, standings
 from nospof.procedures.looking import look_inside
@@ -219,7 +220,7 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
     names = names_for(request, around, certificates)
     named = tuple(name for name in names if not name.startswith("*."))
     makes_one, scheme = not joined and not request.balancer, protocol_of(request.port).lower()
-    return PairFacts(
+    facts = PairFacts(
         source=source,
         twin=twin,
         twin_zone=twin_zone,
@@ -242,6 +243,7 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
         data=data_facts(world, source, inside, request, twin),
         files=files_facts(world, source, request),
     )
+    return with_stores(world, facts)
 
 
 def zone_of_clone(facts: CloneFacts, asked: CloneRequest) -> str:

@@ -8,8 +8,8 @@ from nospof.adapters.aws.launching import Launching
 from nospof.adapters.aws.placement import Placement
 from nospof.adapters.aws.scaling import Scaling
 from nospof.adapters.aws.starting import Starting
-from nospof.adapters.aws.surroundings import Around
+from nospof.adapters.aws.stores import StoresBehind
 
 
-class AwsCloud(Images, Launching, Placement, Starting, Balancing, Scaling, Around):
+class AwsCloud(Images, Launching, Placement, Starting, Balancing, Scaling, StoresBehind):
     """`ports.cloud.Cloud` over boto3, for AWS and for endpoints that speak as AWS does."""

@@ -26,13 +26,14 @@ STANDARD = "L-1216C47A"
 STANDARD_FAMILIES = frozenset("acdhimrtz")
 
 
-class _Reading:
+class Reading:
     """Reads part after part; one that fails is named and does not keep the others from it."""
 
     def __init__(self) -> None:
         self.unread: list[str] = []
 
     def part(self, says: str, ask: Callable[[], T], otherwise: T) -> T:
+        """Return what a part tells; `otherwise` where it cannot be read."""
         try:
             return ask()
         except CloudError as error:
@@ -77,7 +78,7 @@ class Around(Names):
 
     def surroundings(self, instance: Instance) -> Surroundings:
         """See the port."""
-        read = _Reading()
+        read = Reading()
         told: dict[str, Any] = read.part(
             f"tenancy, settings, product codes and interfaces of {instance.id}",
             lambda: self._told(instance.id),
@@ -142,7 +143,7 @@ class Around(Names):
         with self.reading("ec2:DescribeVolumes", instance.id):
             return list(self.ec2.describe_volumes(VolumeIds=ids)["Volumes"])
 
-    def _traits(self, instance: Instance, told: dict[str, Any], volumes: list[Any], read: _Reading) -> Traits:
+    def _traits(self, instance: Instance, told: dict[str, Any], volumes: list[Any], read: Reading) -> Traits:
         traits = replace(traits_of(told), disks=disks_of(instance, volumes))
         if not told:
             return traits
@@ -172,7 +173,7 @@ class Around(Names):
             answer = self.ec2.describe_instance_credit_specifications(InstanceIds=[instance_id])
         return next((one.get("CpuCredits", "") for one in answer["InstanceCreditSpecifications"]), "")
 
-    def _keys(self, volumes: list[Any], read: _Reading) -> tuple[Key, ...]:
+    def _keys(self, volumes: list[Any], read: Reading) -> tuple[Key, ...]:
         volumes_of: dict[str, list[str]] = {}
         for one in volumes:
             if one.get("KmsKeyId"):
@@ -195,7 +196,7 @@ class Around(Names):
             answer = self.ec2.describe_instance_attribute(InstanceId=instance_id, Attribute="userData")
         return bool(answer.get("UserData", {}).get("Value"))
 
-    def _records_of(self, address: str, read: _Reading) -> tuple[NamedAddress, ...]:
+    def _records_of(self, address: str, read: Reading) -> tuple[NamedAddress, ...]:
         zones = self._zones()
         if len(zones) > ZONES_LOOKED_AT:
             read.unread.append(

@@ -13,6 +13,7 @@ from nospof.adapters.memory.scaling import Scaling
 from nospof.adapters.memory.sharing import SharedFiles
 from nospof.adapters.memory.site import MemoryService
 from nospof.adapters.memory.starting import Starting
+from nospof.adapters.memory.stores import StoresBehind
 from nospof.adapters.memory.surroundings import Around
 from nospof.model.cloud import Image, Instance, MaintenanceEvent, Tags
 from nospof.model.plans import PlannedCall
@@ -21,7 +22,7 @@ from nospof.model.surroundings import Surroundings
 REBOOTS = ("instance-reboot", "system-reboot", "system-maintenance")
 
 
-class MemoryCloud(SharedFiles, Scaling, Listeners, Launching, Starting, Around):
+class MemoryCloud(SharedFiles, Scaling, Listeners, Launching, Starting, Around, StoresBehind):
     """The reference implementation of `ports.cloud.Cloud`: exact, small, deterministic.
 
     Time passes only by `clock.sleep`. Faults are data: `fail`, `deny`, `late_ids`, `fail_image`.
