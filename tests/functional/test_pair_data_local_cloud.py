@@ -6,19 +6,16 @@ writes does so as an application does, by the socket it has always used.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nospof.model.permissions import policy
 from support import ec2_words
-from support.iam_keys import new_key
 from support.local_cloud import RunningCloud
 from support.shop import Ledger, Shop, need_galera, writing, written_more
-from support.site import Site
+from support.site import Site, allowed
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
@@ -68,15 +65,7 @@ class Story(Shop):
 
     def allowed(self, procedures: str, *command: str) -> Any:
         """Run a command as somebody who may do what the policies of these procedures say."""
-        statements = [
-            {**one, "Sid": f"{name}{one['Sid']}"}
-            for name in procedures.split()
-            for one in policy(name)["Statement"]
-        ]
-        who = {key.upper(): value for key, value in new_key(self.cloud, *statements).items()}
-        done = self.site.nospof(*command, "--format", "json", **who)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
+        return allowed(self.site, procedures, *command)
 
     def written(self, *doors: str) -> Any:
         """Write by these doors while something happens."""

@@ -122,6 +122,19 @@ def world(site: Site) -> dict[str, Any]:
     }
 
 
+def allowed(site: Site, procedures: str, *command: str) -> Any:
+    """Run a command as somebody who may do what the policies of these procedures say; return its JSON."""
+    statements = [
+        {**one, "Sid": f"{name}{one['Sid']}"}
+        for name in procedures.split()
+        for one in policy(name)["Statement"]
+    ]
+    who = {key.upper(): value for key, value in new_key(site.cloud, *statements).items()}
+    done = site.nospof(*command, "--format", "json", **who)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
 def only(site: Site, procedure: str, without: str = "") -> dict[str, str]:
     """Return the variables of somebody who may do just what a procedure's policy grants."""
     statements = policy(procedure)["Statement"]
