@@ -54,14 +54,19 @@ def serving_group(cloud, *instance_ids, path="/"):
 
 ACTS_OF_MACHINES = {
     "apply_layout",
+    "apply_sharing",
     "bootstrap_cluster",
     "check_tables",
     "database_state",
     "examine_database",
+    "files_key",
+    "files_state",
     "hand_over_writes",
     "hold_writes",
     "let_writes_go",
+    "look_at_files",
     "mend_tables",
+    "settle_files",
 }
 
 
