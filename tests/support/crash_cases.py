@@ -10,8 +10,8 @@ from nospof.adapters.memory import MemoryCloud, MemoryProbe
 from nospof.adapters.memory.machines import Disk
 from nospof.model.auto_scaling import HEALTHY
 from nospof.model.cloud import TAG_CONSISTENCY, TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, Tags
-from nospof.model.layout import Obstacle
-from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
+from nospof.model.layout import TAG_DATA, Obstacle
+from nospof.model.requests import CloneRequest, PairRequest, RejoinRequest, TakeRequest
 from nospof.planning.clone import image_name_of
 from nospof.procedures.clone import url_of
 from nospof.procedures.off_section import NO_ROOM_SECONDS
@@ -19,7 +19,7 @@ from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import MemorySteps
 from support.boundaries import STALE_SECONDS
 from support.certificates import memory_certificate
-from support.memory_world import UPLOADS, keep_data, keep_files, memory_world, one_instance
+from support.memory_world import UPLOADS, keep_data, keep_files, memory_world, one_instance, stick
 from support.names import cut_over_request, moved, paired_with_names, record_of
 from support.standing import put_behind, put_behind_classic
 from support.undoing import things, told
@@ -191,6 +191,16 @@ def undo_with_files_case() -> Case:
     return Case("undo", case.cloud, request, (-1, -1), leaves=leaves, shares=1)
 
 
+def rejoin_case() -> Case:
+    # The newest writes are on one of them only, and nobody takes more.
+    case = pair_with_data_case()
+    told(case.cloud, "pair", "run-0", stateless=False, mend_tables=True)
+    for member in sorted((one.id for one in case.cloud.instances(TAG_DATA)), reverse=True):
+        case.cloud.write(member, "newest")
+        stick(case.cloud, member)
+    return Case("rejoin", case.cloud, RejoinRequest("www"), (0, 0), keeps=(2, 0))
+
+
 def undo_with_data_case() -> Case:
     case = pair_with_data_case("postgresql")
     leaves = things(case.cloud)
@@ -251,6 +261,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "undo of a pair whose data is kept in step": undo_with_data_case,
     "pair whose files are kept in step": pair_with_files_case,
     "undo of a pair whose files are kept in step": undo_with_files_case,
+    "rejoin": rejoin_case,
     "take": take_case,
     "undo": undo_case,
     "undo of a pair that joined": undo_of_a_join_case,
@@ -264,6 +275,7 @@ SAMPLED = frozenset(
         "clone of one that is started as another type",
         "clone of one that finds no room",
         "pair whose data is kept in step",
+        "rejoin",
         "undo of a pair whose data is kept in step",
         "pair whose files are kept in step",
         "undo of a pair whose files are kept in step",

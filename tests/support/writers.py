@@ -6,6 +6,7 @@ here: what is counted is acknowledged writes, and the longest time without one.
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections import Counter
@@ -90,12 +91,22 @@ def in_postgresql(conninfo: str) -> Rows:
     return Rows(connect, is_conflict)
 
 
-def in_mariadb(**where: Any) -> Rows:
-    """Return a writer into MariaDB or MySQL; arguments go to pymysql.connect."""
+def in_mariadb(unix_socket: str, **where: Any) -> Rows:
+    """Return a writer into MariaDB or MySQL; other arguments go to pymysql.connect."""
 
     def connect() -> Any:
-        waits = {"connect_timeout": 5, "read_timeout": 5, "write_timeout": 5}
-        return pymysql.connect(**{**waits, "autocommit": True, **where})
+        waits = {"read_timeout": 5, "write_timeout": 5}
+        connection = pymysql.connect(**{**waits, "autocommit": True, "defer_connect": True, **where})
+        # A socket of ours, because the driver leaves its own open where nobody listens.
+        opened = socket.socket(socket.AF_UNIX)
+        try:
+            opened.settimeout(5)
+            opened.connect(unix_socket)
+            connection.connect(opened)
+        except BaseException:
+            opened.close()
+            raise
+        return connection
 
     def is_conflict(error: Exception) -> bool:
         return isinstance(error, pymysql.MySQLError) and error.args[:1] == (DEADLOCK,)

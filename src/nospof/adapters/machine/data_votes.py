@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+import time
 from typing import Any
 
 from nospof.adapters.machine.data_machine import Host, found_program
@@ -22,6 +23,7 @@ VOTES_UNIT = "nospof-votes.service"
 VOTES_CONFIGURATION = "etc/nospof/votes.json"
 VOTES_DIRECTORY = "var/lib/nospof/votes"
 CLIENT_PORT, PEER_PORT = 2379, 2380
+CHANGE_SECONDS = 30.0
 REST_SECONDS = 3.0
 PATRONI_PACKAGES = "sudo apt-get install patroni etcd-server"
 
@@ -283,10 +285,18 @@ def listed(seat: "dict[str, Any]") -> "dict[str, str]":
 
 
 def change(asked: "dict[str, Any]", how: str, what: "dict[str, Any]") -> None:
-    """Change who votes by one. Raises Refused."""
-    code, said = rest(asked["address"], CLIENT_PORT, "/v3/cluster/member/" + how, what, seconds=10.0)
-    if code != 200:
-        raise Refused(f"etcd does not {how} a vote: {said}")
+    """Change who votes by one. Raises Refused.
+
+    An etcd changes nothing before it has heard all who vote for five seconds, so it is asked again.
+    """
+    ends = time.monotonic() + CHANGE_SECONDS
+    while True:
+        code, said = rest(asked["address"], CLIENT_PORT, "/v3/cluster/member/" + how, what, seconds=10.0)
+        if code == 200:
+            return
+        if "unhealthy cluster" not in str(said) or time.monotonic() > ends:
+            raise Refused(f"etcd does not {how} a vote: {said}")
+        time.sleep(0.5)
 
 
 def is_healthy(seat: "dict[str, Any]") -> bool:
