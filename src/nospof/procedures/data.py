@@ -160,30 +160,34 @@ def apply(world: World, instance_id: str, layout: Layout) -> tuple[str, ...]:
         ProcedureFailed: it did not become so; it has taken back what it had begun.
     """
     databases = databases_of(world)
-    done = reached(world, instance_id, lambda: databases.apply(instance_id, layout))
-    if done.problem:
-        raise ProcedureFailed(f"{instance_id} did not become what it should be: {done.problem}")
-    for says in done.did:
+    did = done(
+        world,
+        instance_id,
+        lambda: databases.apply(instance_id, layout),
+        f"{instance_id} did not become what it should be",
+    )
+    for says in did:
         world.reporter.progress(f"{instance_id}: {says}")
-    return done.did
+    return did
 
 
 def mend(world: World, instance_id: str, *, undo: bool = False) -> tuple[str, ...]:
     """Mend the tables that two cannot keep, or give them back what they were. Raises ProcedureFailed."""
     databases = databases_of(world)
-    done = reached(world, instance_id, lambda: databases.mend(instance_id, undo=undo))
-    if done.problem:
-        raise ProcedureFailed(f"tables of {instance_id} are not mended: {done.problem}")
-    return done.did
+    return done(
+        world,
+        instance_id,
+        lambda: databases.mend(instance_id, undo=undo),
+        f"tables of {instance_id} are not mended",
+    )
 
 
 def hand_over(world: World, instance_id: str) -> tuple[str, ...]:
     """Have writes leave a member for another that is in step. Raises ProcedureFailed."""
     databases = databases_of(world)
-    done = reached(world, instance_id, lambda: databases.hand_over(instance_id))
-    if done.problem:
-        raise ProcedureFailed(f"writes did not leave {instance_id}: {done.problem}")
-    return done.did
+    return done(
+        world, instance_id, lambda: databases.hand_over(instance_id), f"writes did not leave {instance_id}"
+    )
 
 
 def leave_writes(world: World, instance_id: str, layout: Layout) -> tuple[str, ...]:
@@ -200,6 +204,21 @@ def leave_writes(world: World, instance_id: str, layout: Layout) -> tuple[str, .
             f"{'; '.join(wrong)}. Have it in step (nospof data status) and resume"
         )
     return did
+
+
+def done(world: World, instance_id: str, ask: Callable[[], Applied], wrong: str) -> tuple[str, ...]:
+    """Return what a machine did, waiting for one that nobody reaches yet.
+
+    Args:
+        wrong: what is said before the machine's own reason where it did not.
+
+    Raises:
+        ProcedureFailed: it did not.
+    """
+    answer = reached(world, instance_id, ask)
+    if answer.problem:
+        raise ProcedureFailed(f"{wrong}: {answer.problem}")
+    return answer.did
 
 
 def reached(world: World, instance_id: str, ask: Callable[[], T]) -> T:
@@ -291,7 +310,4 @@ def take_writes(world: World, source_id: str, layout: Layout) -> str:
 def bootstrap(world: World, instance_id: str) -> tuple[str, ...]:
     """Have a member begin as the first of its layout. Raises ProcedureFailed."""
     databases = databases_of(world)
-    done = reached(world, instance_id, lambda: databases.bootstrap(instance_id))
-    if done.problem:
-        raise ProcedureFailed(f"{instance_id} did not begin: {done.problem}")
-    return done.did
+    return done(world, instance_id, lambda: databases.bootstrap(instance_id), f"{instance_id} did not begin")

@@ -17,7 +17,8 @@ from nospof.planning.files import FilesPlan, directories_of, files_out_of_step
 from nospof.ports.files import Files
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
-from nospof.procedures.data import AGENT_SECONDS, JOIN_SECONDS, open_ports
+from nospof.procedures import data
+from nospof.procedures.data import JOIN_SECONDS, open_ports
 from nospof.procedures.membership import mark
 from nospof.procedures.waiting import wait_for
 
@@ -139,19 +140,10 @@ def done(world: World, instance_id: str, ask: Callable[[], Applied]) -> tuple[st
     Raises:
         ProcedureFailed: it did not.
     """
-    answer = wait_for(
-        world,
-        f"{instance_id} to be reached",
-        ask,
-        lambda one: one.is_reached,
-        within_seconds=AGENT_SECONDS,
-        says=lambda one: one.problem,
-    )
-    if answer.problem:
-        raise ProcedureFailed(f"the files of {instance_id} are not as they should be: {answer.problem}")
-    for says in answer.did:
+    did = data.done(world, instance_id, ask, f"the files of {instance_id} are not as they should be")
+    for says in did:
         world.reporter.progress(f"{instance_id}: {says}")
-    return answer.did
+    return did
 
 
 def states_of(world: World, sharing: Sharing) -> tuple[tuple[Partner, FilesState], ...]:
