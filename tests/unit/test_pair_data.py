@@ -310,3 +310,17 @@ def test_the_database_of_a_twin_is_never_replaced():
     assert f"the database of the twin {twin} is its own" in refusal(cloud)
     assert cloud.write(twin, "its own")
     assert "its own" in cloud.rows_of(twin)
+
+
+def test_maintenance_is_refused_where_two_take_writes():
+    cloud, twin = paired()
+
+    class Split(MemoryDatabases):
+        def state(self, instance_id):
+            found = super().state(instance_id)
+            return replace(found, role="primary") if instance_id == twin else found
+
+    before, world = things(cloud), replace(memory_world(cloud), databases=Split(cloud))
+    with pytest.raises(PreconditionFailed, match=f"and {twin} both take writes"):
+        take(MemorySteps("run-2"), world, TakeRequest(cloud.the_instance.id))
+    assert things(cloud) == before
