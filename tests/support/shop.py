@@ -194,16 +194,24 @@ class Shop:
         """Return which member an application of a machine writes to."""
         return self.query(name, "SELECT @@wsrep_node_name")[0]
 
+    def chosen(self) -> str:
+        """Return which member was chosen to be the writer: all doors lead there once they have asked."""
+        (address,) = self._own("i-a", "SELECT writer FROM nospof.door")
+        return next(name for name, seat in self.seats.items() if seat.address == address)
+
     def orders(self, name: str) -> set[str]:
         """Return the orders that an application of a machine finds."""
         return set(self.query(name, ALL_ORDERS))
 
     def own_orders(self, name: str) -> set[str]:
         """Return the orders that a member has itself, whoever is the writer."""
+        return set(self._own(name, ALL_ORDERS))
+
+    def _own(self, name: str, statement: str) -> list[str]:
         client = "mariadb --no-defaults --socket=run/mysqld/nospof.sock -N"
-        done = self.run(name, f"{client} -e '{ALL_ORDERS}' >orders")
+        done = self.run(name, f"{client} -e '{statement}' >asked")
         assert done.exit_code == 0, done
-        return set((self.disk(name) / "orders").read_text().split())
+        return (self.disk(name) / "asked").read_text().split()
 
 
 @dataclass

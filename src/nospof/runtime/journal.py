@@ -23,6 +23,7 @@ REFUSALS = frozenset(
 
 BUSY_SECONDS = 10
 
+HAS_RUNS = "select 1 from sqlite_master where name = 'workflow_status'"
 WORKFLOWS = """
     select w.workflow_uuid, w.status, w.created_at, w.updated_at, w.application_version,
            i.inputs, o.output, o.error
@@ -79,6 +80,9 @@ class Journal:
         try:
             place = f"{self._database.as_uri()}?mode=ro"
             with closing(sqlite3.connect(place, uri=True, timeout=BUSY_SECONDS)) as connection:
+                # Another process may be making the journal just now: its file is there before its tables.
+                if not connection.execute(HAS_RUNS).fetchone():
+                    return []
                 return connection.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             raise PreconditionFailed(f"the journal {self._database} cannot be read: {error}") from error
