@@ -83,6 +83,7 @@ TITLES = {
     "pair": "Put a pair behind a balancer",
     "cut-over": "Lead names to a pair",
     "rollback": "Lead names back (`runs undo` of a cut-over)",
+    "events": "List announced maintenance (`maintain events`)",
     "take": "Take announced maintenance (`maintain take`)",
     "drill": "Break a member on purpose",
     "undo": "Take apart what a run made",

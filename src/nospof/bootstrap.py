@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from nospof.errors import UsageError
 from nospof.model.estate import Estate
+from nospof.model.events import Notice
 from nospof.model.settings import Settings
 from nospof.model.surroundings import Whereabouts
 from nospof.ports.discovery import Discovery
@@ -213,6 +214,17 @@ def read_baseline(path: Path) -> Baseline:
     from nospof.audit.baseline import baseline_of
 
     return baseline_of(read_json(path), str(path))
+
+
+def read_mail(path: Path) -> Notice:
+    """Return whom a mail from AWS names.
+
+    Raises:
+        UsageError: it cannot be read, or names no instance.
+    """
+    from nospof.adapters.mail import read_notice
+
+    return read_notice(path)
 
 
 def open_faults() -> EndpointFaults:

@@ -194,7 +194,7 @@ class MemoryStage(Stage):
         self.cloud.undeletable.add(balancer_arn)
 
     def announce(self, instance_id: str, code: str) -> None:
-        self.cloud.announce(instance_id, code, in_seconds=3600)
+        self.cloud.announce(instance_id, code, in_seconds=3600, movable_seconds=7200)
 
     def group_of(self, instance_id: str) -> str:
         name = self.name("group")

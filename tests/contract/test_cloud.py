@@ -123,6 +123,12 @@ class TestReading:
         stage.announce(instance_id, "system-reboot")
         (event,) = cloud.instance_status((instance_id,))[0].events
         assert (event.code, event.is_live) == ("system-reboot", True)
+        assert event.deadline > event.not_before
+        told = {one.instance_id: one.events for one in cloud.announcements()}
+        assert told[instance_id] == (event,)
+
+    def test_one_that_nothing_is_announced_for_is_not_among_the_announcements(self, stage, cloud):
+        assert stage.running() not in {one.instance_id for one in cloud.announcements()}
 
     def test_stop_protection_is_read(self, stage, cloud):
         instance_id = stage.running()

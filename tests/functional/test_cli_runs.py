@@ -71,8 +71,15 @@ def test_the_whole_story_by_hand(site):
     assert site.cloud.admin("POST", "event", event)[0] == 200
     announced = site.nospof("audit", "--service", "shop", "--format", "json")
     assert announced.returncode == 0, announced.stdout
+    calendar = site.home / "events.ics"
+    listed = site.nospof("maintain", "events", "--format", "json", "--ics", str(calendar))
+    assert listed.returncode == 10, listed.stderr
+    (ahead,) = json.loads(listed.stdout)["ahead"]
+    assert (ahead["instance_id"], ahead["serving"][0]["name"]) == (source, "shop")
+    assert "SUMMARY:shop: system-reboot" in calendar.read_text()
     taken = site.answer("maintain", "take", source, "--yes", "--path", "/health")["result"]
     assert len(taken["events_cleared"]) == 1
+    assert site.answer("maintain", "events")["over"][0]["instance_id"] == source
 
     drilled = site.answer("drill", "shop", "--yes", "--seconds", "12", "--rate", "100", "--instance", source)
     verdict = drilled["result"]["verdict"]

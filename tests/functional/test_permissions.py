@@ -60,6 +60,8 @@ def test_the_story_is_told_to_its_end_with_the_policies_and_no_more(site):
     run = allowed(site, "pair", "pair", source, *PAIR, "--drain-seconds", "1")["run_id"]
     event = {"instance": source, "code": "system-reboot", "seconds": 3600}
     assert site.cloud.admin("POST", "event", event)[0] == 200
+    listed = site.nospof("maintain", "events", **only(site, *policy("events")["Statement"]))
+    assert (listed.returncode, "of story" in listed.stdout) == (10, True), listed.stderr
     allowed(site, "take", "maintain", "take", source)
     allowed(site, "drill", "drill", "story", "--fault", "stop", "--seconds", "12", "--path", "/health")
     allowed(site, "undo", "runs", "undo", run, "--clients-are-back")

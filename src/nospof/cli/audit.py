@@ -10,7 +10,7 @@ from typing import Any, get_args
 import click
 
 from nospof import bootstrap
-from nospof.cli.options import cloud_options
+from nospof.cli.options import cloud_options, write_file
 from nospof.cli.progress import Watch
 from nospof.cli.render import RENDERERS
 from nospof.errors import UsageError
@@ -139,8 +139,5 @@ def write(report: AuditReport, output_format: str, output: Path | None, *, with_
     if output is None:
         click.echo(text)
         return
-    try:
-        output.write_text(f"{text}\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
+    write_file(output, f"{text}\n")
     click.echo(f"{report.verdict}\nThe report is in {output}.", err=True)

@@ -24,7 +24,7 @@ COMMANDS = {
         "nospof.cli.cut_over:cut_over",
         "Lead names to the pair, watched, and back if it serves worse.",
     ),
-    "maintain": ("nospof.cli.procedures:maintain", "Take announced maintenance, one member at a time."),
+    "maintain": ("nospof.cli.maintain:maintain", "What AWS has announced, taken one member at a time."),
     "data": ("nospof.cli.data:data", "How a service's data is kept in step, and brought back into it."),
     "drill": ("nospof.cli.drill:drill", "Break one member under load and count what the clients saw."),
     "runs": ("nospof.cli.runs:runs", "List, show, resume, stop, undo and repair runs."),

@@ -6,9 +6,12 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import click
+
+from nospof.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -126,6 +129,18 @@ def live_options(function: F) -> F:
     return click.option(
         "--live", is_flag=True, help="Leave it running: no time off, its writes held for a moment."
     )(function)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a result to a file.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def to_json(value: Any) -> str:

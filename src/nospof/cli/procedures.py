@@ -1,4 +1,4 @@
-"""`nospof clone`, `pair` and `maintain`: plan, ask, run, report."""
+"""`nospof clone` and `pair`: plan, ask, run, report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import click
 
 from nospof import bootstrap
 from nospof.cli.options import (
-    CONSENTS,
     cloud_options,
     consent_options,
     dead_man_options,
@@ -23,7 +22,7 @@ from nospof.cli.options import (
 from nospof.cli.progress import Watch, is_interactive
 from nospof.cli.text import describe_result, plan_text
 from nospof.errors import PreconditionFailed, UsageError
-from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
+from nospof.model.requests import CloneRequest, PairRequest
 from nospof.ports.world import World
 from nospof.services import procedures as service
 
@@ -119,31 +118,6 @@ def pair(instance_id: str, **options: Any) -> None:
     """
     request = PairRequest(instance_id, **chosen(PairRequest, options))
     perform("pair", request, f"This makes {instance_id} one of two behind a load balancer.", options)
-
-
-@click.group()
-def maintain() -> None:
-    """Take announced maintenance, one member at a time."""
-
-
-@maintain.command("take")
-@click.argument("instance_id", metavar="INSTANCE")
-@click.option(
-    "--path", default="", help="The page to ask the member for; else the one its balancer asks for."
-)
-@dead_man_options
-@click.option("--local-disks-are-scratch", is_flag=True, help=CONSENTS["--local-disks-are-scratch"])
-@click.option("--it-boots-again", is_flag=True, help=CONSENTS["--it-boots-again"])
-@click.option("--yes", is_flag=True, help="Do not ask before the first change.")
-@format_option
-@cloud_options
-def take(instance_id: str, **options: Any) -> None:
-    """Take what AWS has announced for INSTANCE now: drain, stop, start on other hardware, put back.
-
-    Refuses when no other member of its service is healthy.
-    """
-    request = TakeRequest(instance_id, **chosen(TakeRequest, options))
-    perform("take", request, f"This drains {instance_id}, stops it and starts it again.", options)
 
 
 def chosen(request_type: type[Any], options: dict[str, Any]) -> dict[str, Any]:

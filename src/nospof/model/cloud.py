@@ -109,13 +109,14 @@ class Instance:
 
 @dataclass(frozen=True)
 class MaintenanceEvent:
-    """Something AWS has announced for an instance. `code` is AWS's, such as "system-reboot"."""
+    """Something AWS has announced. `deadline` is until when its start may be moved; 0 where it may not."""
 
     id: str
     code: str
     description: str
     not_before: float
     not_after: float = 0.0
+    deadline: float = 0.0
 
     @property
     def is_live(self) -> bool:

@@ -290,6 +290,17 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         IN_AND_OUT,
         CERTIFICATES,
     ),
+    "events": (
+        look(
+            "ec2:DescribeInstanceStatus",
+            "ec2:DescribeInstances",
+            "elasticloadbalancing:DescribeInstanceHealth",
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "elasticloadbalancing:DescribeTags",
+            "elasticloadbalancing:DescribeTargetGroups",
+            "elasticloadbalancing:DescribeTargetHealth",
+        ),
+    ),
     "take": (
         look(
             *MAY_STOP,

@@ -75,6 +75,9 @@ class Cloud(Protocol):
     def instance_status(self, instance_ids: tuple[str, ...]) -> tuple[InstanceStatus, ...]:
         """Return the status of each, in any state (IncludeAllInstances), with announced events."""
 
+    def announcements(self) -> tuple[InstanceStatus, ...]:
+        """Return the status of each instance for which something is or was announced, in any state, by id."""
+
     def is_stop_protected(self, instance_id: str) -> bool:
         """Return whether StopInstances would be refused by the instance's own attribute."""
 

@@ -96,6 +96,17 @@ class Machines(Connection):
             )
             return [as_status(one) for page in pages for one in page["InstanceStatuses"]]
 
+    def announcements(self) -> tuple[InstanceStatus, ...]:
+        """See the port. No filter: it would have to name the codes, and AWS may have new ones."""
+        with self.reading("ec2:DescribeInstanceStatus"):
+            pages = self.ec2.get_paginator("describe_instance_status").paginate(
+                IncludeAllInstances=True, PaginationConfig={"PageSize": 1000}
+            )
+            found = [
+                as_status(one) for page in pages for one in page["InstanceStatuses"] if one.get("Events")
+            ]
+        return tuple(sorted(found, key=lambda status: status.instance_id))
+
     def zones_offering(self, instance_type: str) -> tuple[str, ...]:
         """See the port."""
         with self.reading("ec2:DescribeInstanceTypeOfferings", instance_type):
@@ -283,6 +294,7 @@ def as_status(one: Any) -> InstanceStatus:
                 description=event.get("Description", ""),
                 not_before=event["NotBefore"].timestamp() if "NotBefore" in event else 0.0,
                 not_after=event["NotAfter"].timestamp() if "NotAfter" in event else 0.0,
+                deadline=event["NotBeforeDeadline"].timestamp() if "NotBeforeDeadline" in event else 0.0,
             )
             for event in one.get("Events", [])
         ),

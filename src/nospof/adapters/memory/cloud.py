@@ -122,13 +122,14 @@ class MemoryCloud(SharedFiles, Scaling, Listeners, Launching, Starting, Around, 
         *,
         in_seconds: float = 86_400,
         for_seconds: float = 7_200,
+        movable_seconds: float = 0.0,
         description: str = "scheduled maintenance",
     ) -> MaintenanceEvent:
         """Announce a maintenance event; when it is due and still live it really happens."""
         begins = self.now() + in_seconds
-        event = MaintenanceEvent(
-            f"instance-event-{self.number('event'):017x}", code, description, begins, begins + for_seconds
-        )
+        deadline = begins + movable_seconds if movable_seconds else 0.0
+        event_id = f"instance-event-{self.number('event'):017x}"
+        event = MaintenanceEvent(event_id, code, description, begins, begins + for_seconds, deadline)
         machine = self._machines[instance_id]
         machine.events = (*machine.events, event)
         self.later(in_seconds, lambda: self._event_happens(instance_id, event))

@@ -110,6 +110,11 @@ class Machines(Network):
         known = [self._instances[i] for i in instance_ids if i in self._instances and not self.is_late(i)]
         return tuple(self._status(instance) for instance in known)
 
+    @serves("ec2:DescribeInstanceStatus")
+    def announcements(self) -> tuple[InstanceStatus, ...]:
+        """See the port."""
+        return tuple(one for one in self.instance_status(tuple(sorted(self._instances))) if one.events)
+
     def _status(self, instance: Instance) -> InstanceStatus:
         machine = self._machines[instance.id]
         if instance.state not in ("running", "pending"):

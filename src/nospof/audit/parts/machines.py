@@ -262,6 +262,7 @@ def live_events(status: Item) -> tuple[MaintenanceEvent, ...]:
             description=one.text("Description"),
             not_before=one.moment("NotBefore") or 0.0,
             not_after=one.moment("NotAfter") or 0.0,
+            deadline=one.moment("NotBeforeDeadline") or 0.0,
         )
         for one in status.rows("Events")
     )

@@ -1,0 +1,99 @@
+"""`nospof maintain`: what AWS has announced, and taking it one member at a time."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nospof import bootstrap
+from nospof.cli.options import CONSENTS, cloud_options, dead_man_options, format_option, to_json, write_file
+from nospof.cli.procedures import chosen, perform
+from nospof.cli.progress import Watch
+from nospof.errors import ExitCode
+from nospof.model.events import EventsFound
+from nospof.model.requests import TakeRequest
+
+
+@click.group()
+def maintain() -> None:
+    """See what maintenance AWS has announced, and take it one member at a time."""
+
+
+@maintain.command("events")
+@click.option("--region", "regions", multiple=True, help="A region to ask; may be given several times.")
+@click.option(
+    "--profile", "profiles", multiple=True, help="A profile to ask with; may be given several times."
+)
+@click.option(
+    "--mail",
+    type=click.Path(path_type=Path),
+    help="The mail from AWS, as .eml or as text: tell of those whom it names, in the regions it names.",
+)
+@click.option(
+    "--ics",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write them for a calendar too; written again, its entries replace the earlier ones.",
+)
+@format_option
+def events(
+    *,
+    regions: tuple[str, ...],
+    profiles: tuple[str, ...],
+    mail: Path | None,
+    ics: Path | None,
+    output_format: str,
+) -> int:
+    """List the maintenance that AWS has announced, with what it means for each service and what to do.
+
+    Exit code 10 where something is ahead, 13 where a region could not be read.
+    """
+    from nospof.cli.events_text import calendar, events_text
+    from nospof.services.events import Asked, events_of
+
+    notice = bootstrap.read_mail(mail) if mail else None
+    places = regions or (notice.regions if notice else ()) or ("",)
+    with Watch(quiet=output_format == "json") as watch:
+        asked = [
+            Asked(
+                " ".join(one for one in (profile, region) if one),
+                profile,
+                partial(bootstrap.open_world, watch, region, profile),
+            )
+            for profile in profiles or ("",)
+            for region in places
+        ]
+        found = events_of(asked, notice)
+    if ics:
+        write_file(ics, calendar(found))
+    click.echo(to_json(found) if output_format == "json" else events_text(found))
+    return exit_code(found)
+
+
+def exit_code(found: EventsFound) -> int:
+    """Return what a script goes by."""
+    if found.unread:
+        return ExitCode.INCOMPLETE
+    return ExitCode.FINDINGS if found.ahead else ExitCode.DONE
+
+
+@maintain.command("take")
+@click.argument("instance_id", metavar="INSTANCE")
+@click.option(
+    "--path", default="", help="The page to ask the member for; else the one its balancer asks for."
+)
+@dead_man_options
+@click.option("--local-disks-are-scratch", is_flag=True, help=CONSENTS["--local-disks-are-scratch"])
+@click.option("--it-boots-again", is_flag=True, help=CONSENTS["--it-boots-again"])
+@click.option("--yes", is_flag=True, help="Do not ask before the first change.")
+@format_option
+@cloud_options
+def take(instance_id: str, **options: Any) -> None:
+    """Take what AWS has announced for INSTANCE now: drain, stop, start on other hardware, put back.
+
+    Refuses when no other member of its service is healthy.
+    """
+    request = TakeRequest(instance_id, **chosen(TakeRequest, options))
+    perform("take", request, f"This drains {instance_id}, stops it and starts it again.", options)

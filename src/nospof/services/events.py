@@ -1,0 +1,104 @@
+"""What AWS has announced, read from accounts and regions and joined to the services there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from nospof.errors import NospofError
+from nospof.model.cloud import TAG_SERVICE, Instance, TargetGroup
+from nospof.model.events import EventsFound, Notice, Over, Place
+from nospof.planning.events import Crew, all_at_once, announced, split, unmatched
+from nospof.ports.world import World
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An account's region to ask: how it is called in messages, and what connects to it."""
+
+    name: str
+    profile: str
+    connect: Callable[[], World]
+
+
+def events_of(asked: Sequence[Asked], notice: Notice | None = None) -> EventsFound:
+    """Return what is announced in several regions; one that cannot be read hides no other. Changes nothing.
+
+    Args:
+        asked: where to look.
+        notice: a mail from AWS; only those whom it names are told then.
+
+    Raises:
+        NospofError: the only region there is could not be read.
+    """
+    read: list[EventsFound] = []
+    known: set[str] = set()
+    unread = []
+    for one in asked:
+        try:
+            world = one.connect()
+            instances = {instance.id: instance for instance in world.cloud.instances()}
+            read.append(events_in(world, one.profile, instances))
+            known.update(instances)
+        except NospofError as error:
+            if len(asked) == 1:
+                raise
+            unread.append(f"{one.name}: {error}")
+    found = EventsFound(
+        places=tuple(place for each in read for place in each.places),
+        ahead=tuple(
+            sorted((one for each in read for one in each.ahead), key=lambda one: one.event.not_before)
+        ),
+        together=tuple(one for each in read for one in each.together),
+        over=tuple(one for each in read for one in each.over),
+        unread=tuple(unread),
+        read_at=max((each.read_at for each in read), default=0.0),
+    )
+    return found if notice is None else named_by(notice, found, frozenset(known))
+
+
+def events_in(world: World, profile: str, instances: dict[str, Instance]) -> EventsFound:
+    """Return what is announced in one account's region.
+
+    Args:
+        instances: those that are there, by id.
+
+    Raises:
+        CloudError: it could not be read; nothing is then said of it.
+    """
+    identity, now = world.cloud.identity(), world.clock.now()
+    place = Place(identity.account, identity.region, profile)
+    live, finished = split(world.cloud.announcements())
+    over = tuple(Over(place, *one) for one in finished)
+    live = [(who, event) for who, event in live if who in instances]  # else it is terminated by now
+    if not live:
+        return EventsFound((place,), over=over, read_at=now)
+    crews = [crew_of(world, group, instances.values()) for group in world.cloud.target_groups()]
+    at_once = all_at_once(place, live, crews)
+    ahead = tuple(announced(place, event, instances[who], crews, at_once) for who, event in live)
+    return EventsFound((place,), ahead, at_once, over, read_at=now)
+
+
+def crew_of(world: World, group: TargetGroup, instances: Iterable[Instance]) -> Crew:
+    """Return who is in a group, and who of them is healthy now, by their instances' ids."""
+    ids = {
+        group.target_id(one): one.id for one in instances if one.vpc_id == group.vpc_id or not group.vpc_id
+    }
+    targets = [one for one in world.cloud.targets(group.arn) if one.instance_id in ids]
+    return Crew(
+        group.tags.get(TAG_SERVICE) or group.name,
+        frozenset(ids[one.instance_id] for one in targets),
+        frozenset(ids[one.instance_id] for one in targets if one.is_healthy),
+    )
+
+
+def named_by(notice: Notice, found: EventsFound, known: frozenset[str]) -> EventsFound:
+    """Return of what was found only what a mail names, and what of the mail is announced nowhere."""
+    ids = set(notice.instance_ids)
+    return replace(
+        found,
+        ahead=tuple(one for one in found.ahead if one.instance_id in ids),
+        together=tuple(one for one in found.together if ids & set(one.instance_ids)),
+        over=tuple(one for one in found.over if one.instance_id in ids),
+        unmatched=unmatched(notice, known, found),
+    )
