@@ -90,6 +90,7 @@ TITLES = {
     "repair": "Mend what dead runs left (`runs repair`)",
     "keep": "Keep what dead runs promised (`runs keep`)",
     "data": "See how data is kept (`data status`, `data check`); drill and undo need it too where it is",
+    "watch": "Watch pairs (`data watch`)",
     "rejoin": "Bring data in step again (`data rejoin`)",
     "external": "See who keeps data that is kept elsewhere: what this adds to pair",
     "dead-man": "Have AWS itself start it (`--dead-man`): what this adds to clone, pair and take",

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -61,14 +62,21 @@ def test_a_member_is_gone_and_then_its_arbitrator_is_replaced() -> None:
             with written(trio, "b") as ledger:
                 eventually(lambda: ledger.acknowledged, "writes are acknowledged")
                 bench.hypervisor.power_off("a")
-                said = trio.ask("b", "failover", gone="a")
-                assert said["did"] == ["nobody waits for a any longer", "another member leads"]
+                kept = trio.ask("b", "failover", gone="a", is_off=False)["problem"]
+                assert kept.startswith("a does not answer and is not off: it keeps its place")
+                with ThreadPoolExecutor() as two:
+                    said = list(two.map(lambda _: trio.ask("b", "failover", gone="a"), range(2)))
+                done = ["nobody waits for a any longer", "another member leads"]
+                assert sorted(one["did"] for one in said) == [[], done], said
+                assert not any(one["problem"] for one in said)
                 leads = time.monotonic()
                 eventually(lambda: ledger.acknowledged_after(leads), "writes go on")
             assert set(ledger.acknowledged) <= trio.orders("b")
             assert trio.ask("b", "failover", gone="b")["problem"] == "b leads, and answers: it is not gone"
             bench.boot("a")
             eventually(lambda: trio.ask("a", "state")["ready"], "a came back", every_seconds=0.2)
+            said = trio.ask("a", "failover", gone="b", is_off=False)
+            assert said["did"] == [f"writes were handed to {trio.seat('a').address}"], said
 
             voter(bench, "c2", etcd)
             bench.hypervisor.power_off("c")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import click
 
 from nospof import bootstrap
-from nospof.cli.options import cloud_options, format_option, plan_options, to_json
+from nospof.cli.options import Duration, cloud_options, format_option, plan_options, to_json, to_line
 from nospof.cli.progress import Watch
-from nospof.cli.text import check_text, data_text
+from nospof.cli.text import check_text, data_text, noticed_text
 from nospof.errors import ExitCode, PreconditionFailed
 from nospof.model.requests import RejoinRequest
+from nospof.model.results import Noticed
 
 
 @click.group()
@@ -55,6 +57,59 @@ def check(service: str, *, output_format: str, region: str, profile: str) -> int
     if found.different:
         return ExitCode.FINDINGS
     return ExitCode.INCOMPLETE if found.not_compared else ExitCode.DONE
+
+
+@data.command("watch")
+@click.argument("services", metavar="[SERVICE]...", nargs=-1)
+@click.option("--once", is_flag=True, help="Make one round, say what is so now, and end.")
+@click.option(
+    "--every",
+    "every_seconds",
+    type=click.FloatRange(1, 3600),
+    default=3.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often the cloud is read: one DescribeInstances for all pairs.",
+)
+@click.option(
+    "--patience",
+    "patience_seconds",
+    type=Duration(),
+    default="5m",
+    show_default=True,
+    help="How long a member may be out of step before that is told.",
+)
+@format_option
+@cloud_options
+def watch(services: tuple[str, ...], *, once: bool, output_format: str, **options: Any) -> int:
+    """Watch the pairs of SERVICE... until the end: nobody waits for a primary that the cloud knows to be off.
+
+    Without SERVICE all pairs are watched whose data nospof keeps. Where the cloud says that a primary of
+    PostgreSQL is off, the member that is left is asked to lead; where it is about to be, to take the writes
+    over. Patroni's votes decide, and two who watch do no harm. Members that stay out of step are told of.
+
+    With --once the exit code is 10 where a service is not in step.
+    """
+    from nospof.services import watching
+
+    noticed: list[Noticed] = []
+    lock = Lock()
+
+    def tell(one: Noticed) -> None:
+        with lock:
+            noticed.append(one)
+            if not once:
+                noticed.clear()
+            click.echo(to_line(one) if output_format == "json" else noticed_text(one))
+
+    world = bootstrap.open_world(Watch(quiet=True), options["region"], options["profile"])
+    patience = 0.0 if once else float(options["patience_seconds"])
+    beside = watching.at_once if once else watching.in_a_thread
+    watched = watching.DataWatch(world, services, tell, patience, beside)
+    if not once:
+        watched.watch(options["every_seconds"])
+    watched.round()
+    return ExitCode.FINDINGS if any(one.kind == "out-of-step" for one in noticed) else ExitCode.DONE
 
 
 @data.command("rejoin")

@@ -145,9 +145,15 @@ def write_file(path: Path, text: str) -> None:
 
 def to_json(value: Any) -> str:
     """Return a result as JSON, the same bytes for the same value."""
-    plain = (
-        dataclasses.asdict(value)
-        if dataclasses.is_dataclass(value) and not isinstance(value, type)
-        else value
-    )
-    return json.dumps(plain, indent=2, default=str)
+    return json.dumps(plain(value), indent=2, default=str)
+
+
+def to_line(value: Any) -> str:
+    """Return one of many results as a line of JSON."""
+    return json.dumps(plain(value), default=str)
+
+
+def plain(value: Any) -> Any:
+    """Return a result as what JSON has words for."""
+    is_result = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return dataclasses.asdict(value) if is_result else value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from nospof.model.cutting_over import CutOverResult, Ending, RollbackResult
 from nospof.model.drill import Phase, Verdict
 from nospof.model.layout import MemberState, Seat
@@ -12,6 +14,7 @@ from nospof.model.results import (
     DataCheck,
     DataStatus,
     DrillResult,
+    Noticed,
     PairResult,
     RejoinResult,
     TakeResult,
@@ -88,6 +91,15 @@ def check_text(found: DataCheck) -> str:
     if found.not_compared:
         return f"{found.service}: not compared: {found.not_compared}"
     return f"{found.service}: {who} have the same {found.rows} rows in {found.tables} tables"
+
+
+def noticed_text(found: Noticed) -> str:
+    """Return what was noticed in a line: when, of which service, what."""
+    when = datetime.fromtimestamp(found.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    took = f" ({found.seconds:.1f} s)" if found.seconds else ""
+    why = f": {found.problem}" if found.problem else ""
+    about = f"{found.service}: " if found.service else ""
+    return f"{when}  {about}{found.says}{took}{why}"
 
 
 def describe_result(outcome: Outcome) -> str:

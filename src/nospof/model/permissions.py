@@ -104,6 +104,11 @@ RUN_INSIDE = Grant(
     ("ssm:SendCommand",),
     (f"{EC2}instance/*", "arn:*:ssm:*:*:document/AWS-RunShellScript"),
 )
+HAVE_LEAD = replace(
+    RUN_INSIDE,
+    sid="AskMembers",
+    why="ask members what they are, and one that is left to lead instead of one that is off",
+)
 LIFT = Grant(
     "LiftStopProtection",
     "lift it for the moment and set it again (--override-stop-protection), let a twin pass traffic on as its "
@@ -359,6 +364,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     ),
     "keep": (look(*KEEPS, *SEES_GROUPS, "ec2:DescribeInstanceAttribute"), *KEEP),
     "data": (look("ec2:DescribeInstances"), INSIDE, RUN_INSIDE),
+    "watch": (look("ec2:DescribeInstances"), INSIDE, HAVE_LEAD),
     "rejoin": (
         look("ec2:DescribeInstanceStatus", "ec2:DescribeInstances"),
         INSIDE,
@@ -375,6 +381,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
 
 `dead-man` is what `--dead-man` adds to a procedure, `dead-man-role` what the role needs as which AWS starts;
 `data` is what `data status` and `data check` need, and a drill or an undo too where data is kept in step;
+`watch` is what `data watch` needs;
 `external` is what a pair asks besides, where its source uses data that is kept elsewhere.
 """
 

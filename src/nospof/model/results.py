@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from nospof.model.cloud import Image, Instance
 from nospof.model.drill import Verdict
@@ -155,6 +156,32 @@ class DataCheck:
     rows: int
     different: tuple[str, ...] = ()
     not_compared: str = ""
+
+
+NoticedKind = Literal["seen", "asked", "answered", "in-step", "out-of-step", "unread"]
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """What somebody who watches pairs saw, asked, or was answered.
+
+    Args:
+        at: seconds since the epoch, UTC.
+        kind: "seen" is what the cloud says of an instance, "unread" that something could not be read.
+        service: empty where it is about all of them.
+        says: a sentence.
+        instance_id: whom it is about: who was asked, or who was seen.
+        seconds: that an answer took.
+        problem: why an answer is none, or what was asked was not done.
+    """
+
+    at: float
+    kind: NoticedKind
+    service: str
+    says: str
+    instance_id: str = ""
+    seconds: float = 0.0
+    problem: str = ""
 
 
 @dataclass(frozen=True)

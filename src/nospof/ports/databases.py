@@ -38,11 +38,14 @@ class Databases(Protocol):
     def hand_over(self, instance_id: str) -> Applied:
         """Have writes leave a member for another in step; nothing where they are elsewhere already."""
 
-    def fail_over(self, instance_id: str, gone: str) -> Applied:
+    def fail_over(self, instance_id: str, gone: str, *, is_off: bool = True) -> Applied:
         """Have nobody wait any longer for a member that is known to be gone: asked of one that is left.
 
         Nothing where another takes writes already, or where the engine waits for nobody. Refused where the
         one that is gone answers.
+
+        Without `is_off` its machine is about to end and may still run: where it takes writes they are handed
+        over, and where it does not answer it keeps its place, for it may still be written to.
         """
 
     def position(self, instance_id: str) -> Applied:

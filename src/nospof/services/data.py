@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nospof.errors import PreconditionFailed
-from nospof.model.layout import Checked
+from nospof.model.layout import Checked, Layout
 from nospof.model.results import DataCheck, DataStatus
 from nospof.planning.data import out_of_step
 from nospof.ports.world import World
@@ -21,8 +21,11 @@ def data_status(world: World, service: str) -> DataStatus:
         UsageError: nospof keeps no data of it.
         PreconditionFailed: they say differently who belongs to them.
     """
-    keepers = keepers_of(world, service)
-    layout = layout_carried(world, keepers, or_marked=True)
+    return status_of(world, service, layout_carried(world, keepers_of(world, service), or_marked=True))
+
+
+def status_of(world: World, service: str, layout: Layout) -> DataStatus:
+    """Return how data is kept now by those of a layout."""
     states = states_of(world, layout)
     unread = tuple(f"{seat.instance_id}: {state.problem}" for seat, state in states if state.problem)
     return DataStatus(service, layout, states, out_of_step(layout, states), unread)

@@ -303,7 +303,7 @@ class Database:
         """Have writes leave this member."""
         raise NotImplementedError
 
-    def failover(self, _layout: "dict[str, Any]", _gone: str) -> None:
+    def failover(self, _layout: "dict[str, Any]", _gone: str, _is_off: bool) -> None:
         """Have nobody wait for a member that is known to be gone; some engines wait for nobody anyway."""
 
     def position(self, _layout: "dict[str, Any]") -> str:

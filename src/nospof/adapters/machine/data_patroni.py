@@ -37,6 +37,8 @@ OWN_SETTINGS = ("listen_addresses", "port", "unix_socket_directories", "cluster_
 TTL_SECONDS = 20
 """Patroni takes no less. So long a leader's place is kept that does not say that it lives."""
 HANDOVER_SECONDS = 60.0
+LEAVES_SECONDS = 10.0
+"""A machine that is about to end has no longer to hand over: it may be off before it has answered."""
 LEADS_SECONDS = 120.0
 RELEASE = """
 import inspect, json, os, sys
@@ -202,14 +204,16 @@ class Patroni:
 
     # Acts ---------------------------------------------------------------------------------------------
 
-    def switch(self, layout: "dict[str, Any]", to: "dict[str, Any]") -> None:
+    def switch(
+        self, layout: "dict[str, Any]", to: "dict[str, Any]", seconds: float = HANDOVER_SECONDS
+    ) -> None:
         """Have another member lead, where it has all that was acknowledged. Raises Refused."""
         leader = self.leader(layout)
         if leader is None:
             raise Refused("no member of the cluster leads: " + self.words(layout))
         if leader == to:
             return
-        if not self.wait(lambda: self.is_in_step(leader, to), HANDOVER_SECONDS):
+        if not self.wait(lambda: self.is_in_step(leader, to), seconds):
             raise Refused(
                 "{} does not have all that was acknowledged: {}".format(
                     to["address"], self.in_cluster(leader, to).get("state", "Patroni does not run there")
@@ -219,9 +223,9 @@ class Patroni:
             leader,
             "/switchover",
             {"leader": seat_name(leader), "candidate": seat_name(to)},
-            seconds=HANDOVER_SECONDS,
+            seconds=seconds,
         )
-        if code != 200 or not self.wait(lambda: self.leads(to), HANDOVER_SECONDS):
+        if code != 200 or not self.wait(lambda: self.leads(to), seconds):
             raise Refused("writes could not be handed to {}: {}".format(to["address"], said))
         self.m.done("writes were handed to {}".format(to["address"]))
 

@@ -15,6 +15,7 @@ from nospof.adapters.machine.data_door import DOOR_UNIT, Fitness, serve_health
 from nospof.adapters.machine.data_machine import PROGRAM, UNDO, Database, Host
 from nospof.adapters.machine.data_patroni import (
     LEADS_SECONDS,
+    LEAVES_SECONDS,
     PATRONI_CONFIGURATION,
     PATRONI_UNIT,
     REST_PORT,
@@ -313,18 +314,24 @@ class PostgreSql(Database):
             raise Refused("{} leads already".format(leader["address"] if leader else "nobody"))
         self.m.done("this member leads")
 
-    def failover(self, layout: "dict[str, Any]", gone: str) -> None:
+    def failover(self, layout: "dict[str, Any]", gone: str, is_off: bool) -> None:
         """See `Database`."""
         seats = [one for one in layout["members"] if gone in (one.get("id"), one["address"])]
-        if not seats:
-            raise Refused(f"{gone} is no member")
+        own = self.m.member(layout)
+        if not seats or own is None:
+            raise Refused("{} is no member".format(gone if own else "this machine"))
+        left = {**layout, "members": [one for one in layout["members"] if one not in seats]}
         if self.patroni.leads(seats[0]):
-            raise Refused(f"{gone} leads, and answers: it is not gone")
-        if self.patroni.leader(layout):
+            if is_off:
+                raise Refused(f"{gone} leads, and answers: it is not gone")
+            self.patroni.switch(layout, own, LEAVES_SECONDS)
+        if self.patroni.leader(left):
             return
+        if not is_off:
+            raise Refused(f"{gone} does not answer and is not off: it keeps its place, and may still write")
         self.patroni.release(seats[0])
-        if not self.patroni.wait(lambda: bool(self.patroni.leader(layout)), FAILS_OVER_SECONDS):
-            raise Refused("nobody leads yet: " + self.patroni.words(layout))
+        if not self.patroni.wait(lambda: bool(self.patroni.leader(left)), FAILS_OVER_SECONDS):
+            raise Refused("nobody leads yet: " + self.patroni.words(left))
         self.m.done("another member leads")
 
     # Units --------------------------------------------------------------------------------------------

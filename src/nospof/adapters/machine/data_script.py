@@ -125,7 +125,7 @@ def changed(m: Host, act: str, asked: "dict[str, Any]") -> "dict[str, Any]":
                 if act == "handover":
                     database.handover(layout)
                 elif act == "failover":
-                    database.failover(layout, str(asked.get("gone")))
+                    database.failover(layout, str(asked.get("gone")), bool(asked.get("is_off", True)))
                 elif act == "bootstrap":
                     database.bootstrap(layout)
                 else:

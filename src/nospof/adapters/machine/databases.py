@@ -83,9 +83,9 @@ class SsmDatabases:
         """See the port."""
         return self._changed(instance_id, "handover")
 
-    def fail_over(self, instance_id: str, gone: str) -> Applied:
+    def fail_over(self, instance_id: str, gone: str, *, is_off: bool = True) -> Applied:
         """See the port."""
-        return self._changed(instance_id, "failover", gone=gone)
+        return self._changed(instance_id, "failover", gone=gone, is_off=is_off)
 
     def position(self, instance_id: str) -> Applied:
         """See the port."""

@@ -49,10 +49,14 @@ class MemoryDatabases:
         """See the port."""
         return self._done(self._cloud.hand_over_writes, instance_id)
 
-    def fail_over(self, instance_id: str, gone: str) -> Applied:
+    def fail_over(self, instance_id: str, gone: str, *, is_off: bool = True) -> Applied:
         """See the port: here another takes over by itself."""
         if self.state(gone).role == "primary":
-            return Applied(problem=f"{gone} leads, and answers: it is not gone")
+            return (
+                Applied(problem=f"{gone} leads, and answers: it is not gone")
+                if is_off
+                else self.hand_over(gone)
+            )
         return Applied(problem=self.state(instance_id).problem)
 
     def position(self, instance_id: str) -> Applied:
