@@ -130,6 +130,24 @@ class TestReading:
     def test_one_that_nothing_is_announced_for_is_not_among_the_announcements(self, stage, cloud):
         assert stage.running() not in {one.instance_id for one in cloud.announcements()}
 
+    def test_a_stop_and_start_is_done_with_what_was_announced_and_a_reboot_is_not(self, stage, cloud):
+        instance_id = stage.running()
+        for code in ("system-reboot", "instance-reboot"):
+            stage.announce(instance_id, code)
+        cloud.reboot_instance(instance_id)
+
+        def live():
+            events = cloud.instance_status((instance_id,))[0].events
+            return sorted(one.code for one in events if one.is_live)
+
+        assert live() == ["instance-reboot", "system-reboot"]
+        cloud.stop_instance(instance_id)
+        stage.wait(lambda: cloud.instance(instance_id).state == "stopped")
+        cloud.start_instance(instance_id)
+        assert live() == []
+        events = cloud.instance_status((instance_id,))[0].events
+        assert {one.description.partition(" ")[0] for one in events} == {"[Completed]"}
+
     def test_stop_protection_is_read(self, stage, cloud):
         instance_id = stage.running()
         assert not cloud.is_stop_protected(instance_id)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,38 @@ def test_what_a_killed_gateway_had_begun_is_finished_by_the_next(home: Path) -> 
     eventually(lambda: ec2.describe_images(ImageIds=[image_id])["Images"][0]["State"] == "available")
     eventually(lambda: machine(after, imaged)["machine"] == "on")
     assert state(ec2, imaged) == "running"
+
+
+def test_an_event_that_fell_due_while_the_cloud_was_down_is_carried_out_and_an_outage_goes_on(
+    home: Path,
+) -> None:
+    before = cloud(home)
+    ec2 = before.client("ec2")
+    rebooted, dark = running(ec2, launch(before)), running(ec2, launch(before))
+    healthy(ec2, rebooted)
+    maintenance = {"code": "system-maintenance", "seconds": 0, "outage": "power", "out_seconds": 3600}
+    before.admin("POST", "event", {"instance": dark, **maintenance})
+    eventually(lambda: machine(before, dark)["machine"] == "off")
+    due = before.admin("POST", "event", {"instance": rebooted, "code": "system-reboot", "seconds": 2})[1][
+        "due"
+    ]
+    host = machine(before, rebooted)["host"]
+    killed(before.endpoint.pid)
+    eventually(lambda: datetime.now(UTC) > datetime.fromisoformat(due))
+    after = cloud(home)
+    ec2 = after.client("ec2")
+    eventually(lambda: machine(after, rebooted)["boots"] == 2)
+    assert machine(after, rebooted)["host"] != host
+
+    def description(instance_id: str) -> str:
+        answer = ec2.describe_instance_status(InstanceIds=[instance_id])
+        return str(answer["InstanceStatuses"][0]["Events"][0]["Description"])
+
+    eventually(lambda: description(rebooted) == "[Completed] scheduled reboot")
+    assert (description(dark), machine(after, dark)["machine"]) == ("scheduled maintenance", "off")
+    after.admin("POST", "scheduler", {"ahead_seconds": 3700})
+    eventually(lambda: description(dark) == "[Completed] scheduled maintenance")
+    eventually(lambda: machine(after, dark)["boots"] == 2)
 
 
 def test_stop_powers_everything_off_and_start_boots_what_was_running(home: Path) -> None:

@@ -1,9 +1,10 @@
-"""Two machines that cannot reach each other, while both reach everybody else."""
+"""Two machines that cannot reach each other, while both reach everybody else; and one that reaches nobody."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -105,6 +106,27 @@ def test_neither_reaches_the_other_and_both_reach_everybody_else(three: Bench, h
     assert held.heal("i-1", "i-2")
     assert not held.heal("i-1", "i-2")
     assert reaches(three, "i-1", "i-2")
+    eventually(lambda: heard.read_text() == "hears", "the connection goes on")
+
+
+def test_a_machine_that_is_cut_off_reaches_itself_alone_and_nobody_reaches_it(
+    three: Bench, held: Partitions
+) -> None:
+    heard, address = three.hypervisor.disk("i-2") / "heard", three.hypervisor.address("i-1")
+    three.run(f"setsid python3 listener.py {address} >/dev/null 2>&1 &", "i-2")
+    eventually(lambda: heard.exists() and heard.read_text() == "hears", "it hears the other")
+    held.cut_off(side(three, "i-1"))
+    held.cut_off(side(three, "i-1"))
+    assert held.pairs() == [["i-1"]]
+    able_to = {(one, other) for one in NAMES for other in NAMES if reaches(three, one, other)}
+    assert able_to == {("i-1", "i-1")} | {(a, b) for a in NAMES[1:] for b in NAMES[1:]}
+    with pytest.raises(OSError, match="timed out"):
+        socket.create_connection((address, 7000), 0.5)
+    eventually(lambda: heard.read_text() == "silence", "what was connected hears nothing, and no end")
+    held.end_without(three.hypervisor.is_on)
+    assert held.reconnect("i-1")
+    assert not held.reconnect("i-1")
+    assert reaches(three, "i-3", "i-1")
     eventually(lambda: heard.read_text() == "hears", "the connection goes on")
 
 

@@ -299,7 +299,7 @@ def test_an_event_that_stops_the_instance_stops_it(cloud):
     assert cloud.instance(cloud.the_instance.id).state == "stopping"
 
 
-def test_a_stop_and_start_cancels_an_event_but_a_reboot_does_not(cloud):
+def test_a_stop_and_start_is_done_with_an_event_but_a_reboot_is_not(cloud):
     instance_id = cloud.the_instance.id
     cloud.announce(instance_id, "system-reboot", in_seconds=10_000)
     cloud.reboot_instance(instance_id)
@@ -309,7 +309,7 @@ def test_a_stop_and_start_cancels_an_event_but_a_reboot_does_not(cloud):
     cloud.start_instance(instance_id)
     cloud.clock.sleep(20_000)
     (event,) = cloud.instance_status((instance_id,))[0].events
-    assert event.description == "[Canceled] scheduled maintenance"
+    assert event.description == "[Completed] scheduled maintenance"
     assert cloud.instance(instance_id).state == "running"
 
 

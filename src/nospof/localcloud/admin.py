@@ -1,8 +1,9 @@
 """The local cloud's own API under /_nospof/: what AWS does to you, on demand.
 
-Announce an event, kill or freeze a machine, inject errors into calls, make snapshots slow and changes
-late to be known, put the clock of schedules ahead, look at what is there. Everything is JSON; a request
-that is not understood is refused with a sentence and changes nothing.
+Announce an event, move it, take it back; kill or freeze a machine, lose it at its next reboot; inject
+errors into calls, make snapshots slow and changes late to be known, put the clock of schedules and events
+ahead, look at what is there. Everything is JSON; a request that is not understood is refused with a
+sentence and changes nothing.
 """
 
 from __future__ import annotations
@@ -18,13 +19,25 @@ from moto.ec2.models import ec2_backends
 
 from nospof.localcloud.cloud import Cloud
 from nospof.localcloud.consistency import Consistency
-from nospof.localcloud.ec2.events import WORDS, announce
+from nospof.localcloud.ec2.events import (
+    OUTAGES,
+    POSTPONABLE_SECONDS,
+    REBOOTS,
+    WORDS,
+    Announcement,
+    ScheduledEvent,
+    announce,
+    later,
+)
 from nospof.localcloud.faults import Faults, Rule
 from nospof.localcloud.limits import Limits
 from nospof.localcloud.machines.partitions import CannotPartition, Side
 
 PREFIX = "/_nospof/"
 LINK_FAULTS = ("partition", "heal")
+LOSE_BY_REBOOT = "lose-by-reboot"
+ROOTS = ("ebs", "instance-store")
+NUMBER = (int, float)
 MAX_EVENT_SECONDS = 400 * 86_400.0
 MAX_SNAPSHOT_SECONDS = 86_400.0
 MAX_UNKNOWN_SECONDS = 300.0
@@ -65,6 +78,10 @@ class Admin:
         handlers: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = {
             ("GET", "status"): lambda _: self._status(),
             ("POST", "event"): self._event,
+            ("POST", "event/move"): self._move_event,
+            ("POST", "event/cancel"): self._cancel_event,
+            ("POST", "support"): self._support,
+            ("POST", "root"): self._root,
             ("POST", "fault"): self._fault,
             ("GET", "inject"): lambda _: {"rules": self.faults.documents()},
             ("POST", "inject"): self._inject,
@@ -126,26 +143,87 @@ class Admin:
         raise Refused(404, f"the instance {wanted!r} does not exist or is terminated.")
 
     def _event(self, document: dict[str, Any]) -> dict[str, Any]:
-        _check(document, {"instance": str, "code": str, "seconds": (int, float)})
+        """Announce an event; with `"deadline_seconds": null` it cannot be rescheduled."""
+        needed = {"instance": str, "code": str, "seconds": NUMBER}
+        more = {
+            "window_seconds": NUMBER,
+            "deadline_seconds": (*NUMBER, type(None)),
+            "description": str,
+            "outage": str,
+            "out_seconds": NUMBER,
+        }
+        _check(document, needed, more)
+        _check_ranges(document, "seconds", "window_seconds", "deadline_seconds", "out_seconds")
         if document["code"] not in WORDS:
             raise Refused(
                 400, f"the code {document['code']!r} is unknown; known are {', '.join(sorted(WORDS))}."
             )
-        if not 0 <= document["seconds"] <= MAX_EVENT_SECONDS:
-            raise Refused(400, f"'seconds' must be between 0 and {MAX_EVENT_SECONDS:.0f}.")
+        if document.get("outage", OUTAGES[0]) not in OUTAGES:
+            raise Refused(400, f"'outage' must be {' or '.join(OUTAGES)}.")
+        is_reboot = document["code"] in REBOOTS
+        usual = {"deadline_seconds": document["seconds"] + POSTPONABLE_SECONDS if is_reboot else None}
+        asked = Announcement(**{**usual, **{name: document[name] for name in document if name != "instance"}})
         with self.cloud.lock:
             instance = self._instance(document)
-            event = announce(document["code"], float(document["seconds"]))
+            event = announce(asked, self.cloud.now())
             instance.announced.append(event)
             self.save()
-        return {"event": event.instance_event_id, "due": event.not_before.isoformat() + "Z"}
+        return _due(event)
+
+    def _move_event(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Move an event, as AWS itself does: bound by no rule but that it has not begun."""
+        _check(document, {"event": str, "seconds": NUMBER})
+        _check_ranges(document, "seconds")
+        with self.cloud.lock:
+            event, now = self._announced(document["event"]), self.cloud.now()
+            event.move(later(now, document["seconds"]), now)
+            self.save()
+        return _due(event)
+
+    def _cancel_event(self, document: dict[str, Any]) -> dict[str, Any]:
+        _check(document, {"event": str})
+        with self.cloud.lock:
+            event = self._announced(document["event"])
+            event.close("Canceled", self.cloud.now())
+            self.save()
+        return {"event": event.instance_event_id, "description": event.description}
+
+    def _announced(self, event_id: str) -> ScheduledEvent:
+        for instance in self._instances():
+            for event in instance.announced:
+                if event.instance_event_id == event_id:
+                    if event.phase != "announced":
+                        raise Refused(409, f"the event {event_id!r} is {event.phase}.")
+                    return event  # type: ignore[no-any-return]
+        raise Refused(404, f"the event {event_id!r} does not exist.")
+
+    def _support(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Have the account a support plan that comes with the API of Health, or none."""
+        self.cloud.has_support_plan = _enabled(document)
+        return {"support": self.cloud.has_support_plan}
+
+    def _root(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Take an instance's root disk for another kind: no image here has it in an instance store."""
+        _check(document, {"instance": str, "type": str})
+        if document["type"] not in ROOTS:
+            raise Refused(400, f"'type' must be {' or '.join(ROOTS)}.")
+        with self.cloud.lock:
+            instance = self._instance(document)
+            instance.root_device_type = document["type"]
+            self.save()
+        return {"instance": instance.id, "type": instance.root_device_type}
 
     def _fault(self, document: dict[str, Any]) -> dict[str, Any]:
         if document.get("fault") in LINK_FAULTS:
             return self._link(document)
         _check(document, {"instance": str, "fault": str})
         hypervisor = self.cloud.hypervisor
-        faults = {"kill": hypervisor.power_off, "freeze": hypervisor.freeze, "thaw": hypervisor.thaw}
+        faults = {
+            "kill": hypervisor.power_off,
+            "freeze": hypervisor.freeze,
+            "thaw": hypervisor.thaw,
+            LOSE_BY_REBOOT: self._lose_by_reboot,
+        }
         if document["fault"] not in faults:
             known = ", ".join([*faults, *LINK_FAULTS])
             raise Refused(400, f"the fault {document['fault']!r} is unknown; known are {known}.")
@@ -155,6 +233,11 @@ class Admin:
                 raise Refused(409, f"the machine of {instance.id} is not on.")
             faults[document["fault"]](instance.id)
             return self._machine(instance)
+
+    def _lose_by_reboot(self, instance_id: str) -> None:
+        """Have it not come back from a reboot, whoever asks for it, until it is stopped and started."""
+        self._instance({"instance": instance_id}).is_lost_by_reboot = True
+        self.save()
 
     def _link(self, document: dict[str, Any]) -> dict[str, Any]:
         """Part two instances, or heal that. Their order says nothing."""
@@ -191,9 +274,7 @@ class Admin:
         return {"rules": self.faults.documents()}
 
     def _limits(self, document: dict[str, Any]) -> dict[str, Any]:
-        if not isinstance(document.get("enabled"), bool) or len(document) != 1:
-            raise Refused(400, 'give {"enabled": true} or {"enabled": false}.')
-        self.limits.enabled = document["enabled"]
+        self.limits.enabled = _enabled(document)
         return {"limits": self.limits.enabled}
 
     def _consistency(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -213,12 +294,12 @@ class Admin:
         return {"seconds": self.cloud.snapshot_seconds}
 
     def _scheduler(self, document: dict[str, Any]) -> dict[str, Any]:
-        """Put the clock of schedules ahead, so that nobody waits a quarter of an hour for one."""
+        """Put the clock of schedules and announced events ahead, so that nobody waits for one."""
         _check(document, {"ahead_seconds": (int, float)})
         if not 0 <= document["ahead_seconds"] <= MAX_EVENT_SECONDS:
             raise Refused(400, f"'ahead_seconds' must be between 0 and {MAX_EVENT_SECONDS:.0f}.")
-        self.cloud.scheduler_ahead_seconds = float(document["ahead_seconds"])
-        return {"ahead_seconds": self.cloud.scheduler_ahead_seconds}
+        self.cloud.ahead_seconds = float(document["ahead_seconds"])
+        return {"ahead_seconds": self.cloud.ahead_seconds}
 
     def _full(self, document: dict[str, Any]) -> dict[str, Any]:
         """Have no room for a type in a zone, for launches and for starts, until that is deleted."""
@@ -253,12 +334,32 @@ def _document(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _check(document: dict[str, Any], fields: dict[str, Any]) -> None:
+def _check(document: dict[str, Any], fields: dict[str, Any], more: dict[str, Any] | None = None) -> None:
+    """Refuse unknown fields, wrong types, and what lacks one of `fields`; those of `more` may be missing."""
+    known = {**fields, **(more or {})}
     for name in document:
-        if name not in fields:
-            raise Refused(400, f"unknown field '{name}'; known are {', '.join(fields)}.")
-    for name, kind in fields.items():
+        if name not in known:
+            raise Refused(400, f"unknown field '{name}'; known are {', '.join(known)}.")
+    for name in fields:
         if name not in document:
             raise Refused(400, f"the field '{name}' is missing.")
-        if not isinstance(document[name], kind) or isinstance(document[name], bool):
+    for name, value in document.items():
+        if not isinstance(value, known[name]) or isinstance(value, bool):
             raise Refused(400, f"the field '{name}' has the wrong type.")
+
+
+def _check_ranges(document: dict[str, Any], *names: str) -> None:
+    for name in names:
+        value = document.get(name)
+        if value is not None and not 0 <= value <= MAX_EVENT_SECONDS:
+            raise Refused(400, f"'{name}' must be between 0 and {MAX_EVENT_SECONDS:.0f}.")
+
+
+def _enabled(document: dict[str, Any]) -> bool:
+    if not isinstance(document.get("enabled"), bool) or len(document) != 1:
+        raise Refused(400, 'give {"enabled": true} or {"enabled": false}.')
+    return bool(document["enabled"])
+
+
+def _due(event: ScheduledEvent) -> dict[str, Any]:
+    return {"event": event.instance_event_id, "due": event.not_before.isoformat() + "Z"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,9 @@ class Cloud:
         directory: everything of this cloud lives below it.
         hypervisor: where its machines run.
 
-    Snapshots begun while `snapshot_seconds` is more than 0 take that long. The clock of schedules is
-    `scheduler_ahead_seconds` ahead of the computer's. `full` are the types for which a zone has no room.
+    Snapshots begun while `snapshot_seconds` is more than 0 take that long. The clock of schedules and of
+    announced events is `ahead_seconds` ahead of the computer's. `full` are the types for which a zone has no
+    room. Health answers when the account `has_support_plan`.
     """
 
     def __init__(self, directory: Path, hypervisor: Hypervisor) -> None:
@@ -39,7 +41,8 @@ class Cloud:
         self.images.mkdir(exist_ok=True)
         self.hypervisor = hypervisor
         self.snapshot_seconds = 0.0
-        self.scheduler_ahead_seconds = 0.0
+        self.ahead_seconds = 0.0
+        self.has_support_plan = False
         self.full: set[tuple[str, str]] = set()
         self.partitions = Partitions()
         self.lock = threading.RLock()
@@ -47,6 +50,10 @@ class Cloud:
         self._work = ThreadPoolExecutor(max_workers=6, thread_name_prefix="work")
         self._jobs: dict[str, Future[None]] = {}
         self._blocks: dict[tuple[str, str], str] = {}
+
+    def now(self) -> datetime:
+        """Return the time by the clock of schedules and events, UTC without a zone as moto has it."""
+        return datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=self.ahead_seconds)
 
     def block(self, account: str, region: str) -> str:
         """Return the first two numbers of the region's addresses, such as '127.31'."""

@@ -90,12 +90,12 @@ class RunCommand:
 
     Args:
         cloud: the running cloud; its lock guards the commands.
-        is_running: whether an instance of that id is in the state running.
+        takes_commands: whether an instance of that id runs and is not cut off from the network.
     """
 
-    def __init__(self, cloud: Cloud, is_running: Callable[[str], bool]) -> None:
+    def __init__(self, cloud: Cloud, takes_commands: Callable[[str], bool]) -> None:
         self._cloud = cloud
-        self._is_running = is_running
+        self._takes_commands = takes_commands
         self._closing = threading.Event()
         self.commands: dict[str, Command] = {}
 
@@ -138,7 +138,7 @@ class RunCommand:
             with self._cloud.lock:
                 if invocation.status != "Pending":
                     return
-            if self._is_running(invocation.instance_id) and self._run(command, invocation):
+            if self._takes_commands(invocation.instance_id) and self._run(command, invocation):
                 return
             if time.monotonic() >= deadline:
                 with self._cloud.lock:

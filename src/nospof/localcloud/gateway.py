@@ -37,6 +37,7 @@ from nospof.localcloud.cloud import ACCOUNT, Cloud, set_current
 from nospof.localcloud.commands import RunCommand
 from nospof.localcloud.ec2.images import seed_image, sweep_disks
 from nospof.localcloud.ec2.install import install as install_ec2
+from nospof.localcloud.ec2.instances import LOST
 from nospof.localcloud.ec2.reconcile import reconcile_region
 from nospof.localcloud.errors import LocalCloudError
 from nospof.localcloud.faults import Faults
@@ -102,7 +103,7 @@ class Gateway:
         self._groups = scaling.Groups(self._cloud)
         self._store = Store(directory / "state.sqlite")
         self._own = self._store.load() or Own({}, set(), {})
-        self._run_command = RunCommand(self._cloud, self._is_running)
+        self._run_command = RunCommand(self._cloud, self._takes_commands)
         ssm.set_run_command(self._run_command)
         self._faults = Faults()
         limits = Limits()
@@ -209,10 +210,10 @@ class Gateway:
         found = (backend.get_instance_by_id(instance_id) for backend in self._backends("ec2"))
         return next((one for one in found if one is not None), None)
 
-    def _is_running(self, instance_id: str) -> bool:
+    def _takes_commands(self, instance_id: str) -> bool:
         with self._cloud.lock:
             instance = self._instance(instance_id)
-            return instance is not None and instance.state == "running"
+            return instance is not None and instance.state == "running" and not instance.is_cut_off
 
     def _view(self, instance_id: str) -> MachineView | None:
         instance = self._instance(instance_id)
@@ -254,7 +255,8 @@ class Gateway:
                 snapshots |= set(backend.snapshots)
                 for instance in backend.all_instances():
                     off = self._cloud.hypervisor.state(instance.id) in ("off", "absent")
-                    if boot_again and instance.state == "running" and off:
+                    is_lost = instance.reboot_phase == LOST
+                    if boot_again and instance.state == "running" and off and not is_lost:
                         instance.reboot_phase = ""
                         instance.enter("pending")
             sweep_disks(snapshots)

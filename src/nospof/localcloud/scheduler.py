@@ -104,7 +104,7 @@ def carry_out() -> bool:
 
     One that is refused stays, and is tried again; one that was made goes, where that was asked for.
     """
-    now, is_any = time.time() + current().scheduler_ahead_seconds, False
+    now, is_any = time.time() + current().ahead_seconds, False
     backends: list[tuple[str, str, Any]] = list(scheduler_backends.iter_backends())
     for account, region, backend in backends:
         with current().lock:

@@ -228,7 +228,8 @@ def _shown_invocation(command: Command, invocation: Invocation, details: bool) -
 
 
 def _information(instance: Any) -> dict[str, Any]:
-    answers = instance.state == "running" and current().hypervisor.state(instance.id) == "on"
+    is_on = instance.state == "running" and current().hypervisor.state(instance.id) == "on"
+    answers = is_on and not instance.is_cut_off
     return {
         "InstanceId": instance.id,
         "PingStatus": "Online" if answers else "ConnectionLost",

@@ -18,7 +18,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
-from nospof.localcloud import iam
+from nospof.localcloud import health, iam
 from nospof.localcloud.admin import PREFIX, Admin
 from nospof.localcloud.awserrors import AwsError
 from nospof.localcloud.faults import Faults
@@ -68,7 +68,23 @@ class Application:
             if rule:
                 return aws_error(request, rule.code, rule.error().message or rule.code, rule.status)
             return none_of(question, request)
+        if service_of(request) == health.SERVICE:
+            return self._ask_health(request)
         return self._ask_moto(request, environ)
+
+    def _ask_health(self, request: Request) -> Response:
+        operation, body = request.headers.get("X-Amz-Target", "").rpartition(".")[2], request.get_data()
+        rule = self._faults.for_call(health.SERVICE, operation, body.decode("utf-8", "replace"))
+        try:
+            if rule:
+                raise rule.error()
+            iam.check_read(f"{health.SERVICE}:{operation}", dict(request.headers))
+            asked = json.loads(body or b"{}")
+            return _json(200, health.answer(operation, asked if isinstance(asked, dict) else {}))
+        except ValueError as error:
+            return aws_error(request, "SerializationException", f"The body is not JSON: {error}.")
+        except AwsError as error:
+            return aws_error(request, str(error.code), str(error.message), error.status)
 
     @staticmethod
     def _check(request: Request, question: Nothing | None) -> None:

@@ -219,7 +219,7 @@ class Machines(Network):
         self._check_capacity(instance.type, instance.zone, "ec2:StartInstances")
         machine = self._machines[instance_id]
         machine.is_impaired = False
-        machine.events = tuple(closed(event, "[Canceled]") for event in machine.events)
+        machine.events = tuple(closed(event, "[Completed]") for event in machine.events)
         self._boot(instance_id)
 
     def _check_capacity(self, kind: str, zone: str, operation: str) -> None:
@@ -258,7 +258,6 @@ class Machines(Network):
         if instance.state != "running":
             raise refused(operation, "IncorrectInstanceState", f"{instance_id} is {instance.state}")
         self._machines[instance_id].up_at = self.now() + self.timings.reboot
-        self._close_events(instance_id, "instance-reboot", "[Completed]")
 
     @serves("ec2:TerminateInstances", writes=True)
     def terminate_instance(self, instance_id: str) -> None:
@@ -381,12 +380,6 @@ class Machines(Network):
         now = self._instances[instance_id]
         address = now.public_ip if public_ip is None else public_ip
         self._instances[instance_id] = replace(now, state=state, state_reason=reason, public_ip=address)
-
-    def _close_events(self, instance_id: str, code: str, prefix: str) -> None:
-        machine = self._machines[instance_id]
-        machine.events = tuple(
-            closed(event, prefix) if event.code == code else event for event in machine.events
-        )
 
     def answers_now(self, instance_id: str) -> bool:
         """Whether the service inside an instance takes connections."""

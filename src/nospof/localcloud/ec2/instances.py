@@ -7,6 +7,7 @@ match it.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import copy
 import secrets
@@ -19,7 +20,7 @@ from moto.ec2.models import instances as moto_instances
 
 from nospof.localcloud.awserrors import AwsError, incorrect_state
 from nospof.localcloud.cloud import current
-from nospof.localcloud.ec2.events import ScheduledEvent, cancel_all
+from nospof.localcloud.ec2.events import ScheduledEvent, close_all
 from nospof.localcloud.ec2.hosts import choose_host
 
 MotoInstance = moto_instances.Instance
@@ -28,6 +29,7 @@ CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "st
 STOP_GRACE_SECONDS = 12.0
 INITIALIZING_SECONDS = 1.0
 USER_SHUTDOWN = "Client.UserInitiatedShutdown"
+LOST = "lost"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ launch: contextvars.ContextVar[Launch] = contextvars.ContextVar("launch", defaul
 class Instance(MotoInstance):
     """One instance; every change of state goes through `enter`, so that none is skipped."""
 
+    is_lost_by_reboot = False  # until it is stopped and started
+
     def __init__(self, ec2_backend: Any, image_id: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(ec2_backend, image_id, *args, **kwargs)
         asked = launch.get()
@@ -63,7 +67,7 @@ class Instance(MotoInstance):
         self.spot_type = asked.spot_type
         self.spot_instance_request_id = f"sir-{secrets.token_hex(4)}" if asked.spot_type else None
         self.announced: list[ScheduledEvent] = []
-        self.reboot_phase = ""  # "", "stopping", "starting"
+        self.reboot_phase = ""  # "", "stopping", "starting", LOST
         self.imaging = ""  # the image that has the machine powered down for its copy
         self.power_off_at = 0.0
         self.shutdown_asked = 0.0  # the power_off_at of the shutdown that was asked for last
@@ -124,12 +128,15 @@ class Instance(MotoInstance):
             return previous
         if self.state != "stopped":
             raise incorrect_state(self.id, "started")
-        self.host = choose_host(self.ec2_backend.all_instances(), self, self._strategy(), avoid=self.host)
+        before = self.host
+        self.host = choose_host(self.ec2_backend.all_instances(), self, self._strategy(), avoid=before)
         for interface in self.nics.values():
             interface.start()
         self._address_the_world()
         self.launch_time = utcnow()
-        cancel_all(self.announced)
+        if self.host != before:  # what was announced was announced for the host
+            close_all(self.announced, "Completed", current().now())
+        self.is_lost_by_reboot = False
         self.enter("pending")
         return previous
 
@@ -154,6 +161,11 @@ class Instance(MotoInstance):
         self.reboot_phase = ""
         self.enter("stopping", code, message)
 
+    def change_host(self) -> None:
+        """Go to another host where there is room, else stay."""
+        with contextlib.suppress(AwsError):
+            self.host = choose_host(self.ec2_backend.all_instances(), self, self._strategy(), avoid=self.host)
+
     def reboot(self) -> None:
         """Ask for an orderly reboot; a machine that is dead is started again."""
         if self.state != "running":
@@ -166,10 +178,14 @@ class Instance(MotoInstance):
         """Ask for termination; return the state before."""
         previous = copy.copy(self._state)
         if self.state not in ("shutting-down", "terminated"):
-            self.reboot_phase = ""
-            cancel_all(self.announced)
-            self.enter("shutting-down", USER_SHUTDOWN, f"{USER_SHUTDOWN}: User initiated shutdown")
+            self.end(USER_SHUTDOWN, f"{USER_SHUTDOWN}: User initiated shutdown")
         return previous
+
+    def end(self, code: str, message: str) -> None:
+        """Enter `shutting-down` for a reason, whoever asked."""
+        self.reboot_phase = ""
+        close_all(self.announced, "Canceled", current().now())
+        self.enter("shutting-down", code, message)
 
     def finish_termination(self) -> None:
         """Give back interfaces, addresses and volumes once the machine is gone."""
@@ -189,15 +205,40 @@ class Instance(MotoInstance):
         return [event.document() for event in self.announced]
 
     @property
+    def availability_zone_id(self) -> str:
+        """Return the id of the zone, which means the same place in every account."""
+        zones = self.ec2_backend.describe_availability_zones()
+        return next((str(one.zone_id) for one in zones if one.name == self.placement.zone), "")
+
+    @property
     def instance_status(self) -> dict[str, Any]:
         """Return the reachability as the process table has it."""
         if self.state != "running":
             return {"Status": "not-applicable"}
+        if self.is_out or self.reboot_phase == LOST:
+            return _check("impaired", "failed")
         if self.reboot_phase or self.imaging or time.time() - self.since < INITIALIZING_SECONDS:
             return _check("initializing", "initializing")
         if current().hypervisor.state(self.id) == "on":
             return _check("ok", "passed")
         return _check("impaired", "failed")
+
+    @property
+    def system_status(self) -> dict[str, Any]:
+        """Return the reachability of the host, which maintenance takes away."""
+        if self.state != "running":
+            return {"Status": "not-applicable"}
+        return _check("impaired", "failed") if self.is_out else _check("ok", "passed")
+
+    @property
+    def is_out(self) -> bool:
+        """Whether maintenance keeps the machine from its network or its power."""
+        return any(event.outage and event.phase == "under way" for event in self.announced)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether maintenance keeps the machine from its network, and so its agent from Systems Manager."""
+        return any(one.outage == "network" and one.phase == "under way" for one in self.announced)
 
 
 def _check(status: str, detail: str) -> dict[str, Any]:

@@ -15,19 +15,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from moto.core.utils import utcnow
 from moto.ec2.utils import random_snapshot_id
 
 from nospof.localcloud.cloud import Cloud
-from nospof.localcloud.ec2 import events, keys
+from nospof.localcloud.ec2 import due, keys
 from nospof.localcloud.ec2.images import Ami, delete_disk, disk_of
-from nospof.localcloud.ec2.instances import STOP_GRACE_SECONDS, Instance
+from nospof.localcloud.ec2.instances import LOST, STOP_GRACE_SECONDS, Instance
 from nospof.localcloud.ec2.responses import attach_snapshots
 
 log = logging.getLogger(__name__)
 
 VISIBLE_SECONDS = 0.35
-MAINTENANCE_SECONDS = 2.0
 TERMINATED_SHOWN_SECONDS = 3600.0
 GUEST_SHUTDOWN = "Client.InstanceInitiatedShutdown"
 INTERNAL_ERROR = "Server.InternalError"
@@ -53,7 +51,7 @@ def reconcile_region(cloud: Cloud, backend: Any) -> None:
 
 def _reconcile_instance(cloud: Cloud, instance: Instance) -> None:
     try:
-        _run_events(cloud, instance)
+        due.carry_out(cloud, instance)
         if instance.imaging:
             _image_with_reboot(cloud, instance)
         else:
@@ -153,11 +151,16 @@ def _running(cloud: Cloud, instance: Instance) -> None:
 
 
 def _reboot(cloud: Cloud, instance: Instance) -> None:
+    if instance.reboot_phase == LOST:
+        return
     if instance.reboot_phase == "stopping":
         if not _is_off(cloud, instance):
             return
-        instance.reboot_phase = "starting"
+        instance.reboot_phase = LOST if instance.is_lost_by_reboot else "starting"
         cloud.dirty.set()
+        return
+    if due.is_held_off(instance, cloud.now()):
+        return
     name = f"power on {instance.id}"
     outcome = cloud.outcome(name)
     if outcome is None:
@@ -273,45 +276,3 @@ def _copy_job(cloud: Cloud, instance: Instance, image: Ami) -> Callable[[], None
             attach_snapshots(image, instance, snapshot_id)
 
     return job
-
-
-# Scheduled events -----------------------------------------------------------------------------------------
-
-
-def _run_events(cloud: Cloud, instance: Instance) -> None:
-    now = utcnow()
-    for event in instance.announced:
-        if event.phase == "announced" and event.not_before <= now:
-            _begin_event(cloud, instance, event)
-        elif event.phase == "under way" and _event_is_over(cloud, instance, event):
-            event.close("Completed")
-            cloud.dirty.set()
-
-
-def _begin_event(cloud: Cloud, instance: Instance, event: events.ScheduledEvent) -> None:
-    if instance.state in ("pending", "stopping") or instance.imaging or instance.reboot_phase:
-        return  # it happens when the instance has settled
-    cloud.dirty.set()
-    if instance.state != "running":
-        event.close("Canceled")  # a stopped instance is on no host
-        return
-    event.phase = "under way"
-    if event.code in events.REBOOTS:
-        instance.reboot()
-    elif event.code in events.STOPS:
-        code = "Server.ScheduledStop"
-        instance.begin_stop(code, f"{code}: Stopped due to a scheduled retirement")
-    else:
-        event.thaw_at = time.time() + MAINTENANCE_SECONDS
-        cloud.hypervisor.freeze(instance.id)
-
-
-def _event_is_over(cloud: Cloud, instance: Instance, event: events.ScheduledEvent) -> bool:
-    if event.code in events.REBOOTS:
-        return not instance.reboot_phase
-    if event.code in events.STOPS:
-        return instance.state in ("stopped", "terminated")
-    if time.time() < event.thaw_at:
-        return False
-    cloud.hypervisor.thaw(instance.id)
-    return True

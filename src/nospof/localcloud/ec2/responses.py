@@ -85,6 +85,12 @@ class EC2Response(MotoEC2Response):
                 )
             if instance.state in ("pending", "shutting-down", "terminated"):
                 raise incorrect_state(instance.id, "stopped")
+            if instance.root_device_type != "ebs":
+                raise AwsError(
+                    "UnsupportedOperation",
+                    f"The instance '{instance.id}' does not have an 'ebs' root device type and cannot be "
+                    "stopped.",
+                )
             if instance.spot_type == "one-time":
                 raise AwsError(
                     "UnsupportedOperation",
@@ -106,7 +112,7 @@ class EC2Response(MotoEC2Response):
         return ActionResult({"StartingInstances": self._changes([(i, i.start()) for i in instances])})
 
     def reboot_instances(self) -> ActionResult:
-        """Reboot in an orderly way; this also satisfies an announced instance-reboot."""
+        """Reboot in an orderly way, on the same host: what is announced stays so (see events.py)."""
         instances = self._instances()
         for instance in instances:
             if instance.state != "running":
@@ -114,7 +120,6 @@ class EC2Response(MotoEC2Response):
         self.error_on_dryrun()
         for instance in instances:
             instance.reboot()
-            events.cancel_all(instance.announced, ("instance-reboot",))
         return EmptyResult()
 
     def terminate_instances(self) -> ActionResult:
@@ -175,14 +180,14 @@ class EC2Response(MotoEC2Response):
         return ActionResult({"VolumeStatuses": [status.of_volume(one) for one in volumes]})
 
     def modify_instance_event_start_time(self) -> ActionResult:
-        """Move an announced reboot to another time before its deadline."""
+        """Move an announced event that has a deadline to another time before it."""
         instance = self.ec2_backend.get_instance(self.params.get("InstanceId"))
         wanted = self.params.get("InstanceEventId")
         event = next((e for e in instance.announced if e.instance_event_id == wanted), None)
         if event is None:
             raise AwsError("InvalidInstanceEventIDNotFound", f"The event ID '{wanted}' does not exist")
         self.error_on_dryrun()
-        events.move(event, status.as_time(self.params.get("NotBefore")))
+        events.reschedule(event, status.as_time(self.params.get("NotBefore")), current().now())
         return ActionResult({"Event": event.document()})
 
     def create_tags(self) -> ActionResult:

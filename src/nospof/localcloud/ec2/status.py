@@ -46,12 +46,18 @@ def _of_check(check: str, detail: bool) -> Values:
 
 FILTERS: dict[str, Values] = {
     "availability-zone": lambda instance: [str(instance.placement.zone)],
+    "availability-zone-id": lambda instance: [instance.availability_zone_id],
     "instance-state-name": lambda instance: [instance.state],
     "instance-state-code": lambda instance: [str(instance.state_code)],
     "instance-status.status": _of_check("instance_status", detail=False),
     "instance-status.reachability": _of_check("instance_status", detail=True),
     "system-status.status": _of_check("system_status", detail=False),
     "system-status.reachability": _of_check("system_status", detail=True),
+    "attached-ebs-status.status": lambda instance: [
+        "ok" if instance.state == "running" else "not-applicable"
+    ],
+    "operator.managed": lambda _: ["false"],
+    "operator.principal": lambda _: [],
     "event.code": _of_events("code"),
     "event.description": _of_events("description"),
     "event.instance-event-id": _of_events("instance_event_id"),
@@ -89,7 +95,7 @@ def describe(backend: Any, parameters: Any) -> dict[str, Any]:
         parameters: the parsed request.
 
     Raises:
-        AwsError: an unknown filter, a page size out of range, ids and a page size together.
+        AwsError: an unknown filter or page, a page size out of range, ids and a page size together.
     """
     ids, size = parameters.get("InstanceIds") or [], parameters.get("MaxResults")
     if ids and size is not None:
@@ -107,7 +113,10 @@ def describe(backend: Any, parameters: Any) -> dict[str, Any]:
         if (parameters.get("IncludeAllInstances") or instance.state == "running")
         and _passes(instance, filters)
     ]
-    start = int(parameters.get("NextToken") or 0) if str(parameters.get("NextToken") or 0).isdigit() else 0
+    token = str(parameters.get("NextToken") or 0)
+    if not token.isdigit():
+        raise AwsError("InvalidNextToken", "The specified NextToken is not valid.")
+    start = int(token)
     end = start + (int(size) if size is not None else len(chosen))
     return {
         "InstanceStatuses": chosen[start:end],

@@ -1,7 +1,8 @@
-"""Partitions of the network between two machines: what one sends never reaches the other.
+"""Partitions of the network: between two machines, or between one and everybody else.
 
 The computer's packet filter drops what a process of one machine and an address of the other exchange,
-in both directions; both go on to reach everybody else. Its table belongs to a process that ends with
+in both directions; both go on to reach everybody else. A machine that is cut off reaches itself alone,
+and nobody else reaches it. The filter's table belongs to a process that ends with
 this one, and the kernel takes it away then: nothing stays behind, however the local cloud ends.
 """
 
@@ -36,6 +37,9 @@ with socket.socket() as probe:
 """
 """From inside a machine's group: an address that can be reached accepts or refuses at once."""
 _NOTHING_CAME_BACK = 7
+LOOPBACK = "127.0.0.1"  # what a machine's connections to itself come from
+SOMEBODY_ELSE = "127.255.255.253"
+"""An address of this computer that no machine has."""
 
 
 class CannotPartition(RuntimeError):
@@ -70,19 +74,37 @@ class Partitions:
         Raises:
             CannotPartition: this computer cannot.
         """
-        key = frozenset((one.machine_id, other.machine_id))
+        names = frozenset((one.machine_id, other.machine_id))
+        self._hold(names, lambda: _between(one, other), lambda filter_: _try_out(filter_, one, other))
+
+    def cut_off(self, side: Side) -> None:
+        """Keep a machine that runs from everybody but itself; otherwise as `part`."""
+        self._hold(
+            frozenset((side.machine_id,)),
+            lambda: _around(side),
+            lambda filter_: _try(
+                filter_, side, "the outside", SOMEBODY_ELSE, time.monotonic() + SET_UP_SECONDS
+            ),
+        )
+
+    def _hold(
+        self,
+        names: frozenset[str],
+        rules: Callable[[], list[str]],
+        try_out: Callable[[subprocess.Popen[str]], None],
+    ) -> None:
         with self._lock:
-            if key in self._held and self._held[key].poll() is None:
+            if names in self._held and self._held[names].poll() is None:
                 return
-            filter_ = _begin(one, other)
+            filter_ = _begin(rules)
             try:
-                _try_out(filter_, one, other)
+                try_out(filter_)
             except CannotPartition as error:
                 raise CannotPartition(f"{error} {_end(filter_)}".strip()) from error
             except BaseException:
                 _end(filter_)
                 raise
-            self._held[key] = filter_
+            self._held[names] = filter_
 
     def heal(self, one: str, other: str) -> bool:
         """Let two machines reach each other again; return whether they were apart."""
@@ -92,23 +114,52 @@ class Partitions:
                 _end(filter_)
             return filter_ is not None
 
+    def reconnect(self, machine_id: str) -> bool:
+        """Let a machine reach everybody again; return whether it was cut off."""
+        return self.heal(machine_id, machine_id)
+
     def pairs(self) -> list[list[str]]:
-        """Return which machines are kept apart, sorted."""
+        """Return which machines are kept apart, sorted; one alone is cut off."""
         with self._lock:
             return sorted(sorted(key) for key, filter_ in self._held.items() if filter_.poll() is None)
 
     def end_without(self, is_there: Callable[[str], bool]) -> None:
         """End the partitions of machines that are not there any more."""
-        for one, other in self.pairs():
-            if not (is_there(one) and is_there(other)):
-                self.heal(one, other)
+        for names in self.pairs():
+            if not all(is_there(name) for name in names):
+                self.heal(names[0], names[-1])
 
     def close(self) -> None:
         """End all partitions."""
         self.end_without(lambda _: False)
 
 
-def _begin(one: Side, other: Side) -> subprocess.Popen[str]:
+def _between(one: Side, other: Side) -> list[str]:
+    """Return the rules that keep two machines apart, each with its chain before it."""
+    rules = []
+    for side, peer in ((one, other), (other, one)):
+        of_side, to_peer = _socket_of(side), ", ".join(peer.addresses)
+        rules.append(f"output {of_side} ip daddr {{ {to_peer} }} drop")
+        rules.append(f"input {of_side} ip saddr {{ {to_peer} }} drop")
+    return rules
+
+
+def _around(side: Side) -> list[str]:
+    """Return the rules that keep a machine from everybody but itself.
+
+    What others send is dropped where it leaves them: what comes in may come from `LOOPBACK` whoever sent it.
+    """
+    of_side, its_own = _socket_of(side), ", ".join(side.addresses)
+    return [
+        f"output {of_side} ip daddr {{ {its_own}, {LOOPBACK} }} accept",
+        f"output {of_side} drop",
+        f"output ip daddr {{ {its_own} }} drop",
+        f"input {of_side} accept",
+        f"input ip saddr {{ {its_own} }} drop",
+    ]
+
+
+def _begin(rules: Callable[[], list[str]]) -> subprocess.Popen[str]:
     program = shutil.which("nft", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
     if os.geteuid() != 0:
         raise CannotPartition(
@@ -119,10 +170,7 @@ def _begin(one: Side, other: Side) -> subprocess.Popen[str]:
     table = f"nospof_{os.urandom(6).hex()}"
     chain = f"add chain ip {table} {{0}} {{{{ type filter hook {{0}} priority 0; policy accept; }}}}"
     lines = [f"add table ip {table} {{ flags owner; }}", chain.format("output"), chain.format("input")]
-    for side, peer in ((one, other), (other, one)):
-        of_side, to_peer = _socket_of(side), ", ".join(peer.addresses)
-        lines.append(f"add rule ip {table} output {of_side} ip daddr {{ {to_peer} }} drop")
-        lines.append(f"add rule ip {table} input {of_side} ip saddr {{ {to_peer} }} drop")
+    lines += [f"add rule ip {table} {rule}" for rule in rules()]
     filter_ = subprocess.Popen(
         [program, "-i"],
         stdin=subprocess.PIPE,
@@ -162,12 +210,16 @@ def _try_out(filter_: subprocess.Popen[str], one: Side, other: Side) -> None:
     deadline = time.monotonic() + SET_UP_SECONDS
     for side, peer in ((one, other), (other, one)):
         for address in peer.addresses:
-            while not _is_silent(side, address):
-                if filter_.poll() is not None or time.monotonic() > deadline:
-                    raise CannotPartition(
-                        f"{side.machine_id} still reaches {peer.machine_id} at {address}: the packet filter "
-                        "was told to drop that, and this kernel does not"
-                    )
+            _try(filter_, side, peer.machine_id, address, deadline)
+
+
+def _try(filter_: subprocess.Popen[str], side: Side, whom: str, address: str, deadline: float) -> None:
+    while not _is_silent(side, address):
+        if filter_.poll() is not None or time.monotonic() > deadline:
+            raise CannotPartition(
+                f"{side.machine_id} still reaches {whom} at {address}: the packet filter was told to drop "
+                "that, and this kernel does not"
+            )
 
 
 def _is_silent(side: Side, address: str) -> bool:
