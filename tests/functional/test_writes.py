@@ -22,6 +22,14 @@ from support.waiting import eventually
 from support.writing_site import WritingSite, writing_site
 
 WISH = WriteWish("/entries", rate_per_second=100)
+PAGES = WriteWish(
+    "/pages/{id}.png",
+    method="PUT",
+    body="\x89PNG\xff {id}",
+    content_type="image/png",
+    encoding="latin-1",
+    rate_per_second=100,
+)
 
 
 @pytest.fixture
@@ -32,9 +40,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return replace(memory_world(MemoryCloud()), clock=clock, load=HttpLoadGenerator(), poll_seconds=0.05)
 
 
-def killed_once(world: World, site: WritingSite, *places: Place) -> WriteVerdict:
+def killed_once(world: World, site: WritingSite, *places: Place, wish: WriteWish = WISH) -> WriteVerdict:
     """Write, kill the site meanwhile and start it again, write on, and judge."""
-    with writing.writing(world, site.url, (WISH,), seconds=60.0) as written:
+    with writing.writing(world, site.url, (wish,), seconds=60.0) as written:
         run = written[0].run
         eventually(lambda: run.snapshot().served > 50)
         site.kill()
@@ -102,8 +110,10 @@ def test_a_member_that_cannot_be_asked_is_told_of_and_loses_nothing(world: World
     [
         ("full", WISH, "were answered well before anything was broken"),
         ("honest", replace(WISH, body='{"id": "always the same"}'), "name a page that lists the id of each"),
+        ("honest", replace(PAGES, read_path="/pages/{id}.gif"), "or with {id} in it the page that is each"),
+        ("cutting", PAGES, "or with {id} in it the page that is each"),
     ],
-    ids=["takes nothing", "lists nothing"],
+    ids=["takes nothing", "lists nothing", "has no pages", "has other pages"],
 )
 def test_nothing_is_broken_where_writes_would_prove_nothing(
     world: World, tmp_path: Path, mode: str, wish: WriteWish, says: str
@@ -116,6 +126,33 @@ def test_nothing_is_broken_where_writes_would_prove_nothing(
         eventually(lambda: written[0].run.snapshot().in_flight < 10)
         with pytest.raises(PreconditionFailed, match=says):
             refuse_unless_taken(world, written, site.url)
+
+
+@pytest.mark.parametrize(("mode", "is_kept"), [("honest", True), ("cutting", False)])
+def test_what_has_a_page_each_is_read_there_byte_for_byte(
+    world: World, tmp_path: Path, mode: str, is_kept: bool
+) -> None:
+    with writing_site(new_address(), tmp_path / "entries", mode) as site:
+        verdict = killed_once(world, site, Place("i-a", site.url), wish=PAGES)
+    assert verdict.passed == is_kept, verdict.says
+    assert verdict.acknowledged > 100
+    assert verdict.lost_count == (0 if is_kept else verdict.acknowledged)
+    (page, *_) = tmp_path.glob("page-nospof-*-0.png")
+    id_ = page.name.removeprefix("page-").removesuffix(".png")
+    assert page.read_bytes() == b"\x89PNG\xff " + id_.encode()[: None if is_kept else -1]
+
+
+def test_a_page_that_cannot_be_read_is_no_page_that_is_not_there(tmp_path: Path) -> None:
+    spec = LoadSpec("http://127.0.0.1/", 1.0, 1.0, method="PUT", writes=WriteSpec("w", "{id}"))
+    for mode in ("honest", "full"):
+        with writing_site(new_address(), tmp_path / "entries", mode) as site:
+            (tmp_path / "page-w-1").write_text("w-1")
+            pages = f"{site.url}/pages/{{id}}"
+            if mode == "honest":
+                assert HttpLoadGenerator().read_back(spec, pages, ("w-1", "w-2")) == ("w-1",)
+            else:
+                with pytest.raises(NospofError, match="answers 503: whether it is kept is not known"):
+                    HttpLoadGenerator().read_back(spec, pages, ("w-1", "w-2"))
 
 
 def test_a_good_status_that_was_not_agreed_on_acknowledges_nothing(world: World, tmp_path: Path) -> None:

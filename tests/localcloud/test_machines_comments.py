@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
@@ -26,6 +27,7 @@ from support.writers import TABLE, in_postgresql, writers
 
 Answer = tuple[int, dict[str, str], bytes]
 FORM = "application/x-www-form-urlencoded"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class Visitor:
@@ -47,6 +49,13 @@ class Visitor:
     def comment(self, id_: str, text: str = "Red and white.") -> int:
         given = {"id": id_, "name": "Eve", "text": text}
         return self.ask("POST", "/comments.json", json.dumps(given).encode())[0]
+
+    def upload(self, name: str, content: bytes) -> tuple[int, str]:
+        """Upload with the form; return the status, and where to go on or else the page."""
+        head = f'--lamp\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        body = head.encode() + content + b"\r\n--lamp--\r\n"
+        status, headers, page = self.ask("POST", "/files", body, "multipart/form-data; boundary=lamp")
+        return status, headers.get("location") or page.decode()
 
     def comments(self) -> list[dict[str, Any]]:
         status, _, body = self.ask("GET", "/comments.json")
@@ -149,34 +158,52 @@ def test_what_is_no_comment_is_refused_and_says_why(visitor: Visitor, body: byte
     assert "x" not in visitor.ids()
 
 
-def test_an_upload_is_kept_and_read_back(visitor: Visitor, disk: Path) -> None:
-    content = bytes(range(256)) * 4000
+def test_an_upload_is_kept_and_read_back(visitor: Visitor) -> None:
+    content = PNG + bytes(range(256)) * 4000
+    sha256 = hashlib.sha256(content).hexdigest()
     status, headers, _ = visitor.ask("PUT", "/files/boat.png", content, "image/png")
     assert (status, headers["location"]) == (201, "/files/boat.png")
     assert visitor.ask("PUT", "/files/boat.png", content)[0] == 201
-    assert visitor.ask("PUT", "/files/boat.png", b"another boat")[0] == 409
+    assert visitor.ask("PUT", "/files/boat.png", PNG + b"another boat")[0] == 409
     status, headers, body = visitor.ask("GET", "/files/boat.png")
     assert (status, headers["content-type"], body == content) == (200, "image/png", True)
-    assert "boat.png" in json.loads(visitor.ask("GET", "/files.json")[2])["files"]
-    assert [path.name for path in (disk / "srv/www/files").iterdir() if path.name.startswith(".")] == []
+    assert (headers["etag"], headers["x-content-type-options"]) == (f'"{sha256}"', "nosniff")
+    listed = json.loads(visitor.ask("GET", "/files.json")[2])["files"]
+    assert {"name": "boat.png", "bytes": len(content), "sha256": sha256} in listed
+    assert visitor.ask("GET", "/files/no-boat.png")[0] == 404
+
+
+def test_an_upload_that_a_browser_has_is_not_sent_again(bench: Bench, visitor: Visitor) -> None:
+    assert visitor.ask("PUT", "/files/seen.png", PNG)[0] == 201
+    etag = visitor.ask("HEAD", "/files/seen.png")[1]["etag"]
+    connection = http.client.HTTPConnection(bench.hypervisor.address("i-1"), 8080, timeout=20)
+    for known, status in ((etag, 304), ('"another"', 200)):
+        connection.request("GET", "/files/seen.png", headers={"If-None-Match": known})
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["ETag"]) == (status, etag)
+        assert answer.read() == (PNG if status == 200 else b"")
+    connection.close()
 
 
 def test_a_browser_uploads_with_the_form(visitor: Visitor) -> None:
-    body = (
-        b'--lamp\r\nContent-Disposition: form-data; name="file"; filename="Our Lamp.JPG"\r\n'
-        b"Content-Type: image/jpeg\r\n\r\n\xff\xd8 not quite\r\n a picture\r\n--lamp--\r\n"
-    )
-    status, headers, _ = visitor.ask("POST", "/files", body, "multipart/form-data; boundary=lamp")
-    assert (status, headers["location"]) == (303, "/files")
-    assert 'href="/files/Our-Lamp.jpg"' in visitor.ask("GET", "/files")[2].decode()
-    assert visitor.ask("GET", "/files/Our-Lamp.jpg")[2] == b"\xff\xd8 not quite\r\n a picture"
+    assert visitor.upload("Our Lamp.JPG", b"\xff\xd8\xff not quite\r\n a picture") == (303, "/files")
+    assert '<img src="/files/Our-Lamp.jpg"' in visitor.ask("GET", "/files")[2].decode()
+    assert visitor.ask("GET", "/files/Our-Lamp.jpg")[2] == b"\xff\xd8\xff not quite\r\n a picture"
+
+
+def test_a_browser_whose_form_is_refused_gets_a_page_that_says_why(visitor: Visitor) -> None:
+    status, page = visitor.upload("<b>.png", b"no picture")
+    assert status == 400
+    assert "b.png is not what its name says" in page
+    assert 'href="/files">Back</a>' in page
 
 
 @pytest.mark.parametrize(
-    "name", ["page.html", "picture.svg", ".png", "..%2fetc.png", "a%2Fb.png", "no-suffix"]
+    "name", ["page.html", "picture.svg", ".png", "..%2fetc.png", "a%2Fb.png", "no-suffix", "text.png"]
 )
 def test_nothing_a_browser_would_run_and_no_way_out_is_kept(visitor: Visitor, name: str) -> None:
-    assert visitor.ask("PUT", f"/files/{name}", b"x")[0] == 400
+    assert visitor.ask("PUT", f"/files/{name}", b"<script>")[0] == 400
+    assert visitor.ask("GET", f"/files/{name}")[0] == 404
 
 
 def test_what_is_too_large_or_of_unknown_length_is_refused(visitor: Visitor, bench: Bench) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
@@ -42,7 +42,9 @@ class Unbreakable:
     def start(self, spec: LoadSpec) -> LoadRun:
         raise PreconditionFailed("there is no load in memory")
 
-    def read_back(self, spec: LoadSpec, url: str, *, verify: bool = True) -> tuple[str, ...]:
+    def read_back(
+        self, spec: LoadSpec, url: str, wanted: Iterable[str] = (), *, verify: bool = True
+    ) -> tuple[str, ...]:
         raise PreconditionFailed("there is no load in memory")
 
     def refuse_unless_possible(self, kind: str) -> None:

@@ -3,8 +3,8 @@
     python writing_site.py ADDRESS PORT FILE MODE
 
 "honest" acknowledges what is on the disk, "early" what will be a little later, "twice" keeps everything
-two times, "polite" answers 200 where 201 would be a promise, "full" takes nothing. A PUT
-is kept as it came.
+two times, "polite" answers 200 where 201 would be a promise, "full" takes nothing, "cutting" keeps a
+page without its last byte. A PUT is kept as it came; below /pages it makes a page.
 """
 
 from __future__ import annotations
@@ -29,12 +29,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
     file, mode = Path(), ""
 
     def do_GET(self) -> None:
-        self.say(200, self.file.read_bytes() if self.file.exists() else b"")
+        if self.path.startswith("/pages/"):
+            page = self.page()
+            if self.mode == "full":
+                return self.say(503, b"full")
+            return self.say(200, page.read_bytes()) if page.exists() else self.say(404, b"")
+        return self.say(200, self.file.read_bytes() if self.file.exists() else b"")
 
     def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self.keep(f"{self.requestline}\n{self.headers.as_string().strip()}\n\n{body}\n---")
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path.startswith("/pages/"):
+            self.page().write_bytes(body[:-1] if self.mode == "cutting" else body)
+        else:
+            self.keep(f"{self.requestline}\n{self.headers.as_string().strip()}\n\n{body.decode()}\n---")
         self.say(201, b"kept")
+
+    def page(self) -> Path:
+        return self.file.with_name(f"page-{self.path.removeprefix('/pages/')}")
 
     def do_POST(self) -> None:
         given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -7,8 +7,9 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import resources
 from typing import Any, TypeVar
 
 import click
@@ -21,7 +22,7 @@ from nospof.cli.text import time_off_text, verdict_text
 from nospof.errors import ExitCode
 from nospof.localcloud import control
 from nospof.model.requests import DrillRequest, PairRequest, TakeRequest
-from nospof.model.writes import WriteWish
+from nospof.model.writes import WriteVerdict, WriteWish
 from nospof.ports.world import World
 from nospof.services import demo as service
 from nospof.services import procedures
@@ -32,6 +33,18 @@ T = TypeVar("T")
 
 SITE, IMAGE, PORT, PATH = "drupal-1", "nospof-demo-comments", 8080, "/health"
 COMMENTS = WriteWish("/comments.json")
+PICTURE = resources.files("nospof.localcloud.images") / "site/www/lighthouse.png"
+# The site's own picture with the id behind its end, so that no two are the same.
+# Each is read back as it was sent.
+UPLOADS = WriteWish(
+    "/files/{id}.png",
+    method="PUT",
+    body=PICTURE.read_bytes().decode("latin-1") + "{id}",
+    content_type="image/png",
+    encoding="latin-1",
+    rate_per_second=5,
+)
+WRITES = {COMMENTS: "comments", UPLOADS: "uploads"}
 DRILL_SECONDS = 14
 DRAIN_SECONDS = 8
 EVENT_DUE_SECONDS = 86_400
@@ -81,11 +94,15 @@ class Story:
             self.run = lambda *asked: procedures.run(world, runtime, bootstrap.claims(), *asked).result
             site = self.part(
                 "One instance, one site",
-                lambda: service.launch_site(world, IMAGE, SITE, PORT, (PATH, COMMENTS.listed_at)),
+                lambda: service.launch_site(
+                    world, IMAGE, SITE, PORT, (PATH, "/comments.json", "/files.json")
+                ),
             )
             address = f"http://{site.private_ip}:{PORT}"
             say(f"{SITE} is {site.id} in {site.zone}, at {address}")
-            say("Its pages are on the instance's own disk, and so is the PostgreSQL that keeps its comments.")
+            say(
+                "Its pages are on its own disk, and so is the PostgreSQL that keeps its comments and uploads."
+            )
             self.part("Audit: what can take it down?", audit)
             paired = self.part(
                 "Pair: cloned, its data kept in step, both behind a load balancer",
@@ -116,7 +133,7 @@ class Story:
         """Announce a reboot and take it early, with clients coming in."""
         bootstrap.open_faults().announce(paired.members[0], "system-reboot", EVENT_DUE_SECONDS)
         request = ("take", TakeRequest(paired.members[0], PATH))
-        _, verdict = service.under_load(world, paired, self.rate, (COMMENTS,), lambda: self.run(*request))
+        _, verdict = service.under_load(world, paired, self.rate, tuple(WRITES), lambda: self.run(*request))
         say(verdict_text(verdict))
         return verdict
 
@@ -127,7 +144,7 @@ class Story:
             paired.members[1],
             rate_per_second=self.rate,
             seconds=DRILL_SECONDS,
-            writes=(COMMENTS,),
+            writes=tuple(WRITES),
         )
         verdict = self.run("drill", request).verdict
         say(verdict_text(verdict))
@@ -142,8 +159,7 @@ class Story:
         click.echo("\nVerdict")
         for name, verdict in (("announced reboot", reboot), ("killed member", kill)):
             say(f"{name}: {verdict.failed} of {verdict.total} requests failed")
-            for one in verdict.writes:
-                say(f"{name}: {one.lost_count} of {one.acknowledged} acknowledged writes lost")
+            say(f"{name}: {writes_text(verdict.writes)}")
 
 
 def pair_of(instance_id: str) -> PairRequest:
@@ -157,6 +173,14 @@ def pair_of(instance_id: str) -> PairRequest:
         drain_seconds=DRAIN_SECONDS,
         allow_address_change=True,
     )
+
+
+def writes_text(verdicts: Sequence[WriteVerdict]) -> str:
+    """Return what became of all that was acknowledged."""
+    lost, acknowledged = sum(one.lost_count for one in verdicts), sum(one.acknowledged for one in verdicts)
+    kinds = zip(verdicts, WRITES.values(), strict=True)
+    each = ", ".join(f"{one.acknowledged} {kind}" for one, kind in kinds)
+    return f"{lost} of {acknowledged} acknowledged writes lost ({each})"
 
 
 def audit() -> None:

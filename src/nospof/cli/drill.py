@@ -44,7 +44,12 @@ from nospof.model.writes import A_WRITE, WriteWish
 @click.option("--path", default="/", show_default=True, help="The page to ask for.")
 @click.option("--name", default="", help="What clients call it; needed where its balancer ends TLS.")
 @click.option("--write-to", metavar="PATH", help="Write there meanwhile; {id} is the id of each write.")
-@click.option("--read-from", default="", metavar="PATH", help="The page that lists them; else where they go.")
+@click.option(
+    "--read-from",
+    default="",
+    metavar="PATH",
+    help="The page that lists them, or with {id} the one that is each; else where they go.",
+)
 @click.option(
     "--write-method",
     type=click.Choice(["POST", "PUT"]),

@@ -13,6 +13,8 @@ from enum import IntEnum
 
 from nospof.errors import UsageError
 
+ID = "{id}"
+"""What stands for the id of a write."""
 PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 
 
@@ -38,6 +40,7 @@ class WriteSpec:
         body: what is sent.
         content_type: what the body is.
         acknowledged: the status that acknowledges a write. Any other does not, however good it sounds.
+        encoding: how the body is sent; latin-1 sends what is no text, a byte for each character.
 
     Raises:
         UsageError: the prefix could be mistaken for something else.
@@ -47,6 +50,7 @@ class WriteSpec:
     body: str
     content_type: str = "application/json"
     acknowledged: int = 201
+    encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
         if not PREFIX.fullmatch(self.prefix):
@@ -55,6 +59,10 @@ class WriteSpec:
     def id_of(self, number: int) -> str:
         """Return the id of a write by its number in the load."""
         return f"{self.prefix}-{number}"
+
+    def body_of(self, id_: str) -> bytes:
+        """Return what is sent as the write with this id."""
+        return self.body.replace(ID, id_).encode(self.encoding)
 
 
 A_WRITE = '{"id": "{id}", "name": "nospof", "text": "a write of a drill"}'
@@ -69,12 +77,14 @@ class WriteWish:
 
     Args:
         path: where they are sent.
-        read_path: the page that lists what was written, each id once; empty: where it was sent.
+        read_path: the page that lists what was written, each id once; with `{id}` in it, the page that is
+            one write as it was sent; empty: where it was sent.
         method: POST or PUT.
         body: what is sent.
         content_type: what the body is.
         acknowledged: the status that acknowledges a write.
         rate_per_second: writes due each second, whatever the answers do.
+        encoding: how the body is sent; see WriteSpec.
     """
 
     path: str
@@ -84,10 +94,11 @@ class WriteWish:
     content_type: str = "application/json"
     acknowledged: int = 201
     rate_per_second: int = 20
+    encoding: str = "utf-8"
 
     @property
     def listed_at(self) -> str:
-        """The page that lists what was written."""
+        """The page that lists what was written, or with `{id}` in it the one that is each write."""
         return self.read_path or self.path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -50,11 +51,15 @@ class LoadGenerator(Protocol):
         error here: it is an outcome.
         """
 
-    def read_back(self, spec: LoadSpec, url: str, *, verify: bool = True) -> tuple[str, ...]:
+    def read_back(
+        self, spec: LoadSpec, url: str, wanted: Iterable[str] = (), *, verify: bool = True
+    ) -> tuple[str, ...]:
         """Return the ids of a load's writes that a page shows, each as often as it shows it.
 
         The page must show all of them and each once for each time it is kept: a list for programs.
+        With `{id}` in `url` there is a page for each write: those of `wanted` are asked for, and a write
+        is there when its page is, byte for byte, what was sent; 404 and 410 say that it is not.
         `verify`: whether its certificate must be trusted.
 
-        Raises NospofError when the page cannot be read whole: nothing is known then, of any id.
+        Raises NospofError when a page cannot be read whole: nothing is known then, of any id.
         """

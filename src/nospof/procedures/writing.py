@@ -16,6 +16,8 @@ from nospof.ports.world import World
 
 READABLE_SECONDS = 60.0
 """So long a page may fail to be read before it counts as not read."""
+FIRST = 3
+"""So many writes are looked for, where each has a page of its own, to see whether they can be read."""
 TAKEN_SECONDS = 120.0
 """So long writes go on at most while none is taken."""
 SETTLE_SECONDS = 10.0
@@ -45,6 +47,11 @@ class Writing:
     spec: LoadSpec
     run: LoadRun
 
+    def first(self, count: int) -> tuple[str, ...]:
+        """Return the ids of the first writes: as many as that, but no more than a few."""
+        writes = self.spec.writes
+        return tuple(writes.id_of(number) for number in range(min(count, FIRST))) if writes else ()
+
 
 @contextmanager
 def writing(
@@ -69,7 +76,7 @@ def writing(
                 seconds,
                 method=wish.method,
                 host=host,
-                writes=WriteSpec(prefix, wish.body, wish.content_type, wish.acknowledged),
+                writes=WriteSpec(prefix, wish.body, wish.content_type, wish.acknowledged, wish.encoding),
             )
             begun.append(Writing(wish, spec, stack.enter_context(world.load.start(spec))))
         yield tuple(begun)
@@ -89,10 +96,10 @@ def refuse_unless_taken(world: World, written: Sequence[Writing], entry: str) ->
                 "answered well before anything was broken, so they would prove nothing: see what it takes"
             )
         url = entry + one.wish.listed_at
-        if not world.load.read_back(one.spec, url):
+        if not world.load.read_back(one.spec, url, one.first(so_far.served)):
             raise PreconditionFailed(
                 f"{url} lists none of the {so_far.served} writes that {one.spec.url} answered well: "
-                "name a page that lists the id of each"
+                "name a page that lists the id of each, or with {id} in it the page that is each"
             )
 
 
@@ -137,7 +144,7 @@ def read(world: World, writing: Writing, place: Place, wanted: frozenset[str]) -
     settled = began + SETTLE_SECONDS
     while True:
         try:
-            found = ReadBack(place.name, world.load.read_back(writing.spec, url, verify=place.verify))
+            found = ReadBack(place.name, world.load.read_back(writing.spec, url, wanted, verify=place.verify))
             is_over = wanted.issubset(found.ids) or world.clock.now() >= settled
         except NospofError as error:
             found = ReadBack(place.name, (), str(error))

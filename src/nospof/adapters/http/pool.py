@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from nospof.adapters.http.ledger import Ledger, Request
 from nospof.adapters.http.reader import AnswerReader, NotHttpError
 from nospof.model.drill import LoadSpec, Outcome
+from nospof.model.writes import ID
 
 ENDED: int = getattr(select, "POLLRDHUP", select.POLLIN)
 """The peer will send no more. Where the kernel has no word for that, anything unasked for means it."""
@@ -233,7 +234,7 @@ def request_bytes(spec: LoadSpec, row: int = 0) -> bytes:
     if spec.writes is None:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", errors="replace")
     id_ = spec.writes.id_of(row)
-    body = spec.writes.body.replace("{id}", id_).encode()
+    body = spec.writes.body_of(id_)
     lines += [f"Content-Type: {spec.writes.content_type}", f"Content-Length: {len(body)}"]
-    head = "\r\n".join(lines).replace("{id}", id_) + "\r\n\r\n"
+    head = "\r\n".join(lines).replace(ID, id_) + "\r\n\r\n"
     return head.encode("latin-1", errors="replace") + body

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Required, TypedDict
 from urllib.parse import SplitResult, urlsplit
 
@@ -23,11 +24,18 @@ class HttpProbe:
     Args:
         tls: whom to trust, where that is not whom the system trusts.
         max_body_bytes: what is kept of a page; the rest is not read.
+        encoding: what pages are taken for; latin-1 keeps each byte, as a character.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        encoding: str = "utf-8",
+    ) -> None:
         self._tls = tls
         self._max_body_bytes = max_body_bytes
+        self._encoding = encoding
 
     def get(
         self,
@@ -54,6 +62,7 @@ class HttpProbe:
         tls = (self._tls if verify else _unverifying()) if url.startswith("https:") else None
         exchange = _Exchange(url, host, timeout_seconds, tls, headers or {})
         exchange.max_body_bytes = self._max_body_bytes
+        exchange.encoding = self._encoding
         # Socket timeouts bound one read and a name lookup has none at all: only somebody who
         # waits beside the exchange can bound the whole of it.
         thread = threading.Thread(target=exchange.run, name="nospof-probe", daemon=True)
@@ -85,6 +94,7 @@ class _Exchange:
         self._socket: socket.socket | None = None
         self._is_abandoned = False
         self.max_body_bytes = MAX_BODY_BYTES
+        self.encoding = "utf-8"
         self.outcome: _Outcome = {"status": 0, "error": "no answer"}
 
     def run(self) -> None:
@@ -117,7 +127,7 @@ class _Exchange:
                     raise http.client.IncompleteRead(body, response.length)
                 return {
                     "status": response.status,
-                    "body": body.decode("utf-8", errors="replace"),
+                    "body": body.decode(self.encoding, errors="replace"),
                     "location": response.getheader("Location", ""),
                     "headers": {
                         name: ", ".join(values)
@@ -164,6 +174,7 @@ class _Outcome(TypedDict, total=False):
     error: str
 
 
+@cache
 def _unverifying() -> ssl.SSLContext:
     """Return what takes any certificate, for those who are asked by their address."""
     context = ssl.create_default_context()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from types import TracebackType
@@ -40,13 +41,15 @@ class HttpLoadGenerator:
             raise
         return run
 
-    def read_back(self, spec: LoadSpec, url: str, *, verify: bool = True) -> tuple[str, ...]:
-        """Return the ids of a load's writes that a page shows, each as often as it shows it.
+    def read_back(
+        self, spec: LoadSpec, url: str, wanted: Iterable[str] = (), *, verify: bool = True
+    ) -> tuple[str, ...]:
+        """Return the ids of a load's writes that are kept, each as often as it is; see the port.
 
         Raises:
-            NospofError: the page could not be read whole.
+            NospofError: what was to be read could not be read whole.
         """
-        return read_back(spec, url, verify=verify)
+        return read_back(spec, url, wanted, verify=verify)
 
 
 class HttpLoadRun:

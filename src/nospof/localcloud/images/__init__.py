@@ -57,8 +57,8 @@ main()'
 """
 _NAVIGATION = '      <a href="/comments">Comments</a>\n      <a href="/files">Files</a>\n    </nav>'
 _NOTE = re.compile(r"(<strong>About this copy.</strong>).*?</p>", re.DOTALL)
-_NOTE_WITH_DATA = r"""\1 Its pages and what visitors upload are on the disk of the instance it
-      runs on, and so is the PostgreSQL that keeps their comments.</p>"""
+_NOTE_WITH_DATA = r"""\1 Its pages are on the disk of the instance it runs on, and so is the
+      PostgreSQL that keeps what visitors write and upload.</p>"""
 
 
 def build_base(destination: Path) -> None:
@@ -124,7 +124,14 @@ def build_demo_comments(destination: Path) -> None:
         for page in (disk / "srv/www").glob("*.html"):
             text = page.read_text(encoding="utf-8").replace("    </nav>", _NAVIGATION)
             page.write_text(_NOTE.sub(_NOTE_WITH_DATA, text), encoding="utf-8")
-        for name in ("application.py", "database.py", "uploads.py", "__init__.py", "page.html"):
+        for name in (
+            "application.py",
+            "comments.py",
+            "database.py",
+            "uploads.py",
+            "__init__.py",
+            "page.html",
+        ):
             shutil.copyfile(_SITE / name, disk / "opt/web" / name)
         _link(disk / "usr/lib/python3/dist-packages", _packages_with("psycopg"))
         _link(
@@ -250,7 +257,9 @@ SEEDS = (
     Seed("nospof-base", "An empty machine", build_base),
     Seed("nospof-demo-site", "A small web site served from the machine's own disk", build_demo_site),
     Seed(
-        "nospof-demo-comments", "The same site, with comments in a PostgreSQL of its own", build_demo_comments
+        "nospof-demo-comments",
+        "The same site, with comments and uploads in a PostgreSQL of its own",
+        build_demo_comments,
     ),
     Seed("nospof-demo-shop", "A MariaDB of its own, for computers that have one", build_demo_shop),
     Seed("nospof-overlay-root", "This computer's own programs, below a disk of its own", build_overlay_root),

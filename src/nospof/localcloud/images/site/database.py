@@ -1,6 +1,6 @@
-"""The comments of the site, in PostgreSQL. A comment counts as written only once its COMMIT has returned.
+"""The database of the site, PostgreSQL. What is written counts as written only once its COMMIT has returned.
 
-Every statement may be sent again: a comment has the id its writer gave it. So whatever error a
+Every statement may be sent again: what is written has the name its writer gave it. So whatever error a
 connection brings, that connection is given up and the statement is tried on a new one, for as long as
 a visitor can be kept waiting. Errors are not told apart: what a server says while it stops, starts or
 becomes a replica has many names.
@@ -10,46 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString
 
 import psycopg
 
-T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
 
 CONNECTIONS = 4
 PATIENCE_SECONDS = 3.0  # less than the time the web server gives its requests to end
 PAUSE_SECONDS = 0.1
 
-# The row is written even when it is there already. With synchronous replication a COMMIT that was
-# given up while it waited for the replica shows its row all the same: only a write of one's own waits
-# until the replica has that row too.
-ADD = """
-    INSERT INTO comments (id, name, text) VALUES (%s, %s, %s)
-    ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING name, text
-"""
-ALL = "SELECT id, name, text, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM comments"
-
 
 class Unavailable(Exception):
     """The database did not answer in time. What was asked for may have been done or not."""
 
 
-@dataclass(frozen=True)
-class Comment:
-    """A comment; `at` is when the database got it, ISO 8601, empty before."""
-
-    id: str
-    name: str
-    text: str
-    at: str = ""
-
-
-class Comments:
-    """The comments in a database.
+class Database:
+    """A database, and the few connections everybody shares.
 
     Args:
         conninfo: a file that says where it is, as libpq writes it down; read for each connection.
@@ -61,41 +39,18 @@ class Comments:
         self._free = asyncio.Semaphore(CONNECTIONS)
         self._given_up: set[asyncio.Task[Any]] = set()
 
-    async def add(self, comment: Comment) -> bool:
-        """Write a comment. A repeat changes nothing.
+    async def rows(self, query: LiteralString, *values: object) -> list[Any]:
+        """Run one statement, which is a transaction of its own: its COMMIT has returned when this does.
 
         Returns:
-            False when another comment has its id.
+            Its rows. What is no text comes as it is kept: bytes are bytes.
 
         Raises:
-            Unavailable: it may have been written or not.
+            Unavailable: it may have been done or not.
         """
-
-        async def write(connection: Connection) -> bool:
-            cursor = await connection.execute(ADD, (comment.id, comment.name, comment.text))
-            return await cursor.fetchone() == (comment.name, comment.text)
-
-        return await self._run(write)
-
-    async def all(self) -> list[Comment]:
-        """Return every comment, the oldest first. Raises Unavailable."""
-        return await self._read(f"{ALL} ORDER BY comments.at, id")
-
-    async def latest(self, count: int) -> list[Comment]:
-        """Return the latest comments, the newest first. Raises Unavailable."""
-        return await self._read(f"{ALL} ORDER BY comments.at DESC, id LIMIT %s", count)
-
-    async def _read(self, query: LiteralString, *values: int) -> list[Comment]:
-        async def read(connection: Connection) -> list[Comment]:
-            cursor = await connection.execute(query, values)
-            return [Comment(*row) for row in await cursor.fetchall()]
-
-        return await self._run(read)
-
-    async def _run(self, act: Callable[[Connection], Awaitable[T]]) -> T:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            task = asyncio.create_task(self._once(act))
+            task = asyncio.create_task(self._once(query, values))
             await asyncio.wait({task}, timeout=max(0.0, deadline - time.monotonic()))
             if not task.done():
                 self._give_up(task)
@@ -107,18 +62,18 @@ class Comments:
                     raise Unavailable(f"the database cannot be used: {error}") from error
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _once(self, act: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _once(self, query: LiteralString, values: tuple[object, ...]) -> list[Any]:
         async with self._free:
-            # Every statement is a transaction of its own: when it returns, its COMMIT has.
             connection = self._idle.pop() if self._idle else await self._connect()
             try:
-                value = await act(connection)
+                cursor = await connection.execute(query, values, binary=True)
+                rows = await cursor.fetchall()
             except BaseException:
                 with suppress(psycopg.Error, OSError):
                     await connection.close()
                 raise
             self._idle.append(connection)
-            return value
+            return rows
 
     async def _connect(self) -> Connection:
         with open(self._conninfo, encoding="utf-8") as file:

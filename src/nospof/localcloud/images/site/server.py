@@ -176,15 +176,15 @@ class Site:
         return self.message(replace(plain(status), extra=extra), keep=keep, has_body=True)
 
     def message(self, answer: Answer, *, keep: bool, has_body: bool) -> bytes:
-        """Return an answer as it goes over the wire."""
+        """Return an answer as it goes over the wire; "not modified" tells no length of what is not sent."""
         now = int(time.time())
         if now != self._second:
             date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now))
             self._second, self._common = now, f"Date: {date}\r\nX-Instance: {self._instance}\r\n"
+        length = f"Content-Length: {len(answer.body)}\r\n" * (answer.status is not HTTPStatus.NOT_MODIFIED)
         head = (
-            f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n{self._common}{answer.extra}"
-            f"Content-Type: {answer.kind}\r\nContent-Length: {len(answer.body)}\r\n"
-            f"Connection: {'keep-alive' if keep else 'close'}\r\n\r\n"
+            f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n{self._common}{answer.extra}{length}"
+            f"Content-Type: {answer.kind}\r\nConnection: {'keep-alive' if keep else 'close'}\r\n\r\n"
         )
         return head.encode("latin-1") + (answer.body if has_body else b"")
 

@@ -1,72 +1,95 @@
-"""The files visitors upload: pictures and plain documents, kept below the document root.
+"""The files visitors upload: pictures and plain documents, in the site's database.
 
-A file counts as kept only once it and its name are on the disk. What is kept is never changed: under
-one name there is one content.
+There, because what is in it is on every member that keeps it in step, before it is acknowledged. What is
+kept is never changed: under one name there is one content.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
 import re
-import secrets
-from contextlib import suppress
+from dataclasses import dataclass
 
-MAX_BYTES = 8 << 20
-# Nothing a browser would run in the site's name.
-SUFFIXES = (".gif", ".jpeg", ".jpg", ".pdf", ".png", ".txt", ".webp")
+from .database import Database
+
+MAX_BYTES = 4 << 20
+# Nothing a browser would run in the site's name; each begins with what shows that it is what it is called.
+KINDS = {
+    ".gif": ("image/gif", rb"GIF8[79]a"),
+    ".jpeg": ("image/jpeg", rb"\xff\xd8\xff"),
+    ".jpg": ("image/jpeg", rb"\xff\xd8\xff"),
+    ".pdf": ("application/pdf", rb"%PDF-"),
+    ".png": ("image/png", rb"\x89PNG\r\n\x1a\n"),
+    ".txt": ("text/plain; charset=utf-8", rb"[^\x00]*\Z"),
+    ".webp": ("image/webp", rb"RIFF....WEBP"),
+}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:\.[a-z]{3,4})")
+
+# The row is written even when it is there already, for the reason that comments have.
+ADD = """
+    INSERT INTO files (name, content) VALUES (%s, %s)
+    ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING sha256
+"""
+ALL = "SELECT name, length(content), encode(sha256, 'hex') FROM files ORDER BY name"
+LATEST = "SELECT name, length(content), encode(sha256, 'hex') FROM files ORDER BY at DESC, name LIMIT %s"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What is known of a file without its content.
+
+    Args:
+        name: under which it is kept.
+        bytes: how long it is.
+        sha256: of its content, in hexadecimal digits.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether a browser shows it in a page."""
+        return kind_of(self.name).startswith("image/")
 
 
 class Uploads:
-    """The files in one directory, made when the first one comes."""
+    """The files in a database. What asks it may raise Unavailable."""
 
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def takes(self, name: str) -> bool:
-        """Whether a file may have this name."""
-        return bool(NAME.fullmatch(name)) and name.endswith(SUFFIXES)
+    async def add(self, name: str, content: bytes) -> bool:
+        """Keep a file; return False when there is another of that name. A repeat changes nothing."""
+        rows = await self._database.rows(ADD, name, content)
+        return rows == [(hashlib.sha256(content).digest(),)]
 
-    def names(self) -> list[str]:
-        """Return the names of all files, sorted. Raises OSError."""
-        try:
-            return sorted(name for name in os.listdir(self._directory) if self.takes(name))
-        except FileNotFoundError:
-            return []
+    async def all(self) -> list[Upload]:
+        """Return every file, by name."""
+        return [Upload(*row) for row in await self._database.rows(ALL)]
 
-    def add(self, name: str, content: bytes) -> bool:
-        """Keep a file. A repeat changes nothing.
+    async def latest(self, count: int) -> list[Upload]:
+        """Return the latest files, the newest first."""
+        return [Upload(*row) for row in await self._database.rows(LATEST, count)]
 
-        Returns:
-            False when there is another file of that name.
-
-        Raises:
-            OSError: it may be there or not.
-        """
-        if not os.path.isdir(self._directory):
-            os.makedirs(self._directory, exist_ok=True)
-            sync(os.path.dirname(self._directory))
-        path = os.path.join(self._directory, name)
-        partial = os.path.join(self._directory, f".{name}.{secrets.token_hex(4)}.partial")
-        try:
-            with open(partial, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                os.link(partial, path)  # a rename would replace what is there
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(partial)
-        sync(self._directory)
-        with open(path, "rb") as file:
-            return file.read() == content
+    async def content(self, name: str) -> tuple[bytes, str] | None:
+        """Return a file's content and its SHA-256 in hexadecimal digits, None when there is none."""
+        query = "SELECT content, encode(sha256, 'hex') FROM files WHERE name = %s"
+        rows = await self._database.rows(query, name)
+        return rows[0] if rows else None
 
 
-def sync(directory: str) -> None:
-    """Bring the names in a directory to the disk."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def is_name(name: str) -> bool:
+    """Whether a file may have this name."""
+    return bool(NAME.fullmatch(name)) and name.endswith(tuple(KINDS))
+
+
+def kind_of(name: str) -> str:
+    """Return what a browser is told that a file of this name is."""
+    return KINDS["." + name.rpartition(".")[2]][0]
+
+
+def is_what_it_is_called(name: str, content: bytes) -> bool:
+    """Whether a content begins as what its name says."""
+    return bool(re.match(KINDS["." + name.rpartition(".")[2]][1], content, re.DOTALL))
