@@ -9,11 +9,14 @@ import pytest
 
 from nospof.adapters.mail import read_notice
 from nospof.adapters.memory import MemoryCloud
+from nospof.adapters.settings import parse_settings
 from nospof.cli.events_text import calendar, events_text, window_text
 from nospof.errors import CloudError, UsageError
 from nospof.model.cloud import InstanceStatus, MaintenanceEvent
-from nospof.model.events import EventsFound, Notice
+from nospof.model.events import Announced, EventsFound, Notice
 from nospof.model.requests import PairRequest
+from nospof.model.settings import ServiceWish, Settings
+from nospof.model.window import window_of
 from nospof.planning.events import LOST, MEANINGS, UNKNOWN, meaning_of, split
 from nospof.procedures.maintain import MOVED_BY_STOP_AND_START
 from nospof.procedures.pair import pair
@@ -203,6 +206,59 @@ def test_a_mail_about_what_was_taken_or_called_off_since_says_so(account: Accoun
         f"{account.one}: [Completed] done",
         f"{account.other}: nothing is announced for it now; it was taken already, or called off",
     )
+
+
+# The owner's windows --------------------------------------------------------------------------------------
+
+
+def in_window(account: Account, text: str) -> Announced:
+    settings = Settings(services=(ServiceWish("www", maintenance=window_of(text)),))
+    (one,) = events_of([asked(account.cloud)], settings=settings).ahead
+    return one
+
+
+def moment_of(account: Account, in_seconds: float) -> datetime:
+    return datetime.fromtimestamp(account.cloud.now() + in_seconds, UTC)
+
+
+def around(when: datetime) -> str:
+    """Return the window of an hour that begins at a moment's hour, on its day."""
+    return f"{when:%a} {when:%H}:00-{when:%H}:59"
+
+
+def test_a_window_before_the_event_is_named_and_nothing_has_to_be_moved(account: Account) -> None:
+    account.cloud.announce(account.one, in_seconds=5 * DAY, movable_seconds=3 * DAY)
+    one = in_window(account, around(moment_of(account, 2 * DAY)))
+    assert one.windows[0].startswith("www: your window is before it, ")
+    assert (one.urgency, "--not-before TIME" in one.do[1]) == ("normal", True)
+
+
+def test_a_window_between_the_event_and_its_deadline_is_where_it_can_be_moved(account: Account) -> None:
+    account.cloud.announce(account.one, in_seconds=DAY, movable_seconds=5 * DAY)
+    when = moment_of(account, 3 * DAY)
+    one = in_window(account, around(when))
+    assert "it can be moved into the one of" in one.windows[0]
+    assert f"--not-before {when:%Y-%m-%dT%H}:00:00Z" in one.do[1]
+    assert one.urgency == "normal"
+
+
+def test_a_deadline_nearer_than_the_window_is_told_as_too_late(account: Account) -> None:
+    account.cloud.announce(account.one, in_seconds=DAY, movable_seconds=DAY)
+    one = in_window(account, around(moment_of(account, 4 * DAY)))
+    assert "is too late for it" in one.windows[0]
+    assert (one.urgency, one.because) == ("high", "no maintenance window of yours is in time")
+
+
+def test_a_window_that_is_now_is_before_an_event_that_is_soon(account: Account) -> None:
+    account.cloud.announce(account.one, in_seconds=600)
+    assert "your window is before it" in in_window(account, "daily 00:00-23:59").windows[0]
+
+
+def test_a_window_is_read_from_the_settings_and_one_that_is_none_is_told_with_its_line() -> None:
+    settings = parse_settings("services:\n  www:\n    maintenance: Sun 02:00-05:00 Europe/Berlin\n", "n.yaml")
+    assert settings.services[0].maintenance == window_of("Sun 02:00-05:00 Europe/Berlin")
+    with pytest.raises(UsageError, match=r"n\.yaml:3: services\.www\.maintenance: 'Noon' is no window"):
+        parse_settings("services:\n  www:\n    maintenance: Noon\n", "n.yaml")
 
 
 # The calendar ---------------------------------------------------------------------------------------------

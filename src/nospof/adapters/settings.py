@@ -21,13 +21,14 @@ from nospof.errors import UsageError
 from nospof.model.rules import EVERY_RULE
 from nospof.model.settings import Acceptance, Need, OwnRate, Range, ServiceWish, Settings
 from nospof.model.topology import VIEWS as EVERY_VIEW
+from nospof.model.window import Window, window_of
 
 MAX_CHARACTERS = 1_000_000
 SCOPES = ("host", "rack", "zone", "region")
 KEYS = ("service", "services", "assume", "suppress", "assumptions", "survive")
 VIEWS = (*EVERY_VIEW, "none")
 """Where a need hurts; "none" says that there is no such need, whatever the network permits."""
-WISH_KEYS = ("entry", "scope", "slo", "measured", "needs_egress")
+WISH_KEYS = ("entry", "scope", "slo", "measured", "needs_egress", "maintenance")
 NUMBER = re.compile(r"[-+]?\d[\d_]*(\.\d*)?([eE][-+]?\d+)?|[-+]?\.\d+")
 
 Node: TypeAlias = Any
@@ -193,8 +194,18 @@ class _Reader:
             slo=slo,
             measured=measured,
             needs_egress=self.flag(egress, f"{what}.needs_egress") if egress else None,
+            maintenance=self.window(fields, f"{what}.maintenance"),
             where=self.at(node),
         )
+
+    def window(self, fields: dict[str, Node], what: str) -> Window | None:
+        if "maintenance" not in fields:
+            return None
+        node = fields["maintenance"]
+        try:
+            return window_of(self.text(node, what))
+        except ValueError as error:
+            self.refuse(node, f"{what}: {error}")
 
     def scope(self, node: Node, what: str) -> str:
         return self.one_of(node, self.text(node, what), SCOPES, what)

@@ -62,6 +62,7 @@ def event_text(one: Announced) -> list[str]:
         wrap(f"AWS says: {code}", "    ", "      ") if code else "",
         wrap(f"{first_upper(one.happens)}. Cleared by: {one.clears}.", "    ", "      "),
         wrap(f"{one.urgency}: {one.because}", "    ", "      "),
+        *(wrap(each, "    ", "      ") for each in one.windows),
         *(wrap(each, "    $ ", "      ") for each in one.do),
     ]
     return [line for line in lines if line]
@@ -113,6 +114,7 @@ def calendar(found: EventsFound) -> str:
         says = [
             f"{first_upper(one.happens)}. Cleared by: {one.clears}.",
             f"{one.urgency}: {one.because}",
+            *one.windows,
             *one.do,
         ]
         lines += entry(

@@ -37,6 +37,12 @@ def maintain() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write them for a calendar too; written again, its entries replace the earlier ones.",
 )
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Your maintenance windows; else ./nospof.yaml.",
+)
 @format_option
 def events(
     *,
@@ -44,9 +50,13 @@ def events(
     profiles: tuple[str, ...],
     mail: Path | None,
     ics: Path | None,
+    settings: Path | None,
     output_format: str,
 ) -> int:
     """List the maintenance that AWS has announced, with what it means for each service and what to do.
+
+    When a service may be worked on stands in nospof.yaml, such as
+    services: {www: {maintenance: "Sun 02:00-05:00 Europe/Berlin"}}.
 
     Exit code 10 where something is ahead, 13 where a region could not be read.
     """
@@ -65,7 +75,7 @@ def events(
             for profile in profiles or ("",)
             for region in places
         ]
-        found = events_of(asked, notice)
+        found = events_of(asked, notice, bootstrap.read_settings(settings))
     if ics:
         write_file(ics, calendar(found))
     click.echo(to_json(found) if output_format == "json" else events_text(found))

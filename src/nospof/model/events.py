@@ -38,6 +38,7 @@ class Announced:
         happens: what AWS will do.
         clears: what makes it go away earlier.
         urgency: how it should be heeded, and `because` says why.
+        windows: where the owner's maintenance windows lie to it, a sentence each.
         do: the commands to choose from, the best first.
     """
 
@@ -51,6 +52,7 @@ class Announced:
     clears: str
     urgency: Urgency
     because: str
+    windows: tuple[str, ...]
     do: tuple[str, ...]
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from nospof.model.window import Window
+
 Range = tuple[float, float, float]
 """Low, likely, high."""
 
@@ -73,7 +75,7 @@ class OwnRate:
 class ServiceWish:
     """What is asked of one service, and what its monitoring has measured; None and empty say nothing.
 
-    `slo` and `measured` are in percent of the time.
+    `slo` and `measured` are in percent of the time; `maintenance` is when it may be worked on.
     """
 
     name: str
@@ -82,6 +84,7 @@ class ServiceWish:
     slo: float | None = None
     measured: float | None = None
     needs_egress: bool | None = None
+    maintenance: Window | None = None
     where: str = ""
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from nospof.audit.windows import day, overlapping
 from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent
 from nospof.model.events import Announced, EventsFound, Notice, Place, Serving, Together, Urgency
+from nospof.model.window import Window
 
 Owned = tuple[str, MaintenanceEvent]
 """An instance's id, and an event of it."""
@@ -23,6 +25,20 @@ class Crew:
     name: str
     members: frozenset[str]
     healthy: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Where a window of the owner's lies to an event.
+
+    Args:
+        begins: when the event can be taken in it, or moved to; None where it is not in time.
+        must_move: whether it comes only after the event does now.
+    """
+
+    says: str
+    begins: float | None
+    must_move: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,17 +89,21 @@ def announced(
     instance: Instance,
     crews: Sequence[Crew],
     at_once: Sequence[Together],
+    fits: Sequence[Fit],
 ) -> Announced:
     """Return an event with what it means.
 
     Args:
         crews: everybody's.
         at_once: the moments in which nobody of a service may be left.
+        fits: where the windows of its services lie to it.
     """
     meaning = meaning_of(event.code, instance.root_device_type)
     serving = serving_of(instance.id, crews)
     together = [one.service for one in at_once if event.id in one.event_ids]
     urgency, because = urgency_of(meaning, serving, together)
+    if urgency == "normal" and any(fit.begins is None for fit in fits):
+        urgency, because = "high", "no maintenance window of yours is in time"
     return Announced(
         place=place,
         instance_id=instance.id,
@@ -95,7 +115,8 @@ def announced(
         clears=meaning.clears,
         urgency=urgency,
         because=because,
-        do=what_to_do(event, meaning, instance.id, serving),
+        windows=tuple(fit.says for fit in fits),
+        do=what_to_do(event, meaning, instance.id, serving, fits),
     )
 
 
@@ -125,8 +146,27 @@ def urgency_of(meaning: Meaning, serving: Sequence[Serving], together: Sequence[
     return "normal", "others serve meanwhile"
 
 
+def fit_of(event: MaintenanceEvent, service: str, window: Window, now: float) -> Fit:
+    """Return where a service's window lies to an event: before it, before its deadline, or too late."""
+    due = event.not_before or float("inf")
+    first = next(span for span in window.spans(now) if span.ends > now)
+    if max(first.begins, now) < due:
+        return Fit(f"{service}: your window is before it, {day(max(first.begins, now))}", first.begins)
+    if first.begins <= event.deadline:
+        says = (
+            f"{service}: no window of yours is before it; it can be moved into the one of {day(first.begins)}"
+        )
+        return Fit(says, first.begins, must_move=True)
+    says = f"{service}: your next window, {day(first.begins)}, is too late for it; take it outside of one"
+    return Fit(says, None)
+
+
 def what_to_do(
-    event: MaintenanceEvent, meaning: Meaning, instance_id: str, serving: Sequence[Serving]
+    event: MaintenanceEvent,
+    meaning: Meaning,
+    instance_id: str,
+    serving: Sequence[Serving],
+    fits: Sequence[Fit],
 ) -> tuple[str, ...]:
     """Return the commands to choose from. Another time is offered only where AWS takes one (C45)."""
     found = []
@@ -134,9 +174,11 @@ def what_to_do(
         is_alone = not serving or any(not one.others for one in serving)
         found.append(f"nospof {'pair' if is_alone else 'maintain take'} {instance_id}")
     if event.deadline > event.not_before:
+        moves = [fit.begins for fit in fits if fit.must_move and fit.begins is not None]
+        at = f"{datetime.fromtimestamp(max(moves), UTC):%Y-%m-%dT%H:%M:%SZ}" if moves else "TIME"
         found.append(
             f"aws ec2 modify-instance-event-start-time --instance-id {instance_id} --instance-event-id "
-            f"{event.id} --not-before TIME, at {day(event.deadline)} at the latest"
+            f"{event.id} --not-before {at}, at {day(event.deadline)} at the latest"
         )
     return tuple(found)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nospof.errors import NospofError
 from nospof.model.cloud import TAG_SERVICE, Instance, TargetGroup
 from nospof.model.events import EventsFound, Notice, Over, Place
-from nospof.planning.events import Crew, all_at_once, announced, split, unmatched
+from nospof.model.settings import Settings
+from nospof.model.window import Window
+from nospof.planning.events import Crew, all_at_once, announced, fit_of, split, unmatched
 from nospof.ports.world import World
 
 
@@ -21,12 +23,15 @@ class Asked:
     connect: Callable[[], World]
 
 
-def events_of(asked: Sequence[Asked], notice: Notice | None = None) -> EventsFound:
+def events_of(
+    asked: Sequence[Asked], notice: Notice | None = None, settings: Settings | None = None
+) -> EventsFound:
     """Return what is announced in several regions; one that cannot be read hides no other. Changes nothing.
 
     Args:
         asked: where to look.
         notice: a mail from AWS; only those whom it names are told then.
+        settings: what people wrote down; of it, when a service may be worked on.
 
     Raises:
         NospofError: the only region there is could not be read.
@@ -34,11 +39,13 @@ def events_of(asked: Sequence[Asked], notice: Notice | None = None) -> EventsFou
     read: list[EventsFound] = []
     known: set[str] = set()
     unread = []
+    wishes = settings.services if settings else ()
+    windows = {wish.name: wish.maintenance for wish in wishes if wish.maintenance}
     for one in asked:
         try:
             world = one.connect()
             instances = {instance.id: instance for instance in world.cloud.instances()}
-            read.append(events_in(world, one.profile, instances))
+            read.append(events_in(world, one.profile, instances, windows))
             known.update(instances)
         except NospofError as error:
             if len(asked) == 1:
@@ -57,11 +64,14 @@ def events_of(asked: Sequence[Asked], notice: Notice | None = None) -> EventsFou
     return found if notice is None else named_by(notice, found, frozenset(known))
 
 
-def events_in(world: World, profile: str, instances: dict[str, Instance]) -> EventsFound:
+def events_in(
+    world: World, profile: str, instances: Mapping[str, Instance], windows: Mapping[str, Window]
+) -> EventsFound:
     """Return what is announced in one account's region.
 
     Args:
         instances: those that are there, by id.
+        windows: when services may be worked on, by their names.
 
     Raises:
         CloudError: it could not be read; nothing is then said of it.
@@ -75,8 +85,12 @@ def events_in(world: World, profile: str, instances: dict[str, Instance]) -> Eve
         return EventsFound((place,), over=over, read_at=now)
     crews = [crew_of(world, group, instances.values()) for group in world.cloud.target_groups()]
     at_once = all_at_once(place, live, crews)
-    ahead = tuple(announced(place, event, instances[who], crews, at_once) for who, event in live)
-    return EventsFound((place,), ahead, at_once, over, read_at=now)
+    ahead = []
+    for who, event in live:
+        services = dict.fromkeys(crew.name for crew in crews if who in crew.members)
+        fits = [fit_of(event, name, windows[name], now) for name in services if name in windows]
+        ahead.append(announced(place, event, instances[who], crews, at_once, fits))
+    return EventsFound((place,), tuple(ahead), at_once, over, read_at=now)
 
 
 def crew_of(world: World, group: TargetGroup, instances: Iterable[Instance]) -> Crew:
