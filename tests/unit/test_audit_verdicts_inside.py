@@ -146,6 +146,16 @@ def test_jobs_that_run_twice_or_on_one_machine_alone_are_asked_about() -> None:
     assert verdict(report) == set()
 
 
+def test_c54_what_visitors_of_a_wordpress_run_is_asked_about() -> None:
+    def views(value: str) -> dict[str, Any]:
+        setting = {"server": "wordpress", "setting": "DISABLE_WP_CRON", "value": value, "path": "/srv/config"}
+        return {"web": [setting]}
+
+    (asked,) = [one for one in seen(views(""), views("")).services[0].questions if "WordPress" in one]
+    assert asked.startswith("may each of i-1, i-2 run this at the same time: what is due in WordPress")
+    assert not any("WordPress" in one for one in seen(views("set"), views("set")).services[0].questions)
+
+
 def test_what_a_look_could_not_read_is_named_once() -> None:
     hidden = {"status": "unreadable", "reason": "needs root", "found": []}
     machines = [instance(who, WHERE[who][0]) for who in ("i-1", "i-2")]

@@ -125,7 +125,15 @@ def test_what_is_only_to_be_known_is_told_in_the_plan():
 def test_c54_jobs_that_must_run_once_are_told_how_to_ask_where_the_writer_is(engine, writer):
     cloud = with_data(engine)
     jobs = [{"kind": "cron", "name": "/etc/cron.d/wiki"}]
-    for looks, is_told in ((Looks(engine), False), (Looks(engine, jobs=jobs), True)):
+    views, job = (
+        [{"server": "wordpress", "setting": "DISABLE_WP_CRON", "value": one, "path": "/x"}]
+        for one in ("", "set")
+    )
+    for looks, is_told in (
+        (Looks(engine, web=job), False),
+        (Looks(engine, jobs=jobs), True),
+        (Looks(engine, web=views), True),
+    ):
         world = replace(memory_world(cloud), machines=looks)
         plan = PROCEDURES["pair"].plan(world, asked(cloud, jobs_may_run_twice=True))
         assert any(f"curl -fs http://ADDRESS:{writer} " in one for one in plan.warnings) == is_told

@@ -112,6 +112,19 @@ def test_a_refusal_says_every_way_out():
         assert way in said
 
 
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        (("/var/www/blog/uploads/2026/11", "/var/www/blog/uploads/2026/10"), "/var/www/blog/uploads"),
+        (("/var/lib/wiki/images/a/ab", "/var/lib/wiki/images"), "/var/lib/wiki/images"),
+        (("/srv/2026/11", "/srv/feed"), "/srv/2026,/srv/feed"),
+    ],
+)
+def test_a_directory_is_named_whole_and_not_the_part_of_this_month(written, named):
+    world = replace(memory_world(with_files()), machines=Looks(written=written))
+    assert f"--sync {named} " in refusal(with_files(), world, sync="")
+
+
 def test_a_file_that_is_held_open_is_not_in_step_by_being_shared():
     cloud = with_files()
     looks = Looks(written=(UPLOADS,), files=[{"path": f"{UPLOADS}/queue.db"}])

@@ -409,6 +409,34 @@ def test_directories_that_others_lend_are_not_entered(root: Path) -> None:
     assert found(root, "sessions") == []
 
 
+@pytest.mark.parametrize(
+    ("file", "says"),
+    [
+        (
+            "etc/apache2/sites-enabled/blog.conf",
+            'DocumentRoot /usr/share/blog\n  Alias /up "/var/lib/blog/up/"\n',
+        ),
+        (
+            "etc/nginx/sites-enabled/blog",
+            "server { root /usr/share/blog; location /up { alias /var/lib/blog/up; } }",
+        ),
+        (
+            "etc/nginx/conf.d/blog.conf",
+            "root /var/lib/blog;\nroot /var/lib/blog/up;\nroot $other/x;\nroot /var/lib/lent/a;",
+        ),
+    ],
+)
+def test_uploads_count_wherever_a_web_server_is_told_to_serve_them_and_what_packages_brought_does_not(
+    root: Path, file: str, says: str
+) -> None:
+    for name in ("var/lib/blog/up", "usr/share/blog", "var/lib/other", "var/lib/lent/a"):
+        put(root, f"{name}/file")
+    put(root, "proc/mounts", "10.0.0.9:/a /var/lib/lent nfs4 rw 0 0\n")
+    assert found(root, "written") == []
+    put(root, file, says)
+    assert found(root, "written") == [{"directory": "/var/lib/blog/up", "files": 1}]
+
+
 def test_hidden_directories_count_and_what_is_made_again_does_not(root: Path) -> None:
     for name in (".uploads", ".git", "__pycache__"):
         put(root, f"srv/{name}/file")

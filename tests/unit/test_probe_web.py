@@ -86,3 +86,32 @@ def test_c68_who_knows_a_balancer_is_told_and_who_does_not(root: Path) -> None:
     assert told(root)["reverse_proxy"][0] == "set"
     put(root, "var/www/shop/web/sites/default/settings.php", f"# {drupal}$settings['x'] = 1;")
     assert told(root)["reverse_proxy"][0] == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("define('DB_NAME', 'secret');\n", ""),
+        ("define( \"DISABLE_WP_CRON\", true );\ndefine('DB_PASSWORD', 'secret');\n", "set"),
+        ("define('DISABLE_WP_CRON', false);\n", ""),
+        ("// define('DISABLE_WP_CRON', true);\n", ""),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["etc/wordpress/config-blog.example.php", "var/www/html/wp-config.php", "srv/blog/wp-config.php"]
+)
+def test_c54_each_wordpress_tells_whether_visitors_run_what_is_due(
+    root: Path, name: str, text: str, value: str
+) -> None:
+    put(root, name, f"<?php\n{text}")
+    assert told(root) == {"DISABLE_WP_CRON": (value, f"/{name}")}
+    assert "secret" not in str(look(str(root))["web"])
+
+
+def test_one_configuration_of_wordpress_under_two_names_is_told_once(root: Path) -> None:
+    put(root, "etc/wordpress/config-blog.example.php", "define('DB_NAME', 'blog');")
+    (root / "etc/wordpress/config-default.php").symlink_to("config-blog.example.php")
+    put(root, "etc/wordpress/htaccess", "define(")
+    assert [one["path"] for one in look(str(root))["web"]["found"]] == [
+        "/etc/wordpress/config-blog.example.php"
+    ]

@@ -73,3 +73,10 @@ def test_what_a_machine_makes_up_says_nothing():
 
 def test_what_was_not_read_is_told():
     assert said(web_unread="web servers of i-1: not root") == ("not checked: web servers of i-1: not root",)
+
+
+@pytest.mark.parametrize(("value", "is_told"), [("", True), ("set", False)])
+def test_c54_a_wordpress_whose_visitors_run_what_is_due_is_told_how_it_runs_once(value, is_told):
+    told = said(WebSetting("wordpress", "DISABLE_WP_CRON", value, "/srv/blog/wp-config.php"))
+    assert bool(told) is is_told
+    assert not is_told or "define('DISABLE_WP_CRON', true); in /srv/blog/wp-config.php" in told[0]

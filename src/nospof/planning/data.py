@@ -129,7 +129,7 @@ def plan_data(facts: PairFacts, request: PairRequest, service: str, token: str) 
         made,
         before=before_calls(made, source),
         after=after_calls(made, source, subnet),
-        warnings=(*warnings_of(made, examined, source), *jobs_warning(engine, facts.inside.jobs)),
+        warnings=(*warnings_of(made, examined, source), *jobs_warning(engine, facts.inside)),
         details={
             "data": f"{examined.engine} {examined.version} of {source.id} ({size(examined.size_bytes)}) is "
             f"kept in step by {engine.capitalize()}, one writer at a time",
@@ -196,9 +196,10 @@ def warnings_of(plan: DataPlan, examined: Examined, source: Instance) -> tuple[s
     return tuple(told)
 
 
-def jobs_warning(engine: Engine, jobs: Sequence[str]) -> tuple[str, ...]:
+def jobs_warning(engine: Engine, inside: Inside) -> tuple[str, ...]:
     """Return how jobs that must not run twice are had run where the writer is, and nowhere else."""
-    if not jobs:
+    has_visitors_run_them = any(one.setting == "DISABLE_WP_CRON" and not one.value for one in inside.web)
+    if not inside.jobs and not has_visitors_run_them:
         return ()
     return (
         f"what must run once can ask before it does: curl -fs http://ADDRESS:{WRITER_IS[engine]} >/dev/null "

@@ -5,6 +5,7 @@ Pure: each rule takes facts and raises `PreconditionFailed` or `UsageError` with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -33,6 +34,8 @@ from nospof.planning.concerns import some
 
 TAG_LENGTH = 256
 PORTS = range(1, 65536)
+A_PART = re.compile(r"\d{1,8}|[0-9a-f]{1,2}")
+"""A name that applications give to a part of a directory: of a year, a month, a day, or a hash."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,8 @@ def refuse_two_diverging_copies(facts: PairFacts, request: PairRequest) -> None:
 
 def ways_out(keeps: Sequence[str]) -> str:
     """Return what an owner can do about what his instance keeps, a sentence each."""
-    written = [one.partition(" ")[2] for one in keeps if one.startswith(("written ", "sessions "))]
+    kept = [one.partition(" ")[2] for one in keeps if one.startswith(("written ", "sessions "))]
+    written = list(dict.fromkeys(undivided(one) for one in kept))
     tops = [one for one in written if not any(one.startswith(f"{other}/") for other in written)]
     told = []
     if tops:
@@ -184,6 +188,14 @@ def ways_out(keeps: Sequence[str]) -> str:
             "Have a database elsewhere (RDS, Aurora) or as one that two can keep (MariaDB, PostgreSQL)"
         )
     return ". ".join([*told, "If nothing of it changes, say so with --stateless"]) + "."
+
+
+def undivided(directory: str) -> str:
+    """Return the directory that an application divides by dates or hashes: tomorrow there is another part."""
+    parts = directory.split("/")
+    while len(parts) > 3 and A_PART.fullmatch(parts[-1]):
+        parts.pop()
+    return "/".join(parts)
 
 
 def says_of_the_check(answer: Answer) -> str:

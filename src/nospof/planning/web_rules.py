@@ -1,5 +1,6 @@
 """How the members' web servers go with a balancer: idle connections (C74), and who clients are (C68).
 
+What a page's view has WordPress run is told as well: two members have more views at one moment (C54).
 Pure: what a look inside found in, sentences out. A server only counts where clients come in: one behind
 another of the same machine never meets the balancer.
 """
@@ -39,6 +40,7 @@ def warnings_of(inside: Inside, port: int, cidrs: tuple[str, ...]) -> tuple[str,
         "real_ip_header": hides_clients,
         "ignoreip": bans_the_balancer,
         "reverse_proxy": hides_clients,
+        "DISABLE_WP_CRON": runs_by_views,
     }
     told = [
         says[one.setting](one, cidrs)
@@ -95,6 +97,22 @@ def bans_the_balancer(one: WebSetting, cidrs: tuple[str, ...]) -> str:
     return (
         f"fail2ban may ban the balancer for what one client does, and the member turns unhealthy: in "
         f"{one.path}, add {networks} to ignoreip"
+    )
+
+
+def runs_by_views(one: WebSetting, _: tuple[str, ...]) -> str:
+    """Say that WordPress has visitors run what is due, some of it twice, and how it runs once.
+
+    Its lock is read first and taken then (`spawn_cron`), so two views at one moment both have it. Two members
+    take more views at one moment, and nothing else changes: the lock is in the database that both have.
+    """
+    if one.value:
+        return ""
+    return (
+        "WordPress runs what is due (posts, mails, backups) when somebody views a page, and now and then "
+        "twice: its lock does not hold against two views at one moment, on two members no more than on one. "
+        f"What must run once: define('DISABLE_WP_CRON', true); in {one.path}, and a crontab that has "
+        "wp-cron.php run, on one member at a time"
     )
 
 

@@ -37,7 +37,7 @@ from nospof.adapters.machine.probe_machine import (
     settings,
     swap,
 )
-from nospof.adapters.machine.probe_web import certificates, web
+from nospof.adapters.machine.probe_web import certificates, served, web
 
 # The sender cuts here: what stands above is in the parts before, but for the imports.
 
@@ -110,7 +110,7 @@ def written(m: Machine) -> "list[Any]":
     began, others = since(m), {m.path(one) for one in lent(m)}
     found: dict[str, int] = {}
     seen = 0
-    for root in (one for one in DOCUMENT_ROOTS if m.path(one) not in others):
+    for root in roots(m):
         for at, directories, files in os.walk(m.path(root), onerror=refused):
             directories[:] = sorted(
                 one for one in directories if one not in MADE_AGAIN and os.path.join(at, one) not in others
@@ -125,6 +125,16 @@ def written(m: Machine) -> "list[Any]":
                         where = "/" + os.path.relpath(at, m.root)
                         found[where] = found.get(where, 0) + 1
     return [{"directory": at, "files": found[at]} for at in sorted(found)]
+
+
+def roots(m: Machine) -> "list[str]":
+    """Return the document roots, none of them in another, and none that another machine lends."""
+    beyond = tuple(one.rstrip("/") + "/" for one in lent(m))
+    found: list[str] = []
+    for one in sorted({*DOCUMENT_ROOTS, *served(m)}):
+        if not (one + "/").startswith((*beyond, *(each + "/" for each in found))):
+            found.append(one)
+    return found
 
 
 def since(m: Machine) -> float:

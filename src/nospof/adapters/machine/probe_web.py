@@ -24,8 +24,14 @@ APACHE_PARTS = (
 NGINX_FILES = ("/etc/nginx/nginx.conf",)
 NGINX_PARTS = ("/etc/nginx/conf.d", "/etc/nginx/sites-enabled")
 FAIL2BAN_FILES = ("/etc/fail2ban/jail.conf", "/etc/fail2ban/jail.local")
-DRUPAL_ROOTS = ("/var/www", "/var/www/html", "/srv", "/opt")
+SITE_ROOTS = ("/var/www", "/var/www/html", "/srv", "/opt")
 DRUPAL_SETTINGS = ("sites/default/settings.php", "web/sites/default/settings.php")
+WORDPRESS_DEBIAN = "/etc/wordpress"
+NO_VIEW_CRON = re.compile(r"(?im)^\s*define\(\s*['\"]DISABLE_WP_CRON['\"]\s*,\s*(true|1)\s*\)")
+SERVED = re.compile(
+    r"(?im)(?:^|[{;])\s*(?:DocumentRoot|Alias\s+\S+|root|alias)\s+[\"']?(/[^\"'\s;$%*]+)[\"']?\s*(?:;|$)"
+)
+PACKAGED = "/usr/"
 TRUSTS = re.compile(r"(?m)^\s*\$settings\['reverse_proxy'\]\s*=\s*TRUE", re.IGNORECASE)
 UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 
@@ -44,7 +50,7 @@ def web(m: Machine) -> "list[Any]":
         found += nginx(m)
     if "fail2ban-server" in names:
         found.append(fail2ban(m))
-    return found + drupal(m)
+    return found + drupal(m) + wordpress(m)
 
 
 def row(server: str, setting: str, value: str, path: str) -> "dict[str, str]":
@@ -102,13 +108,34 @@ def fail2ban(m: Machine) -> "dict[str, str]":
 def drupal(m: Machine) -> "list[Any]":
     """Return whether each Drupal believes a proxy about its clients."""
     found = []
-    for root in DRUPAL_ROOTS:
+    for root in SITE_ROOTS:
         for name in ("", *m.names(root)):
             for path in (os.path.join(root, name, one) for one in DRUPAL_SETTINGS):
                 text = m.read(path)
                 if "$settings[" in text:
                     found.append(row("drupal", "reverse_proxy", "set" if TRUSTS.search(text) else "", path))
     return [one for at, one in enumerate(found) if one not in found[:at]]
+
+
+def wordpress(m: Machine) -> "list[Any]":
+    """Return whether each WordPress leaves what is due to a job, and not to whoever views a page."""
+    names = [WORDPRESS_DEBIAN + "/" + one for one in m.names(WORDPRESS_DEBIAN) if one.startswith("config-")]
+    names += [
+        os.path.join(root, name, "wp-config.php") for root in SITE_ROOTS for name in ("", *m.names(root))
+    ]
+    found = {os.path.realpath(m.path(one)): one for one in reversed(names) if "define(" in m.read(one)}
+    return [
+        row("wordpress", "DISABLE_WP_CRON", "set" if NO_VIEW_CRON.search(m.read(one)) else "", one)
+        for one in sorted(found.values())
+    ]
+
+
+def served(m: Machine) -> "list[str]":
+    """Return the directories that web servers are told to serve, without what packages brought."""
+    found = set()
+    for one in (*APACHE_FILES, *parts_of(m, APACHE_PARTS), *NGINX_FILES, *parts_of(m, NGINX_PARTS)):
+        found |= {at.rstrip("/") for at in SERVED.findall(m.read(one))}
+    return sorted(one for one in found if one and not (one + "/").startswith(PACKAGED))
 
 
 def parts_of(m: Machine, directories: "tuple[str, ...]") -> "list[str]":

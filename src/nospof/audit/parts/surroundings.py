@@ -28,7 +28,12 @@ def ask_jobs(b: Builder, looks: dict[str, Item]) -> None:
     """Ask what runs at its own times: on several machines it runs more than once, on one alone it stops."""
     where: dict[str, list[str]] = {}
     for name, look in looks.items():
-        for job in dict.fromkeys(one.text("name") for one in look.rows("jobs.found")):
+        by_views = [
+            f"what is due in WordPress when a page is viewed ({one.text('path')} has no DISABLE_WP_CRON)"
+            for one in look.rows("web.found")
+            if one.text("setting") == "DISABLE_WP_CRON" and not one.text("value")
+        ]
+        for job in dict.fromkeys([*(one.text("name") for one in look.rows("jobs.found")), *by_views]):
             where.setdefault(job, []).append(name)
     shared: dict[tuple[str, ...], list[str]] = {}
     for job, names in where.items():
