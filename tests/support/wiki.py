@@ -8,35 +8,21 @@ at its socket alone, where MediaWiki asks for it.
 
 from __future__ import annotations
 
-import base64
-import http.cookiejar
-import json
-import os
-import shutil
-import threading
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
-import pytest
-
-from support import ec2_words
+from support.application import Application, Browser, Write, form, launch, need_application, picture
 from support.local_cloud import RunningCloud
-from support.waiting import eventually
 
-PACKAGES = "curl mediawiki nginx php8.2-fpm libapache2-mod-php8.2-"
-NEEDED = ("nginx", "php", "curl", "mariadbd", "garbd", "syncthing", "haproxy")
+PACKAGES = "curl mediawiki nginx php8.2-fpm"
+NEEDED = ("nginx", "php")
+SITE = "http://wiki.example"
 IMAGES = "/var/lib/mediawiki/images"
 PASSWORD = "a long word for the wiki"
 HEALTH = "/api.php?action=query&meta=siteinfo&format=json"
-ANSWER_SECONDS = 30.0
-REST_SECONDS = 0.1
-"""How long somebody rests whose edit was not taken."""
+JSON = {"format": "json", "formatversion": "2"}
 
 INSTALL = f"""
 set -e
@@ -79,75 +65,24 @@ systemctl enable --now php8.2-fpm nginx
 """
 
 
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-
-
-def picture(name: str) -> bytes:
-    """Return a picture that is no other's: of one point, with its name behind it."""
-    return PIXEL + name.encode()
-
-
 def need_wiki() -> None:
     """Skip where MediaWiki and what carries it is not there; fail in CI."""
-    is_there = all(shutil.which(one) for one in NEEDED) and Path("/usr/share/mediawiki/api.php").exists()
-    if os.geteuid() != 0 or not is_there:
-        message = f"needs root, and MediaWiki: sudo apt-get install --no-install-recommends {PACKAGES}"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    need_application(PACKAGES, NEEDED, "/usr/share/mediawiki/api.php")
 
 
-def inside(cloud: RunningCloud, instance_id: str, script: str, seconds: float = 300.0) -> str:
-    """Run a script in an instance; return what it says."""
-    ssm = cloud.client("ssm")
-    sent = ssm.send_command(
-        InstanceIds=[instance_id], DocumentName="AWS-RunShellScript", Parameters={"commands": [script]}
-    )
-    asked = {"CommandId": sent["Command"]["CommandId"], "InstanceId": instance_id}
+class Person(Browser):
+    """Somebody with a browser, for whom the wiki's name leads to one address."""
 
-    def ended() -> Any:
-        said = ssm.get_command_invocation(**asked)
-        return said if said["Status"] not in ("Pending", "InProgress", "Delayed") else None
-
-    said = eventually(ended, "the script ends", timeout_seconds=seconds, every_seconds=0.2)
-    assert said["Status"] == "Success", said
-    return str(said["StandardOutputContent"])
-
-
-def launch_wiki(cloud: RunningCloud, name: str = "wiki-1") -> str:
-    """Launch an instance with a wiki; return its id."""
-    image = cloud.image_named("nospof-overlay-root")
-    launched = ec2_words.launch(cloud, ImageId=image, TagSpecifications=ec2_words.tagged("instance", name))
-    instance_id = ec2_words.running(cloud.client("ec2"), launched)
-    inside(cloud, instance_id, INSTALL)
-    return instance_id
-
-
-class Person:
-    """Somebody with a browser, at one address of the wiki.
-
-    Args:
-        site: scheme, address and port.
-    """
-
-    def __init__(self, site: str) -> None:
-        self.site = site
-        jar = http.cookiejar.CookieJar()
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(jar)
-        )
+    def __init__(self, address: str) -> None:
+        super().__init__(SITE, address)
 
     def ask(self, **asked: str) -> Any:
         """Return the wiki's answer to a question. Raises OSError, ValueError: it gave none."""
-        query = urllib.parse.urlencode({**asked, "format": "json", "formatversion": "2"})
-        with self._opener.open(f"{self.site}/api.php?{query}", timeout=ANSWER_SECONDS) as answer:
-            return json.load(answer)
+        return self.json(f"/api.php?{urlencode({**asked, **JSON})}")
 
     def tell(self, **told: str) -> Any:
         """Return the wiki's answer to what changes it. Raises OSError, ValueError: it gave none."""
-        form = urllib.parse.urlencode({**told, "format": "json", "formatversion": "2"}).encode()
-        with self._opener.open(f"{self.site}/api.php", form, timeout=ANSWER_SECONDS) as answer:
-            return json.load(answer)
+        return self.json("/api.php", form(**told, **JSON))
 
     def token(self, kind: str = "csrf") -> str:
         """Return what a form has to carry. Raises OSError, ValueError, KeyError."""
@@ -162,9 +97,9 @@ class Person:
         """Return who the wiki takes this for."""
         return str(self.ask(action="query", meta="userinfo")["query"]["userinfo"]["name"])
 
-    def edit(self, title: str, text: str, token: str = "") -> bool:
-        """Write a page; return whether that was acknowledged. Raises OSError, ValueError, KeyError."""
-        said = self.tell(action="edit", title=title, text=text, token=token or self.token())
+    def edit(self, title: str, token: str) -> bool:
+        """Write a page whose text is its title; return whether that was acknowledged. Raises OSError."""
+        said = self.tell(action="edit", title=title, text=title, token=token)
         return bool(said.get("edit", {}).get("result") == "Success")
 
     def texts(self) -> dict[str, str]:
@@ -183,8 +118,7 @@ class Person:
 
     def upload(self, name: str, content: bytes) -> str:
         """Upload a file; return where it is on the site. Raises OSError, ValueError, KeyError."""
-        fields = {"action": "upload", "filename": name, "token": self.token(), "format": "json"}
-        fields |= {"formatversion": "2", "ignorewarnings": "1"}
+        fields = {"action": "upload", "filename": name, "token": self.token(), "ignorewarnings": "1", **JSON}
         edge = "nospof-edge-of-a-part"
         parts = [
             f'--{edge}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'.encode()
@@ -192,74 +126,41 @@ class Person:
         ]
         head = f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
         parts += [head.encode(), b"Content-Type: image/png\r\n\r\n", content, f"\r\n--{edge}--\r\n".encode()]
-        request = urllib.request.Request(
-            f"{self.site}/api.php",
-            b"".join(parts),
-            {"Content-Type": f"multipart/form-data; boundary={edge}"},
-        )
-        with self._opener.open(request, timeout=ANSWER_SECONDS) as answer:
-            said = json.load(answer)
+        said = self.json("/api.php", b"".join(parts), Content_Type=f"multipart/form-data; boundary={edge}")
         assert said.get("upload", {}).get("result") == "Success", said
-        return urllib.parse.urlsplit(said["upload"]["imageinfo"]["url"]).path
-
-    def has(self, path: str, content: bytes) -> bool:
-        """Whether this is at a place of the site, whole. Raises OSError: it does not answer."""
-        try:
-            with self._opener.open(self.site + path, timeout=ANSWER_SECONDS) as answer:
-                return bool(answer.read() == content)
-        except urllib.error.HTTPError as error:
-            error.close()
-            if error.code == 404:
-                return False
-            raise
+        return urlsplit(said["upload"]["imageinfo"]["url"]).path
 
 
-@dataclass
-class Edits:
-    """What those who edit were told."""
+class Wiki(Application):
+    """The wiki on one instance or two, and what those who edit it were told so far."""
 
-    acknowledged: set[str] = field(default_factory=set)
-    failed: list[str] = field(default_factory=list)
+    def __init__(self, cloud: RunningCloud, home: Path) -> None:
+        super().__init__(cloud, home, launch(cloud, "wiki-1", INSTALL))
 
-    def more(self, wanted: int) -> Callable[[], bool]:
-        """Return a question: whether so many more were acknowledged since now."""
-        wanted += len(self.acknowledged)
-        return lambda: len(self.acknowledged) >= wanted
+    def browser(self, address: str) -> Person:
+        """Return somebody's browser at an address."""
+        return Person(address)
 
+    def owner(self, address: str) -> Person:
+        """Return the wiki's administrator, logged in at an address."""
+        person = Person(address)
+        person.log_in()
+        return person
 
-@contextmanager
-def editing(site: str, label: str, people: int = 2) -> Iterator[Edits]:
-    """Have people write new pages at a site until the block ends; a page's text is its own title."""
-    edits, over = Edits(), threading.Event()
+    def people(self, address: str) -> Sequence[Callable[[], Write]]:
+        """Return two who write pages."""
 
-    def write(number: int) -> None:
-        person, token, count = Person(site), "", 0
-        while not over.is_set():
-            count += 1
-            title = f"{label.capitalize()}-{number}-{count}"
-            try:
-                if not token:
-                    person = Person(site)
-                    person.log_in()
-                    token = person.token()
-                is_taken = person.edit(title, title, token)
-            except (OSError, ValueError, KeyError, AssertionError) as error:
-                is_taken, why = False, f"{type(error).__name__}: {error}"
-            else:
-                why = "not acknowledged"
-            if is_taken:
-                edits.acknowledged.add(title)
-            else:
-                edits.failed.append(f"{title}: {why}")
-                token = ""
-                over.wait(REST_SECONDS)
+        def come_in() -> Write:
+            person = self.owner(address)
+            token = person.token()
+            return lambda title: person.edit(title, token)
 
-    threads = [threading.Thread(target=write, args=(one,), daemon=True) for one in range(people)]
-    for one in threads:
-        one.start()
-    try:
-        yield edits
-    finally:
-        over.set()
-        for one in threads:
-            one.join()
+        return come_in, come_in
+
+    def texts(self, address: str) -> set[str]:
+        """Return the titles of the pages whose text is their title."""
+        return {title for title, text in Person(address).texts().items() if text == title}
+
+    def upload(self, person: Person, name: str) -> None:
+        """Upload a picture as somebody."""
+        self.uploads[person.upload(name, picture(name))] = picture(name)
