@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -88,6 +89,29 @@ def test_an_announced_event_is_shown_and_found_by_its_filters(
     assert refused(ec2.describe_instance_status, NextToken="no page") == "InvalidNextToken"
 
 
+def test_status_comes_in_pages_and_of_those_that_do_not_run_when_asked_for(
+    local_cloud: RunningCloud, ec2: Any
+) -> None:
+    image = local_cloud.image_named("nospof-demo-site")
+    made = ec2.run_instances(ImageId=image, InstanceType="t3.micro", MinCount=6, MaxCount=6)["Instances"]
+    ids = {one["InstanceId"] for one in made}
+    pages = ec2.get_paginator("describe_instance_status").paginate(
+        IncludeAllInstances=True,
+        Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}],
+        PaginationConfig={"PageSize": 5},
+    )
+    first, *more = [[one["InstanceId"] for one in page["InstanceStatuses"]] for page in pages]
+    assert len(first) == 5
+    assert ids <= set(first).union(*more)
+    assert not set(first).intersection(*more)
+    ec2.terminate_instances(InstanceIds=sorted(ids))
+    eventually(
+        lambda: not ids & {one["InstanceId"] for one in ec2.describe_instance_status()["InstanceStatuses"]}
+    )
+    both = {"InstanceIds": sorted(ids), "MaxResults": 5}
+    assert refused(ec2.describe_instance_status, **both) == "InvalidParameterCombination"
+
+
 @pytest.mark.parametrize(("code", "moves"), [("system-reboot", True), ("instance-reboot", False)])
 def test_a_due_reboot_happens_and_a_system_reboot_changes_the_host(
     local_cloud: RunningCloud, ec2: Any, source: str, code: str, moves: bool
@@ -139,11 +163,23 @@ def test_network_maintenance_takes_the_machine_from_the_network_for_its_time(
     assert machine(local_cloud, source)["boots"] == 1
 
 
+def test_an_outage_that_began_by_a_clock_that_was_put_back_lasts_no_longer_than_announced(
+    local_cloud: RunningCloud, ec2: Any, source: str
+) -> None:
+    event_id = announce(local_cloud, source, "system-maintenance", 3600, outage="power", out_seconds=2)
+    with ahead(local_cloud, 3601):
+        eventually(lambda: machine(local_cloud, source)["machine"] == "off")
+    ends(ec2, source, event_id, "Completed")
+    boots(local_cloud, source, 2)
+
+
 def test_power_maintenance_keeps_the_machine_off_for_its_time_and_boots_it(
     local_cloud: RunningCloud, ec2: Any, source: str
 ) -> None:
     event_id = announce(local_cloud, source, "system-maintenance", 0, outage="power", out_seconds=600)
     eventually(lambda: machine(local_cloud, source)["machine"] == "off")
+    time.sleep(1)  # time enough to boot
+    assert machine(local_cloud, source)["machine"] == "off"
     assert (state(ec2, source), checks(ec2, source)) == ("running", {"impaired"})
     with ahead(local_cloud, 601):
         ends(ec2, source, event_id, "Completed")

@@ -117,7 +117,6 @@ def test_a_machine_that_does_not_exist_cannot_be_killed(local_cloud: RunningClou
         ),
         ("ssm", "describe_instance_patch_states", {"InstanceIds": ["i-0123456789abcdef0"]}),
         ("pricing", "describe_services", {}),
-        ("health", "describe_events", {}),
         ("compute-optimizer", "get_enrollment_status", {}),
     ],
 )

@@ -135,8 +135,11 @@ def test_stop_powers_everything_off_and_start_boots_what_was_running(home: Path)
     ec2 = before.client("ec2")
     kept = launch(before)
     running(ec2, kept)
-    off = running(ec2, launch(before))
+    off, lost = running(ec2, launch(before)), running(ec2, launch(before))
     stopped(ec2, off)
+    before.admin("POST", "fault", {"instance": lost, "fault": "lose-by-reboot"})
+    ec2.reboot_instances(InstanceIds=[lost])
+    eventually(lambda: machine(before, lost)["machine"] == "off")
     control.stop()
     hypervisor = Hypervisor(before.endpoint.dir / "machines")
     assert {hypervisor.state(machine_id) for machine_id in hypervisor.machines()} == {"off"}
@@ -147,6 +150,7 @@ def test_stop_powers_everything_off_and_start_boots_what_was_running(home: Path)
     healthy(ec2, kept["InstanceId"])
     eventually(lambda: get(kept["PrivateIpAddress"]) == 200)
     assert state(ec2, off) == "stopped"
+    assert (state(ec2, lost), machine(after, lost)["machine"]) == ("running", "off")
 
 
 def test_a_cloud_keeps_its_url_over_a_stop_and_a_kill(home: Path) -> None:

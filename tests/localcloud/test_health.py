@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from support.ec2_words import instance, refused
+from support.iam_keys import client_of, new_key, statement
 from support.local_cloud import RunningCloud
 
 pytestmark = pytest.mark.local_cloud
@@ -85,6 +86,13 @@ def test_what_is_not_understood_is_refused(health: Any) -> None:
     assert refused(health.describe_events, nextToken="elsewhere") == "InvalidPaginationToken"
     assert refused(health.describe_events, locale="fr") == "UnsupportedLocale"
     assert refused(health.describe_event_types) == "InvalidAction"
+
+
+def test_it_tells_whoever_may_ask_only(local_cloud: RunningCloud, health: Any) -> None:
+    asking = client_of(local_cloud, new_key(local_cloud, statement("health:DescribeEvents")), "health")
+    asking.describe_events()
+    asked = {"eventArns": ["arn:aws:health:us-east-1::event/EC2/A/A_1"]}
+    assert refused(asking.describe_event_details, **asked) == "AccessDeniedException"
 
 
 def test_a_fault_hits_it_too(local_cloud: RunningCloud, health: Any) -> None:

@@ -31,9 +31,11 @@ def carry_out(cloud: Cloud, instance: Instance) -> None:
     for event in told:
         if event.phase == "announced" and event.not_before <= now:
             _begin(cloud, instance, event)
-        elif event.phase == "under way" and _is_over(cloud, instance, event):
-            event.close("Completed", cloud.now())
-            cloud.dirty.set()
+        elif event.phase == "under way":
+            event.changed = min(event.changed, now)  # the clock may have been put back meanwhile
+            if _is_over(cloud, instance, event):
+                event.close("Completed", cloud.now())
+                cloud.dirty.set()
 
 
 def is_held_off(instance: Instance, now: datetime) -> bool:
