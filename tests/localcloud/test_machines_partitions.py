@@ -120,6 +120,11 @@ def test_a_machine_that_is_cut_off_reaches_itself_alone_and_nobody_reaches_it(
     assert held.pairs() == [["i-1"]]
     able_to = {(one, other) for one in NAMES for other in NAMES if reaches(three, one, other)}
     assert able_to == {("i-1", "i-1")} | {(a, b) for a in NAMES[1:] for b in NAMES[1:]}
+    assert [sends(three, *way) for way in (("i-1", "i-2"), ("i-2", "i-1"), ("i-2", "i-3"))] == [
+        False,
+        False,
+        True,
+    ]
     with pytest.raises(OSError, match="timed out"):
         socket.create_connection((address, 7000), 0.5)
     eventually(lambda: heard.read_text() == "silence", "what was connected hears nothing, and no end")
