@@ -8,6 +8,7 @@ from typing import Literal
 from nospof.model.cloud import Image, Instance
 from nospof.model.drill import Verdict
 from nospof.model.layout import Layout, MemberState, Seat
+from nospof.model.sharing import FilesState, Partner
 
 
 @dataclass(frozen=True)
@@ -122,20 +123,24 @@ class TakeResult:
 
 @dataclass(frozen=True)
 class DataStatus:
-    """How a service's data is kept now.
+    """How a service's data is kept now: its database, its files, or both.
 
     Args:
-        layout: who keeps it, as its members carry it.
+        layout: who keeps its database, as its members carry it; None where nospof keeps none.
         members: what each is, arbitrator last.
         wrong: why it is not in step, a sentence each; empty where it is.
         unread: who could not be asked.
+        directories: that are kept in step.
+        files: what each who has them is.
     """
 
     service: str
-    layout: Layout
+    layout: Layout | None
     members: tuple[tuple[Seat, MemberState], ...]
     wrong: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
+    files: tuple[tuple[Partner, FilesState], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,11 +148,13 @@ class DataCheck:
     """Whether the members of a service have the same.
 
     Args:
-        members: who was read.
+        members: who were read.
         tables: how many tables each has.
         rows: in all of them, of the first member.
-        different: the tables that differ, a sentence each.
-        not_compared: why they were not compared at one moment; empty where they were.
+        different: the tables and files that differ, a sentence each.
+        not_compared: those that were written to each time they were read, or not read; a sentence each.
+        files: in the directories that are kept in step, of the first member.
+        files_in_part: of them, those compared by size, beginning and end.
     """
 
     service: str
@@ -155,7 +162,9 @@ class DataCheck:
     tables: int
     rows: int
     different: tuple[str, ...] = ()
-    not_compared: str = ""
+    not_compared: tuple[str, ...] = ()
+    files: int = 0
+    files_in_part: int = 0
 
 
 NoticedKind = Literal["seen", "asked", "answered", "in-step", "out-of-step", "unread"]
