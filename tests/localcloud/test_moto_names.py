@@ -124,6 +124,8 @@ def test_the_model_is_made_from_the_global_that_is_replaced(function: str, insta
             ["schedule_expression", "schedule_expression_timezone", "state", "target", "name"],
         ),
         ("moto.ec2.models.subnets:Subnet", ["_subnet_ips", "cidr_block"]),
+        ("moto.efs.models:EFSBackend", ["file_systems_by_id"]),
+        ("moto.efs.models:MountTarget", ["availability_zone_name"]),
     ],
 )
 def test_the_model_keeps_the_fields_that_are_used(model: str, fields: list[str]) -> None:

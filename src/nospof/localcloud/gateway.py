@@ -28,7 +28,7 @@ from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
 
-from nospof.localcloud import classic, elbv2, iam, route53, scaling, scheduler, ssm
+from nospof.localcloud import classic, elbv2, file_systems, iam, route53, scaling, scheduler, ssm
 from nospof.localcloud.addresses import release_blocks
 from nospof.localcloud.admin import Admin
 from nospof.localcloud.balancer import MachineView
@@ -195,6 +195,8 @@ class Gateway:
         return sorted(self._store.not_kept)
 
     def _after_change(self, service: str) -> None:
+        if service == "efs":
+            file_systems.write_down(self._directory, self._backends("efs"))
         if service in ("elbv2", "elb", "ec2", "autoscaling", "cloudformation"):
             self._balance()
 

@@ -44,6 +44,7 @@ MUST_BE_KEPT = (
     "kms",
     "route53",
     "scheduler",
+    "efs",
 )
 OWN = ("", "", "")
 _UNPICKLABLE_FACTORY = "<lambda>"

@@ -55,6 +55,25 @@ sys.path[:0] = ["opt", "usr/lib/python3/dist-packages"]
 from web.application import main
 main()'
 """
+_DIRECTORY_SERVICE = """\
+#!/bin/sh
+# The web server of this instance, which keeps what visitors upload in srv/www/files.
+exec "$NOSPOF_PYTHON" -I -S -c 'import sys
+sys.path[:0] = ["opt"]
+from web.directory import main
+main()'
+"""
+_WEB_UNIT = """\
+[Unit]
+Description=The web server of this instance, with what visitors upload
+
+[Service]
+ExecStart=/usr/local/sbin/web
+Restart=on-failure
+
+[Install]
+WantedBy=multi-user.target
+"""
 _NAVIGATION = '      <a href="/comments">Comments</a>\n      <a href="/files">Files</a>\n    </nav>'
 _NOTE = re.compile(r"(<strong>About this copy.</strong>).*?</p>", re.DOTALL)
 _NOTE_WITH_DATA = r"""\1 Its pages are on the disk of the instance it runs on, and so is the
@@ -147,6 +166,26 @@ def build_demo_comments(destination: Path) -> None:
             (disk / "usr/local/sbin" / name).chmod(0o755)
         shutil.copyfile(_POSTGRESQL / _UNIT, disk / _UNITS / _UNIT)
         _link(disk / _UNITS / "multi-user.target.wants" / _UNIT, Path("..") / _UNIT)
+
+    _build(destination, write)
+
+
+def build_demo_uploads(destination: Path) -> None:
+    """Make an image of the demonstration site with uploads and no database; its web server is a unit.
+
+    An image that is already there stays as it is. Raises OSError; then nothing is left of it.
+    """
+
+    def write(disk: Path) -> None:
+        _write_site(disk, _DIRECTORY_SERVICE)
+        for name in ("directory.py", "__init__.py"):
+            shutil.copyfile(_SITE / name, disk / "opt/web" / name)
+        (disk / "srv/www/files").mkdir()
+        (disk / "usr/local/sbin").mkdir(parents=True)
+        (disk / "etc/services/web").rename(disk / "usr/local/sbin/web")
+        (disk / _UNITS).mkdir(parents=True)
+        (disk / _UNITS / "web.service").write_text(_WEB_UNIT, encoding="utf-8")
+        _link(disk / _UNITS / "multi-user.target.wants/web.service", Path("../web.service"))
 
     _build(destination, write)
 
@@ -261,6 +300,7 @@ SEEDS = (
         "The same site, with comments and uploads in a PostgreSQL of its own",
         build_demo_comments,
     ),
+    Seed("nospof-demo-uploads", "The same site, with uploads and no database", build_demo_uploads),
     Seed("nospof-demo-shop", "A MariaDB of its own, for computers that have one", build_demo_shop),
     Seed("nospof-overlay-root", "This computer's own programs, below a disk of its own", build_overlay_root),
     # Two, as there is always one that is not the newest any more.

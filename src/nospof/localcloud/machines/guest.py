@@ -18,12 +18,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from nospof.localcloud.machines import mounting
+
 KILL_PATIENCE_SECONDS = 5.0
 DEFAULT_SIGNALS = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE]
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OWN_PATHS = ("/bin", "/usr/local/sbin", "/usr/local/bin")
 _HERE = Path(__file__).parent
 INSTALLERS = ("apt", "apt-get", "dpkg")
+MOUNTERS = ("mount", "mount.nfs4", "umount")
 # Programs that would reach the computer itself, were they not found here first.
 GUEST_COMMANDS = {
     "poweroff": 'exec kill -TERM "$NOSPOF_INIT_PID"',
@@ -37,6 +40,7 @@ GUEST_COMMANDS = {
         INSTALLERS,
         'echo "$0: a machine here runs the programs of its computer; install them there" >&2; exit 100',
     ),
+    **{name: f'exec "$NOSPOF_PYTHON" -I -S {_HERE / "mounting.py"} {name} "$@"' for name in MOUNTERS},
     "sync": "exit 0",  # what is written is on the disk that an image is a copy of
 }
 
@@ -113,6 +117,8 @@ class Guest:
         """Count the boot and make the places every machine has."""
         os.chdir(self.root)
         os.umask(0o022)
+        if not self.is_overlay and os.getpid() == 1:
+            mounting.leave_none(self.root)  # before anything is emptied: it would be what is mounted
         _empty(self.root / "run")  # as a memory file system is after a boot
         if self.is_overlay:
             _empty(self.root / "tmp")
@@ -122,6 +128,7 @@ class Guest:
         for left in (*self.run.glob("nospof-hold-*/*"), *self.run.glob("frozen/*")):
             left.unlink(missing_ok=True)
         self._write_commands()
+        self._mount()
         with contextlib.suppress(FileNotFoundError):
             (self.run / "agent.sock").unlink()
         counter = self.machine / "boot-count"
@@ -143,9 +150,17 @@ class Guest:
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
                 subprocess.run(command, capture_output=True, check=False, timeout=10)
 
+    def _mount(self) -> None:
+        """Forget what an image says was mounted, and mount what its fstab wants."""
+        (self.run / "nfs-mounts").unlink(missing_ok=True)
+        if not self.is_overlay and "nfs4" in mounting.text_of(self.root / "proc/mounts"):
+            mounting.keep([], self.machine, self.root)
+        if not self.is_overlay and (wrong := mounting.at_boot(self.root, self.environment())):
+            say("; ".join(wrong))
+
     def _write_commands(self) -> None:
         for name, text in GUEST_COMMANDS.items():
-            if self.is_overlay and name in INSTALLERS:
+            if self.is_overlay and name in (*INSTALLERS, *MOUNTERS):
                 continue  # what they install goes onto the machine's own disk
             replace(self.run / "bin" / name, f"#!/bin/sh\n{text}\n")
             (self.run / "bin" / name).chmod(0o755)
