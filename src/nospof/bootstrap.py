@@ -55,6 +55,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     from nospof.adapters.http.process import HttpLoadGenerator
     from nospof.adapters.machine.databases import SsmDatabases
     from nospof.adapters.machine.files import SsmFiles
+    from nospof.adapters.machine.mounts import SsmMounts
     from nospof.adapters.machine.ssm import SsmMachines
     from nospof.runtime.failpoints import VARIABLE, MortalCloud
 
@@ -77,6 +78,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
         ShellCommands(),
         SsmDatabases(machines),
         SsmFiles(machines),
+        SsmMounts(machines),
     )
 
 

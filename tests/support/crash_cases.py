@@ -19,7 +19,16 @@ from nospof.procedures.registry import PROCEDURES
 from nospof.runtime.memory import MemorySteps
 from support.boundaries import STALE_SECONDS
 from support.certificates import memory_certificate
-from support.memory_world import UPLOADS, keep_data, keep_files, memory_world, one_instance, stick
+from support.memory_world import (
+    EFS,
+    UPLOADS,
+    have_efs,
+    keep_data,
+    keep_files,
+    memory_world,
+    one_instance,
+    stick,
+)
 from support.names import cut_over_request, moved, paired_with_names, record_of
 from support.standing import put_behind, put_behind_classic
 from support.undoing import things, told
@@ -191,6 +200,19 @@ def undo_with_files_case() -> Case:
     return Case("undo", case.cloud, request, (-1, -1), leaves=leaves, shares=1)
 
 
+def pair_on_efs_case() -> Case:
+    case = pair_with_files_case()
+    have_efs(case.cloud)
+    return replace(case, request=replace(case.request, sync="", efs=EFS))
+
+
+def undo_on_efs_case() -> Case:
+    case = pair_on_efs_case()
+    leaves = things(case.cloud)
+    request = told(case.cloud, "pair", "run-0", stateless=False, efs=EFS)
+    return Case("undo", case.cloud, request, (-1, -1), leaves=leaves, shares=1)
+
+
 def rejoin_case() -> Case:
     # The newest writes are on one of them only, and nobody takes more.
     case = pair_with_data_case()
@@ -261,6 +283,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "undo of a pair whose data is kept in step": undo_with_data_case,
     "pair whose files are kept in step": pair_with_files_case,
     "undo of a pair whose files are kept in step": undo_with_files_case,
+    "pair whose files are on EFS": pair_on_efs_case,
+    "undo of a pair whose files are on EFS": undo_on_efs_case,
     "rejoin": rejoin_case,
     "take": take_case,
     "undo": undo_case,
@@ -279,6 +303,8 @@ SAMPLED = frozenset(
         "undo of a pair whose data is kept in step",
         "pair whose files are kept in step",
         "undo of a pair whose files are kept in step",
+        "pair whose files are on EFS",
+        "undo of a pair whose files are on EFS",
     }
 )
 """Long cases, of which only the first and the last call of each method are tried."""

@@ -12,10 +12,12 @@ from nospof.adapters.memory.files import MemoryFiles
 from nospof.adapters.memory.holds import MemoryHolds
 from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.machines import Disk
+from nospof.adapters.memory.mounts import MemoryMounts
 from nospof.adapters.memory.site import MemoryService
 from nospof.errors import PreconditionFailed
-from nospof.model.cloud import Image
+from nospof.model.cloud import Image, IngressRule
 from nospof.model.drill import LoadSpec
+from nospof.model.external import FileSystem, Holder, MountTarget, Stores
 from nospof.model.layout import Obstacle
 from nospof.model.machine import Looked
 from nospof.ports.load import LoadRun
@@ -24,6 +26,9 @@ from nospof.procedures.looking import DECISIVE
 
 UPLOADS = "/var/www/html/uploads"
 """Where instances that keep uploads keep them."""
+SYSTEM = "fs-0123456789abcdef0"
+EFS = (f"{SYSTEM}={UPLOADS}",)
+"""What is asked for where they are to move."""
 
 
 class Silent:
@@ -90,6 +95,7 @@ def memory_world(cloud: MemoryCloud, through: Any = None) -> World:
         holds=MemoryHolds(there),
         databases=MemoryDatabases(there),
         files=MemoryFiles(there),
+        mounts=MemoryMounts(there),
     )
 
 
@@ -100,6 +106,18 @@ def one_instance(**options: Any) -> MemoryCloud:
 def keep_files(cloud: MemoryCloud, *obstacles: Obstacle) -> None:
     """Have the first instance keep uploads."""
     cloud.keep_files(cloud.the_instance.id, *obstacles)
+
+
+def have_efs(cloud: MemoryCloud, *, zones: Sequence[str] = (), **more: Any) -> None:
+    """Have a file system with a mount target in these zones, else in all; its members let each other in."""
+    group, instance = cloud.the_instance.security_groups[0], cloud.the_instance
+    places = tuple(zones) or tuple(dict.fromkeys(one.zone for one in cloud.subnets(instance.vpc_id)))
+    targets = tuple(MountTarget(f"fsmt-{one}", one, f"10.9.{n}.9") for n, one in enumerate(places))
+    holders = tuple(
+        Holder(one.address, f"EFS mount target for {SYSTEM}", "", one.zone, (group,)) for one in targets
+    )
+    cloud.keep_elsewhere(Stores(holders, file_systems=(FileSystem(SYSTEM, **{"targets": targets, **more}),)))
+    cloud._rules[group] = [*cloud._rules[group], IngressRule(0, from_group=group)]
 
 
 def keep_data(cloud: MemoryCloud, engine: str = "mariadb", *obstacles: Obstacle) -> None:

@@ -61,7 +61,7 @@ TARGET = {
 }
 
 
-def file_system(**more: str) -> dict[str, Any]:
+def file_system(**more: object) -> dict[str, Any]:
     return {
         "OwnerId": "1",
         "CreationToken": "t",
@@ -71,6 +71,7 @@ def file_system(**more: str) -> dict[str, Any]:
         "NumberOfMountTargets": 1,
         "SizeInBytes": {"Value": 0},
         "PerformanceMode": "generalPurpose",
+        "Encrypted": True,
         "Tags": [],
         **more,
     }
@@ -154,7 +155,7 @@ def test_every_part_that_is_denied_is_named_and_taken_for_nothing(asked: Asked) 
         stub.add_client_error(call, "AccessDenied")
     found = asked.stores()
     assert found.databases[0].is_multi_zone is None
-    assert found.file_systems == (FileSystem("fs-0a1", None, None),)
+    assert found.file_systems == (FileSystem("fs-0a1", None, None, "", None),)
     assert found.unread == (
         "clusters of RDS: rds:DescribeDBClusters failed, AccessDenied",
         "EFS fs-0a1: elasticfilesystem:DescribeFileSystems failed, AccessDenied",

@@ -30,7 +30,16 @@ from nospof.procedures.pair import pair
 from nospof.procedures.registry import PLANNED_RUN, PROCEDURES, SCHEMA
 from nospof.runtime.memory import MemorySteps
 from nospof.services import procedures as service
-from support.memory_world import UPLOADS, keep_data, keep_files, memory_world, one_instance, stick
+from support.memory_world import (
+    EFS,
+    UPLOADS,
+    have_efs,
+    keep_data,
+    keep_files,
+    memory_world,
+    one_instance,
+    stick,
+)
 from support.names import moved, paired_with_names
 from support.undoing import told
 
@@ -169,6 +178,32 @@ HISTORY["5"] = HISTORY["4"] | {
         *JOINED,
         *PAIR[3:],
     ],
+    "pair whose files are on EFS": [
+        *PAIR[:2],
+        *CLONE[:2],
+        "copy its files to EFS while it serves",
+        "have its files be on EFS",
+        "mark where its files are",
+        *CLONE[2:],
+        PAIR[2],
+        "have the twin's files be on EFS",
+        "mark where the twin's files are",
+        *PAIR[3:],
+    ],
+    "undo of a pair whose files are on EFS": [
+        *UNDO[:5],
+        "have the twin write to EFS no more",
+        "copy the files of MEMBER home while it serves",
+        "have the files of MEMBER be its own again",
+        "take off MEMBER the mark of where its files are",
+        *UNDO[5:12],
+        *UNDO[13:],
+    ],
+    "take of a member whose files are on EFS": [
+        *HISTORY["4"]["take"][:6],
+        "wait until it has its files",
+        *HISTORY["4"]["take"][6:],
+    ],
     "undo of a pair whose data is kept in step": [
         *UNDO[:5],
         "have the source take the writes",
@@ -287,6 +322,20 @@ def paired_with_files():
     return cloud
 
 
+def with_files_to_move():
+    cloud = one_instance()
+    keep_files(cloud)
+    have_efs(cloud)
+    return cloud
+
+
+def paired_on_efs():
+    cloud = with_files_to_move()
+    told(cloud, "pair", "run-0", stateless=False, efs=EFS)
+    cloud.announce(cloud.the_instance.id)
+    return cloud
+
+
 def both_stuck():
     cloud = made_with_data()
     for member in cloud.instances(TAG_DATA):
@@ -307,6 +356,9 @@ SITUATIONS = {
         UndoRequest,
         {**OF_PAIR, "ports_opened": PORTS["galera"]},
     ),
+    "pair whose files are on EFS": (with_files_to_move, PairRequest, {"service": "www", "efs": EFS}),
+    "undo of a pair whose files are on EFS": (paired_on_efs, UndoRequest, OF_PAIR),
+    "take of a member whose files are on EFS": (paired_on_efs, TakeRequest, {}),
     "take": (paired, TakeRequest, {}),
     "take of a member whose data is kept in step": (paired_with_data, TakeRequest, {}),
     "take of a member whose files are shared": (paired_with_files, TakeRequest, {}),

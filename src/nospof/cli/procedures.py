@@ -79,6 +79,12 @@ def clone(instance_id: str, **options: Any) -> None:
     metavar="DIR[,DIR]",
     help="Have both keep what is written there: each takes what the other is given, a moment later.",
 )
+@click.option(
+    "--efs",
+    multiple=True,
+    metavar="FS-ID[:/PATH]=DIR",
+    help="Move DIR to a regional EFS that both mount. Can be given more than once.",
+)
 @click.option("--mend-tables", is_flag=True, help="Change tables that two cannot keep; undone with the pair.")
 @click.option("--arbitrator-zone", default="", help="The zone of the third vote; else one without a member.")
 @click.option("--arbitrator-image", default="", help="Its image, by id or name; else Debian's newest.")
@@ -115,6 +121,9 @@ def pair(instance_id: str, **options: Any) -> None:
 
     A MariaDB or PostgreSQL on INSTANCE's own disk is kept in step by both, one of them written to, with a
     third vote on a small machine in a third zone. What cannot be kept by two is refused, and named.
+
+    With --efs a directory moves to an EFS that is there, reached from both zones: uploads to it are refused
+    for the seconds in which the last of its copy is made, and a member that is without it does not serve.
     """
     request = PairRequest(instance_id, **chosen(PairRequest, options))
     perform("pair", request, f"This makes {instance_id} one of two behind a load balancer.", options)

@@ -89,11 +89,15 @@ class FileSystem:
         zone: the only zone that keeps it (One Zone); empty for one that is kept in the whole region, None
             where that could not be read.
         targets: its mount targets; None where they could not be read.
+        state: as AWS calls it; empty where that could not be read.
+        is_encrypted: whether it encrypts what it keeps; None where that could not be read.
     """
 
     id: str
     zone: str | None = ""
     targets: tuple[MountTarget, ...] | None = ()
+    state: str = "available"
+    is_encrypted: bool | None = True
 
 
 @dataclass(frozen=True)

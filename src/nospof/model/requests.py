@@ -74,6 +74,7 @@ class PairRequest:
         expect: a text that page must contain.
         write_check: a command that writes to the twin and reads that back, before it may take traffic.
         stateless: the owner's word that the instance keeps nothing that changes.
+        efs: directories that move to a file system of EFS, as FS-ID[:/PATH]=DIR.
         sync: directories, with commas, that both have from then on, each taking what the other is given.
         drain_seconds: how long a member that leaves may finish its requests; AWS waits all of it.
         mend_tables: consent to change tables that cannot be kept by two as they are.
@@ -103,6 +104,7 @@ class PairRequest:
     write_check: str = ""
     stateless: bool = False
     sync: str = ""
+    efs: tuple[str, ...] = ()
     mend_tables: bool = False
     arbitrator_zone: str = ""
     arbitrator_image: str = ""

@@ -8,7 +8,7 @@ from typing import Literal
 from nospof.model.cloud import Image, Instance
 from nospof.model.drill import Verdict
 from nospof.model.layout import Layout, MemberState, Seat
-from nospof.model.sharing import FilesState, Partner
+from nospof.model.mounting import MountsState
 
 
 @dataclass(frozen=True)
@@ -123,15 +123,14 @@ class TakeResult:
 
 @dataclass(frozen=True)
 class DataStatus:
-    """How a service's data is kept now: its database, its files, or both.
+    """How a service's data is kept now.
 
     Args:
-        layout: who keeps its database, as its members carry it; None where nospof keeps none.
+        layout: who keeps it, as its members carry it; None where only files are kept, on EFS.
         members: what each is, arbitrator last.
         wrong: why it is not in step, a sentence each; empty where it is.
         unread: who could not be asked.
-        directories: that are kept in step.
-        files: what each who has them is.
+        mounted: what each member whose files are on EFS has mounted, by its id.
     """
 
     service: str
@@ -139,8 +138,7 @@ class DataStatus:
     members: tuple[tuple[Seat, MemberState], ...]
     wrong: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    directories: tuple[str, ...] = ()
-    files: tuple[tuple[Partner, FilesState], ...] = ()
+    mounted: tuple[tuple[str, MountsState], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,13 +146,11 @@ class DataCheck:
     """Whether the members of a service have the same.
 
     Args:
-        members: who were read.
+        members: who was read.
         tables: how many tables each has.
         rows: in all of them, of the first member.
-        different: the tables and files that differ, a sentence each.
-        not_compared: those that were written to each time they were read, or not read; a sentence each.
-        files: in the directories that are kept in step, of the first member.
-        files_in_part: of them, those compared by size, beginning and end.
+        different: the tables that differ, a sentence each.
+        not_compared: why they were not compared at one moment; empty where they were.
     """
 
     service: str
@@ -162,9 +158,7 @@ class DataCheck:
     tables: int
     rows: int
     different: tuple[str, ...] = ()
-    not_compared: tuple[str, ...] = ()
-    files: int = 0
-    files_in_part: int = 0
+    not_compared: str = ""
 
 
 NoticedKind = Literal["seen", "asked", "answered", "in-step", "out-of-step", "unread"]

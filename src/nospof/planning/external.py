@@ -268,7 +268,7 @@ def the_way_there(facts: PairFacts, use: Used, system: FileSystem, zone_used: st
     if not zone or system.targets is None:
         return ()
     there = [one for one in system.targets if one.zone == zone and one.is_available]
-    adding = "" if there else f" {add_target(facts, system)}"
+    adding = "" if there else f" {add_target(facts, system, zone)}"
     if zone_used and zone_used != zone:
         return (
             f"{use.point} is mounted by the way to EFS {system.id} in {zone_used}: the twin in {zone} would "
@@ -283,10 +283,11 @@ def the_way_there(facts: PairFacts, use: Used, system: FileSystem, zone_used: st
     )
 
 
-def add_target(facts: PairFacts, system: FileSystem) -> str:
-    """Return how a mount target is added in the twin's zone, in the groups of one that is there."""
-    inside = [one.id for one in facts.subnets if one.zone == facts.twin_zone]
-    subnet = facts.twin.subnet_id if facts.twin else next(iter(sorted(inside)), "...")
+def add_target(facts: PairFacts, system: FileSystem, zone: str) -> str:
+    """Return how a mount target is added in a member's zone, in the groups of one that is there."""
+    inside = [one.id for one in facts.subnets if one.zone == zone]
+    own = (one.subnet_id for one in (facts.twin, facts.source) if one and one.zone == zone)
+    subnet = next(iter((*own, *sorted(inside), "...")))
     first: MountTarget | None = next(iter(system.targets or ()), None)
     groups = (
         " --security-groups $(aws efs describe-mount-target-security-groups --mount-target-id "

@@ -19,6 +19,7 @@ from nospof.planning.concerns import some
 from nospof.planning.data import DataPlan
 from nospof.planning.files import FilesPlan
 from nospof.planning.members import marks_of, member_call
+from nospof.planning.mounting import MountsPlan
 from nospof.planning.pages import proof
 from nospof.planning.pair_rules import (
     PairFacts,
@@ -52,6 +53,7 @@ class JoinPlan:
     plan: Plan
     data: DataPlan | None = None
     files: FilesPlan | None = None
+    mounts: MountsPlan | None = None
 
 
 def is_named(balancer: Mapping[str, Any], name: str) -> bool:

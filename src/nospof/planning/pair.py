@@ -36,6 +36,7 @@ from nospof.planning.files import (
     with_files,
 )
 from nospof.planning.joining import JoinPlan, plan_join
+from nospof.planning.mounting import MountsPlan, plan_mounts, with_mounts
 from nospof.planning.pages import proof
 from nospof.planning.pair_calls import pair_calls
 from nospof.planning.pair_rules import (
@@ -87,6 +88,7 @@ class PairPlan:
     secure: SecureListener | None = None
     data: DataPlan | None = None
     files: FilesPlan | None = None
+    mounts: MountsPlan | None = None
 
 
 def service_of(source: Instance, request: PairRequest) -> str:
@@ -117,6 +119,7 @@ def plan_way_in(facts: PairFacts, request: PairRequest, token: str) -> PairPlan 
     refuse_what_makes_no_sense(request)
     refuse_unspeakable_name(service)
     data, files = plan_data(facts, request, service, token), plan_files(facts, request)
+    mounts = plan_mounts(facts, request)
     made: PairPlan | JoinPlan
     if not facts.behind and not request.balancer:
         made = plan_pair(facts, request, token)
@@ -124,8 +127,10 @@ def plan_way_in(facts: PairFacts, request: PairRequest, token: str) -> PairPlan 
         https_rules.refuse_tls_of_others(request)
         made = plan_join(facts, request, service)
     plan = with_files(made.plan, files) if files else made.plan
+    plan = with_mounts(plan, mounts) if mounts else plan
     plan = with_data(plan, data) if data else plan
-    return replace(made, data=data, files=files, plan=with_external(plan, facts))
+    plan = replace(plan, calls=(*(mounts.before if mounts else ()), *plan.calls))
+    return replace(made, data=data, files=files, mounts=mounts, plan=with_external(plan, facts))
 
 
 def plan_pair(facts: PairFacts, request: PairRequest, token: str) -> PairPlan:

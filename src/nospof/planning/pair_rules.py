@@ -25,6 +25,7 @@ from nospof.model.cloud import (
 )
 from nospof.model.external import Stores
 from nospof.model.layout import DataFacts
+from nospof.model.mounting import MountsFacts
 from nospof.model.requests import PairRequest
 from nospof.model.sharing import FilesFacts
 from nospof.model.standing import Standing
@@ -48,7 +49,8 @@ class PairFacts:
     behind balancers of others. `on_443` is what it serves over TLS there,
     None where that was not asked. `trails` are where clients of HTTPS would be sent, asked at the source as
     the balancer will ask. `secure_clients` may reach its port 443. `data` is there where the source keeps a
-    database that two could keep, `files` where directories of it are to be shared. `stores` is who
+    database that two could keep, `files` where directories of it are to be shared, `mounts` where they are to
+    be on file systems of EFS. `stores` is who
     keeps what the source uses elsewhere.
     """
 
@@ -73,6 +75,7 @@ class PairFacts:
     secure_clients: tuple[IngressRule, ...] = ()
     data: DataFacts | None = None
     files: FilesFacts | None = None
+    mounts: MountsFacts | None = None
     stores: Stores = field(default_factory=Stores)
 
 
@@ -134,12 +137,15 @@ def keeps_something(facts: PairFacts, *, stateless: bool = True) -> bool:
     `stateless` is the owner's word that what a member keeps by itself does not change.
     """
     sessions = not stateless and any(one.startswith("sessions ") for one in facts.inside.keeps)
-    return facts.data is not None or facts.files is not None or sessions
+    kept = (facts.data, facts.files, facts.mounts)
+    return any(one is not None for one in kept) or sessions
 
 
 def shared_of(facts: PairFacts) -> tuple[str, ...]:
     """Return the directories that both are to have."""
-    return tuple(one.path for one in facts.files.found.directories) if facts.files else ()
+    shared = facts.files.found.directories if facts.files else ()
+    mounted = facts.mounts.found.directories if facts.mounts else ()
+    return (*(one.path for one in shared), *(one.path for one in mounted))
 
 
 def syncs(keeps: Sequence[str], directories: Sequence[str]) -> tuple[str, ...]:
@@ -181,7 +187,7 @@ def ways_out(keeps: Sequence[str]) -> str:
             f"Have both keep what is written there, each what the other is given: --sync {','.join(tops)} "
             "(not for databases)",
             "Or have it on a regional EFS that both mount: aws efs create-file-system --encrypted, aws efs "
-            "create-mount-target in each zone, copy it there, and mount it at its place",
+            f"create-mount-target in each zone, and {' '.join(f'--efs FS-ID={one}' for one in tops)}",
         ]
     if any(not one.startswith(("written ", "sessions ")) for one in keeps):
         told.append(

@@ -20,6 +20,7 @@ from nospof.model.cloud import (
     TargetGroup,
 )
 from nospof.model.layout import TAG_DATA
+from nospof.model.mounting import TAG_EFS
 from nospof.model.plans import Plan, PlannedCall
 from nospof.model.requests import UndoRequest
 from nospof.model.sharing import TAG_FILES
@@ -33,6 +34,7 @@ from nospof.planning.undo_rules import (
     refuse_a_source_that_does_not_serve,
     refuse_to_lose_data,
     refuse_to_lose_files,
+    refuse_to_lose_mounted_files,
     refuse_what_others_rely_on,
     refuse_where_nothing_is_left,
 )
@@ -67,6 +69,7 @@ def plan_undo(facts: UndoFacts, request: UndoRequest, token: str) -> UndoPlan:
     refuse_a_source_that_does_not_serve(facts, request)
     refuse_to_lose_data(facts)
     refuse_to_lose_files(facts)
+    refuse_to_lose_mounted_files(facts)
     refuse_what_others_rely_on(facts, request)
     serving = tuple(group for group in facts.groups if group.balancer_arns)
     names = {group.arn for group in serving}
@@ -204,6 +207,7 @@ def entry_calls(
         for group in facts.groups
     ]
     calls += files_calls(facts)
+    calls += mounts_calls(facts)
     calls += data_calls(facts)
     calls += [revoke_call(opening) for opening in facts.openings]
     return tuple(calls)
@@ -232,6 +236,25 @@ def files_calls(facts: UndoFacts) -> tuple[PlannedCall, ...]:
         *(
             untag_call(one, (TAG_FILES,), "take off the mark of what kept its files")
             for one in (*others, source)
+        ),
+    )
+
+
+def mounts_calls(facts: UndoFacts) -> tuple[PlannedCall, ...]:
+    """Return the writes that bring files home from EFS; what is there stays there."""
+    if facts.mounts is None:
+        return ()
+    homes = (*facts.mounts_staying, facts.source.id)
+    return (
+        *(told_call(one, f"have {one} write to EFS no more") for one in facts.mounts_leaving),
+        *(
+            call
+            for one in homes
+            for call in (
+                told_call(one, f"copy what is on EFS to the disk of {one}, while it serves"),
+                told_call(one, "refuse writes there, copy the rest, compare, and put it in its place"),
+                untag_call(one, (TAG_EFS,), "take off the mark of where its files are"),
+            )
         ),
     )
 

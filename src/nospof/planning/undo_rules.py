@@ -24,6 +24,7 @@ from nospof.model.cloud import (
     TargetGroup,
 )
 from nospof.model.layout import Examined, Layout, MemberState
+from nospof.model.mounting import MountsState
 from nospof.model.requests import UndoRequest
 from nospof.model.sharing import FilesFound, Sharing
 
@@ -54,6 +55,8 @@ class UndoFacts:
     `protected` are the twins that must not be terminated because their source must not be. `data` is the
     source's database where it is kept in step with others', and `data_state` what that is now. `files` is who
     shares its directories, `files_off` are those of them that are off, `files_gone` those that are no more.
+    `mounts` is what the source has mounted of EFS, `mounts_staying` and `mounts_leaving` are who else has,
+    and is given its own directories back or goes.
     """
 
     source: Instance
@@ -84,6 +87,9 @@ class UndoFacts:
     files: FilesFound | None = None
     files_off: tuple[str, ...] = ()
     files_gone: tuple[str, ...] = ()
+    mounts: MountsState | None = None
+    mounts_staying: tuple[str, ...] = ()
+    mounts_leaving: tuple[str, ...] = ()
 
     @property
     def layout(self) -> Layout | None:
@@ -188,6 +194,16 @@ def refuse_to_lose_data(facts: UndoFacts) -> None:
             f"the data of {source.id} is not in step ({state.problem or state.says or state.role}): what "
             "only another member has would be lost. Have it catch up first: nospof data rejoin. Nothing was "
             "changed."
+        )
+
+
+def refuse_to_lose_mounted_files(facts: UndoFacts) -> None:
+    """Refuse to bring files home that nobody can read now."""
+    mounts, source = facts.mounts, facts.source
+    if mounts and (mounts.problem or (mounts.mounts and not mounts.ready)):
+        raise PreconditionFailed(
+            f"the files of {source.id} on EFS could not be brought home: {mounts.problem or mounts.says}. "
+            "Mount them first. Nothing was changed."
         )
 
 

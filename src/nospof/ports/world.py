@@ -14,6 +14,7 @@ from nospof.ports.faults import Faults
 from nospof.ports.files import Files
 from nospof.ports.load import LoadGenerator
 from nospof.ports.machine import Holds, Machines
+from nospof.ports.mounts import Mounts
 
 
 class Clock(Protocol):
@@ -74,8 +75,9 @@ class World:
     """Everything a procedure may reach.
 
     `machines` looks inside instances and `holds` has them write nothing for a moment, None where nobody can;
-    `whereabouts` tells where nospof itself lives. `commands` runs what the operator gave, and `databases`
-    and `files` act on the databases and the shared directories inside instances, None where nobody may.
+    `whereabouts` tells where nospof itself lives. `commands` runs what the operator gave, and `databases`,
+    `files` and `mounts` act on the databases, the shared and the mounted directories inside instances, None
+    where nobody may.
     """
 
     cloud: Cloud
@@ -91,3 +93,4 @@ class World:
     commands: Commands | None = None
     databases: Databases | None = None
     files: Files | None = None
+    mounts: Mounts | None = None

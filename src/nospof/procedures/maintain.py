@@ -38,6 +38,7 @@ from nospof.procedures.files import leave_files, sharing_in_step, wait_files_in_
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.looking import source_facts, worked_on_beside
 from nospof.procedures.membership import register, wait_healthy
+from nospof.procedures.mounting import refuse_what_is_not_mounted, wait_mounted
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.waiting import wait_for
@@ -64,13 +65,17 @@ class Membership(Seat):
 
 @dataclass(frozen=True)
 class MemberFacts:
-    """Everything the decision rests on, read before it, with who keeps its data and shares its files."""
+    """Everything the decision rests on, read before it, with who keeps its data and shares its files.
+
+    `is_on_efs` says that all members have their files there.
+    """
 
     about: SourceFacts
     events: tuple[MaintenanceEvent, ...]
     memberships: tuple[Membership, ...]
     layout: Layout | None = None
     sharing: Sharing | None = None
+    is_on_efs: bool = False
 
     @property
     def instance(self) -> Instance:
@@ -107,6 +112,8 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
         steps.do("wait until its data is in step", wait_in_step, world, facts.layout)
     if facts.sharing:
         steps.do("wait until its files are in step", wait_files_in_step, world, facts.sharing)
+    if facts.is_on_efs:
+        steps.do("wait until it has its files", wait_mounted, world, instance.id)
     for group in facts.memberships:
         page = (group.port, urlsplit(group.answer.url).path)
         steps.do(f"wait until it answers on port {group.port}", wait_for_page, world, instance.id, *page)
@@ -164,6 +171,7 @@ def member_facts(world: World, request: TakeRequest) -> MemberFacts:
         tuple(memberships),
         layout_in_step(world, instance),
         sharing_in_step(world, instance),
+        refuse_what_is_not_mounted(world, instance),
     )
 
 

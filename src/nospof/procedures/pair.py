@@ -32,6 +32,7 @@ from nospof.procedures.files import files_facts, share_files
 from nospof.procedures.joining import join, standings
 from nospof.procedures.looking import look_inside
 from nospof.procedures.membership import mark, register, wait_healthy
+from nospof.procedures.mounting import mount_at_twin, mounts_facts, move_files
 from nospof.procedures.proving import At, as_a_balancer_asks, verify, watch, write_to
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.way_in import ask_as_behind_tls, ask_on_443, walk_in
@@ -52,6 +53,8 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
         keep_in_step(steps, world, plan.data, source, twin, request)
     if plan.files:
         share_files(steps, world, plan.files, source, twin)
+    if plan.mounts:
+        mount_at_twin(steps, world, plan.mounts, twin)
     short = cloned if cloned and cloned.no_room else None
     if isinstance(plan, JoinPlan):
         joined = join(steps, world, request, plan, source, twin, is_alone=short is not None)
@@ -102,10 +105,12 @@ def have_a_twin(
 ) -> tuple[Instance, CloneResult | None]:
     """Return a twin whose status checks pass, and the clone where it was made for this.
 
-    A database that its copy is to join becomes a cluster before: whoever has to restart it does so while
-    nothing else has been changed.
+    Directories move to EFS before, so that the copy is born with them. A database that its copy is to join
+    becomes a cluster before: whoever has to restart it does so while little else has been changed.
     """
     prepared = None if facts.twin else prepare(steps, world, asked)
+    if plan.mounts:
+        move_files(steps, world, plan.mounts, facts.source)
     if plan.data:
         stand_alone(steps, world, plan.data, facts.source)
     cloned = copy(steps, world, asked, prepared) if prepared else None
@@ -242,6 +247,7 @@ def pair_facts(world: World, request: PairRequest) -> PairFacts:
         secure_clients=tuple(rule for rule in rules if rule.port in (0, HTTPS_PORT)),
         data=data_facts(world, source, inside, request, twin),
         files=files_facts(world, source, request),
+        mounts=mounts_facts(world, source, request),
     )
     return with_stores(world, facts)
 

@@ -69,7 +69,7 @@ def pair_plan(world: World, request: PairRequest) -> Plan:
     if facts.twin is None:
         asked = clone_for(request, facts, made)
         first = plan_clone(clone_facts(world, asked), asked, PLANNED_RUN).plan
-        before = made.data.before if made.data else ()
+        before = tuple(call for one in (made.mounts, made.data) if one for call in one.before)
         plan = replace(
             plan,
             says=f"{first.says}; then {plan.says}",

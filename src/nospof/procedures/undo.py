@@ -38,6 +38,7 @@ from nospof.procedures.files import look_at_files, stop_sharing
 from nospof.procedures.guarantee import promise, release
 from nospof.procedures.maintain import drain
 from nospof.procedures.membership import register, wait_healthy
+from nospof.procedures.mounting import bring_files_home, mounts_left
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.taking_away import is_of, take_away
 
@@ -76,6 +77,8 @@ def have_all(steps: Steps, world: World, facts: UndoFacts) -> None:
     """Have the source have all that was written anywhere, and keep it alone."""
     if facts.files:
         stop_sharing(steps, world, facts.source.id, facts.sharing or Sharing(), facts.files_gone)
+    if facts.mounts:
+        bring_files_home(steps, world, facts.source.id, facts.mounts_leaving, facts.mounts_staying)
     if facts.data:
         stand_plain(steps, world, facts.source.id, facts.layout)
 
@@ -122,6 +125,7 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
     inherits = cloud.is_termination_protected(source.id)
     data, strangers_data = data_of(world, source, request, tuple(one.id for one in twins))
     files, off, gone = partners_left(world, source)
+    mounts, staying, leaving = mounts_left(world, source, {one.id for one in twins})
     marked = () if strangers_data or is_of_another_run(request, groups) else members
     return UndoFacts(
         source=source,
@@ -157,6 +161,9 @@ def undo_facts(world: World, request: UndoRequest) -> UndoFacts:
         files=files,
         files_off=off,
         files_gone=gone,
+        mounts=mounts,
+        mounts_staying=staying,
+        mounts_leaving=leaving,
         data=data,
         data_state=state_now(world, source.id) if data else None,
     )

@@ -85,16 +85,21 @@ class StoresBehind(Around):
             }
 
     def _file_system(self, file_system_id: str, read: Reading) -> FileSystem:
-        zone = read.part(f"EFS {file_system_id}", lambda: self._zone_of(file_system_id), None)
+        told: dict[str, Any] | None = read.part(
+            f"EFS {file_system_id}", lambda: self._told_of(file_system_id), None
+        )
         targets = read.part(
             f"mount targets of EFS {file_system_id}", lambda: self._targets(file_system_id), None
         )
-        return FileSystem(file_system_id, zone, targets)
+        if told is None:
+            return FileSystem(file_system_id, None, targets, "", None)
+        zone, state = told.get("AvailabilityZoneName") or "", told.get("LifeCycleState", "")
+        return FileSystem(file_system_id, zone, targets, state, bool(told.get("Encrypted")))
 
-    def _zone_of(self, file_system_id: str) -> str:
+    def _told_of(self, file_system_id: str) -> dict[str, Any]:
         with self.reading("elasticfilesystem:DescribeFileSystems", file_system_id):
             answer = self._other("efs").describe_file_systems(FileSystemId=file_system_id)
-        return next((one.get("AvailabilityZoneName", "") for one in answer["FileSystems"]), "")
+        return next(iter(answer["FileSystems"]), {})
 
     def _targets(self, file_system_id: str) -> tuple[MountTarget, ...]:
         with self.reading("elasticfilesystem:DescribeMountTargets", file_system_id):

@@ -67,9 +67,9 @@ class PostgreSql(Database):
         """See `Database`."""
         return self.look.state(layout)
 
-    def check(self, wanted: "list[str]") -> "dict[str, Any]":
+    def check(self) -> "dict[str, Any]":
         """See `Database`."""
-        return self.look.check(wanted)
+        return self.look.check()
 
     def position(self, _layout: "dict[str, Any]") -> str:
         """See `Database`."""

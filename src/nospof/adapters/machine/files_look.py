@@ -97,7 +97,7 @@ def walked(m: FilesHost, directory: str, obstacles: "list[dict[str, str]]") -> "
     return {"directory": directory, "files": files, "bytes": size, "is_whole": is_whole}
 
 
-def no_directory(m: FilesHost, directory: str) -> str:
+def no_directory(m: Host, directory: str) -> str:
     """Return what is there instead of a directory; of one behind a link, the name that it has itself."""
     root = m.path(directory)
     own = os.path.realpath(root)

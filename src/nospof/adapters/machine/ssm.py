@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,6 @@ DATA_PARTS = (
     "data_machine",
     "data_answer",
     "data_door",
-    "data_seen",
     "data_galera",
     "data_arbitrator",
     "data_mariadb_server",
@@ -53,7 +52,6 @@ DATA_PARTS = (
     "data_postgresql_server",
     "data_patroni",
     "data_postgresql_plain",
-    "data_postgresql_check",
     "data_postgresql_look",
     "data_postgresql",
     "data_script",
@@ -65,8 +63,21 @@ FILES_PARTS = (
     "data_answer",
     "files_syncthing",
     "files_look",
-    "files_check",
     "files_script",
+)
+MOUNTS_PARTS = (
+    "probe_machine",
+    "hold_databases",
+    "data_machine",
+    "data_answer",
+    "files_syncthing",
+    "files_look",
+    "mounts_host",
+    "mounts_guard",
+    "mounts_copy",
+    "mounts_look",
+    "mounts_move",
+    "mounts_script",
 )
 NO_PYTHON = "no python3"
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")
@@ -91,21 +102,16 @@ def compact(source: str) -> str:
     return ast.unparse(tree)
 
 
-@cache
-def packed(parts: tuple[str, ...]) -> str:
-    """Return a program of several parts without a quote or a backslash; made once, for it takes a while."""
-    source = compact("".join(part_of(name) for name in parts))
-    return base64.b85encode(zlib.compress(source.encode(), 9)).decode()
-
-
 def script(parts: tuple[str, ...] = PARTS, schema: str = SCHEMA, *arguments: str) -> str:
     """Return the shell script that is sent: it starts a script of several parts by what Python there is.
 
     Where there is none it says so, as the script would answer.
     """
+    source = compact("".join(part_of(name) for name in parts))
+    packed = base64.b85encode(zlib.compress(source.encode(), 9)).decode()  # no quotes, no backslash
     # Its own text is given to it: it may have to install itself.
     run = (
-        f'import base64,zlib;s=zlib.decompress(base64.b85decode("{packed(parts)}")).decode();'
+        f'import base64,zlib;s=zlib.decompress(base64.b85decode("{packed}")).decode();'
         'exec(s,{"__name__":"__main__","NOSPOF_SOURCE":s})'
     )
     return (

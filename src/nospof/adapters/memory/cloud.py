@@ -9,8 +9,8 @@ from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.launching import Launching
 from nospof.adapters.memory.listeners import Listeners
 from nospof.adapters.memory.machines import GONE, Disk, Machine, closed
+from nospof.adapters.memory.mounts import MountedFiles
 from nospof.adapters.memory.scaling import Scaling
-from nospof.adapters.memory.sharing import SharedFiles
 from nospof.adapters.memory.site import MemoryService
 from nospof.adapters.memory.starting import Starting
 from nospof.adapters.memory.stores import StoresBehind
@@ -22,7 +22,7 @@ from nospof.model.surroundings import Surroundings
 REBOOTS = ("instance-reboot", "system-reboot", "system-maintenance")
 
 
-class MemoryCloud(SharedFiles, Scaling, Listeners, Launching, Starting, Around, StoresBehind):
+class MemoryCloud(MountedFiles, Scaling, Listeners, Launching, Starting, Around, StoresBehind):
     """The reference implementation of `ports.cloud.Cloud`: exact, small, deterministic.
 
     Time passes only by `clock.sleep`. Faults are data: `fail`, `deny`, `late_ids`, `fail_image`.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nospof.model.layout import Layout, Obstacle
+from nospof.model.mounting import Mount
 from nospof.model.sharing import Sharing
 
 
@@ -54,8 +55,13 @@ class MemoryServer:
 
 @dataclass
 class MemoryUploads:
-    """A directory of uploads: their names, and with whom they are shared."""
+    """A directory of uploads: their names, with whom they are shared, and what is mounted there instead.
+
+    `is_away` is a machine without what it should have mounted: it takes none.
+    """
 
     files: set[str]
     sharing: Sharing | None = None
     obstacles: tuple[Obstacle, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    is_away: bool = False
