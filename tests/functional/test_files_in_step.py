@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nospof.adapters.machine.probe_script import look
 from support.uploads import UPLOADS, Uploads
 from support.waiting import eventually
 
@@ -30,6 +31,12 @@ def kill(uploads: Uploads, name: str) -> None:
     os.kill(int(said.stdout), signal.SIGKILL)
 
 
+def seen_in_step(uploads: Uploads) -> set[bool]:
+    """Return whether who looks inside the machines takes their new uploads for shared."""
+    written = [look(str(uploads.hypervisor.disk(one)))["written"]["found"] for one in ("i-a", "i-b")]
+    return {row.get("in_step", False) for rows in written for row in rows if row["directory"] == UPLOADS}
+
+
 def same_on_both(uploads: Uploads) -> bool:
     return uploads.files("i-a") == uploads.files("i-b")
 
@@ -43,7 +50,9 @@ def test_a_copy_becomes_as_its_source_is_now_and_then_each_has_what_the_other_is
     uploads.upload("i-a", "changed", "new")
     (uploads.directory("i-a") / "deleted").unlink()
     uploads.upload("i-a", "added", "new")
+    assert seen_in_step(uploads) == {False}
     uploads.share()
+    assert seen_in_step(uploads) == {True}
     assert uploads.files("i-b") == {"kept": "old", "changed": "new", "added": "new"} == uploads.files("i-a")
 
     uploads.upload("i-a", "at-a", "a")
@@ -68,6 +77,7 @@ def test_a_copy_becomes_as_its_source_is_now_and_then_each_has_what_the_other_is
     assert before["last"] == "b"
     for name in ("i-a", "i-b"):
         uploads.did(name, "apply", sharing={"members": [], "directories": []})
+    assert seen_in_step(uploads) == {False}
     assert uploads.files("i-a") == before
     assert [one.name for one in uploads.directory("i-a").iterdir() if one.name[0] == "."] == []
     assert uploads.ask("i-a", "state")["role"] == "alone"

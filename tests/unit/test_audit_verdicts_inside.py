@@ -132,6 +132,24 @@ def test_c81_two_votes_are_worse_than_one_and_a_clone_is_no_third() -> None:
         assert not one.remedy.commands
 
 
+# Files ----------------------------------------------------------------------------------------------------
+
+
+def test_files_that_both_keep_in_step_are_no_single_copies_and_the_last_second_is_told() -> None:
+    def uploads(*, in_step: bool) -> dict[str, Any]:
+        return {"written": [{"directory": "/srv/up", "files": 3, "in_step": in_step}]}
+
+    def lost_with_one(report: AuditReport) -> set[str]:
+        return {one.event for one in report.findings if one.view == "data"}
+
+    alone, both = (seen(uploads(in_step=one), uploads(in_step=one)) for one in (False, True))
+    assert lost_with_one(alone)
+    assert not lost_with_one(both)
+    says = "files in /srv/up of i-1 are on another member too, but for those of the last second"
+    assert says in both.services[0].assumptions
+    assert says not in alone.services[0].assumptions
+
+
 # Jobs -----------------------------------------------------------------------------------------------------
 
 

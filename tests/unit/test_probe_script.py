@@ -437,6 +437,25 @@ def test_uploads_count_wherever_a_web_server_is_told_to_serve_them_and_what_pack
     assert found(root, "written") == [{"directory": "/var/lib/blog/up", "files": 1}]
 
 
+@pytest.mark.parametrize(
+    ("members", "joining", "is_in_step"), [(2, [], True), (2, ["KEY"], False), (1, [], False), (0, [], False)]
+)
+def test_uploads_that_another_member_has_too_are_told_as_such(
+    root: Path, members: int, joining: list[str], is_in_step: bool
+) -> None:
+    sharing = {"members": [{}] * members, "directories": ["/srv/up"], "joining": joining}
+    put(root, "etc/nospof/files.json", json.dumps(sharing))
+    for name in ("srv/up/2026/11", "srv/uploads"):
+        put(root, f"{name}/file")
+    both = {"in_step": True} if is_in_step else {}
+    assert found(root, "written") == [
+        {"directory": "/srv/up/2026/11", "files": 1, **both},
+        {"directory": "/srv/uploads", "files": 1},
+    ]
+    put(root, "etc/nospof/files.json", "[]")
+    assert look(str(root))["written"]["status"] == "unreadable"
+
+
 def test_hidden_directories_count_and_what_is_made_again_does_not(root: Path) -> None:
     for name in (".uploads", ".git", "__pycache__"):
         put(root, f"srv/{name}/file")

@@ -49,6 +49,7 @@ RECENT_SECONDS = 30 * 86400.0
 LISTEN, ESTABLISHED = "0A", "01"
 WORKERS = ("celery", "sidekiq", "supervisord", "queue:work", "resque", "rqworker")
 DOCUMENT_ROOTS = ("/var/www", "/srv", "/opt", "/usr/share/nginx")
+SHARING = "/etc/nospof/files.json"
 MADE_AGAIN = (".git", ".hg", ".svn", ".cache", "__pycache__")
 
 
@@ -124,7 +125,23 @@ def written(m: Machine) -> "list[Any]":
                     if changed > began:
                         where = "/" + os.path.relpath(at, m.root)
                         found[where] = found.get(where, 0) + 1
-    return [{"directory": at, "files": found[at]} for at in sorted(found)]
+    both = tuple(one + "/" for one in in_step(m)) if found else ()
+    return [
+        {"directory": at, "files": found[at], **({"in_step": True} if (at + "/").startswith(both) else {})}
+        for at in sorted(found)
+    ]
+
+
+def in_step(m: Machine) -> "list[str]":
+    """Return the directories that another machine has as well, as they were shared here last."""
+    if not os.path.lexists(m.path(SHARING)):
+        return []
+    try:
+        said = json.loads(m.read(SHARING))
+        is_whole = len(said["members"]) > 1 and not said.get("joining")
+        return [str(one).rstrip("/") for one in said["directories"]] if is_whole else []
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Unreadable(SHARING + " does not say what is shared")  # noqa: B904 - the cause says no more
 
 
 def roots(m: Machine) -> "list[str]":

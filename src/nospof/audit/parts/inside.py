@@ -263,6 +263,7 @@ def kept(look: Item) -> tuple[tuple[str, str], ...]:
         found += [
             (f"{says} in {one.text('directory')}", one.text("directory"))
             for one in look.rows(f"{section}.found")
+            if not one.flag("in_step")
         ]
     return tuple(one for one in found if not is_elsewhere(look, one[1]))
 
@@ -301,6 +302,8 @@ def keep(b: Builder, name: str, look: Item, arrays: dict[str, Requirement | None
         # An instance store goes with its machine.
         copies = On(name) if says in gone else copies_of(b, name, path, look, arrays)
         b.state(f"{says} of {name}", copies)
+    for one in (one.text("directory") for one in look.rows("written.found") if one.flag("in_step")):
+        b.assume(f"files in {one} of {look.id} are on another member too, but for those of the last second")
     in_step = [one.text("directory") for one in look.rows("engines.found") if is_in_step(look, one)]
     in_step += [OWN_FILES] if look.rows("votes.found") else []
     rows = [

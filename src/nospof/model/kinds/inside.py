@@ -29,7 +29,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "engines": ("engine", "directory", "role", "group", "peers", "synchronous"),
     "votes": ("by", "group", "cluster", "role", "id", "address", "zone"),
     "sessions": ("directory", "files"),
-    "written": ("directory", "files"),
+    "written": ("directory", "files", "in_step"),
     "files": ("path", "process"),
     "jobs": ("kind", "name"),
     "units": ("name", "restart"),
