@@ -12,17 +12,22 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+from nospof.adapters.machine.data_patroni import TTL_SECONDS
+from nospof.adapters.machine.data_votes import VOTES_UNIT
 from support.machines import Bench
-from support.postgres_machines import Ledger, Trio, write_image, written
+from support.postgres_machines import DATA, Ledger, Trio, refusals, write_image, written
 from support.waiting import eventually
 
 Act = Callable[[Trio, Ledger], None]
 AWAY_SECONDS = 90.0
+POSTMASTER = f"$(head -1 {DATA}/postmaster.pid)"
+SERVER = f"{POSTMASTER} $(cat /proc/{POSTMASTER}/task/{POSTMASTER}/children)"
 
 
 def role(trio: Trio, name: str) -> str:
@@ -75,7 +80,7 @@ def kill(trio: Trio, _ledger: Ledger) -> None:
 
 
 def kill_server(trio: Trio, _ledger: Ledger) -> None:
-    trio.bench.run("kill -9 $(head -1 var/lib/postgresql/data/postmaster.pid)", leader(trio))
+    trio.bench.run(f"kill -9 {POSTMASTER}", leader(trio))
 
 
 def freeze(trio: Trio, ledger: Ledger) -> None:
@@ -85,8 +90,54 @@ def freeze(trio: Trio, ledger: Ledger) -> None:
     trio.bench.hypervisor.thaw(frozen)
 
 
+def freeze_postmaster(trio: Trio, ledger: Ledger) -> None:
+    """Who is in is served on; nobody new is let in."""
+    frozen = leader(trio)
+    trio.bench.run(f"kill -STOP {POSTMASTER}", frozen)
+    time.sleep(3)
+    go_on(ledger)
+    trio.bench.run(f"kill -CONT {POSTMASTER}", frozen)
+
+
+def freeze_server(trio: Trio, ledger: Ledger) -> None:
+    frozen = leader(trio)
+    trio.bench.run(f"kill -STOP {SERVER}", frozen)
+    go_on(ledger)
+    trio.bench.run(f"kill -CONT {SERVER}", frozen)
+    refused(trio, frozen, ledger)
+
+
+def cut_off(trio: Trio, ledger: Ledger) -> None:
+    """Its clients still reach it, and its own server is written to all the while."""
+    alone = leader(trio)
+    with trio.apart(alone, other(alone), "c"):
+        eventually(
+            lambda: role(trio, other(alone)) == "primary", "another leads", timeout_seconds=AWAY_SECONDS
+        )
+        refused(trio, alone, ledger)
+        go_on(ledger)
+
+
+def members_cut_off(trio: Trio, ledger: Ledger) -> None:
+    """Both still reach the arbitrator."""
+    with trio.apart("a", "b"):
+        time.sleep(8)
+        go_on(ledger)
+
+
+def refused(trio: Trio, name: str, ledger: Ledger) -> None:
+    """Show what a server that leads no more answers to those who still reach it."""
+    kinds = Counter(refusals(trio, name, ledger, 3.0))
+    print(f"<!-- {name} leads no more, and answers writes: {dict(kinds)} -->", flush=True)
+
+
 def arbitrator(trio: Trio, _ledger: Ledger) -> None:
     trio.bench.hypervisor.power_off("c")
+    time.sleep(5)
+
+
+def vote(trio: Trio, _ledger: Ledger) -> None:
+    trio.bench.run(f"systemctl kill -s KILL {VOTES_UNIT}", "c")
     time.sleep(5)
 
 
@@ -98,6 +149,18 @@ def rolling(trio: Trio, ledger: Ledger) -> None:
         go_on(ledger)
         trio.bench.boot(name)
         in_step(trio)
+
+
+def kill_the_last(trio: Trio, ledger: Ledger) -> None:
+    """Who was away lacks what the last one acknowledged: it must not lead, however long that takes."""
+    last = leader(trio)
+    trio.bench.hypervisor.power_off(other(last))
+    go_on(ledger)
+    trio.bench.hypervisor.power_off(last)
+    trio.bench.boot(other(last))
+    time.sleep(2 * TTL_SECONDS)
+    assert role(trio, other(last)) != "primary", "who lacks acknowledged writes leads"
+    trio.bench.boot(last)
 
 
 def both(trio: Trio, _ledger: Ledger) -> None:
@@ -117,6 +180,22 @@ def join(trio: Trio, ledger: Ledger) -> None:
     go_on(ledger)
 
 
+def kill_copying(trio: Trio, ledger: Ledger) -> None:
+    """Its data is gone, so it copies everything anew."""
+    replica = other(leader(trio))
+    data = trio.disk(replica) / DATA
+    trio.bench.hypervisor.power_off(replica)
+    go_on(ledger)
+    for one in data.iterdir():
+        shutil.rmtree(one) if one.is_dir() else one.unlink()
+    trio.bench.boot(replica)
+    eventually((data / "base").is_dir, f"{replica} copies", timeout_seconds=AWAY_SECONDS, every_seconds=0.01)
+    trio.bench.hypervisor.freeze(replica)
+    assert not (data / "backup_manifest").exists(), "it had all before it could be killed"
+    trio.bench.hypervisor.power_off(replica)
+    go_on(ledger)
+
+
 ROWS: dict[str, Act] = {
     "nothing": nothing,
     "planned switchover": switchover,
@@ -124,10 +203,17 @@ ROWS: dict[str, Act] = {
     "primary killed, not told": kill,
     "server of the primary killed": kill_server,
     "primary frozen, then thawed": freeze,
+    "its postmaster frozen, then thawed": freeze_postmaster,
+    "its whole server frozen, then thawed": freeze_server,
+    "primary cut off": cut_off,
+    "members cut off from each other": members_cut_off,
     "arbitrator lost": arbitrator,
+    "vote of the arbitrator killed": vote,
     "both restarted in turn": rolling,
     "both killed and back": both,
+    "the last one killed, the other back": kill_the_last,
     "replica killed as it joins": join,
+    "replica killed as it copies all": kill_copying,
 }
 
 

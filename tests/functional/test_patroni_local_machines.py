@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from support.machines import Bench
-from support.postgres_machines import HBA, Ledger, Trio, hba, write_image, written
+from support.machines import Bench, can_partition, partitions_or_skip
+from support.postgres_machines import HBA, Ledger, Trio, hba, refusals, write_image, written
 from support.waiting import eventually
 
 Said = dict[str, Any]
@@ -30,15 +30,16 @@ class Story:
         self.did: dict[str, list[str]] = {}
         self.ledgers: dict[str, Ledger] = {}
         self.lost: dict[str, set[str]] = {}
+        self.refusals: list[str] = []
 
     def write(self, called: str, names: str, act: Any, after_seconds: float = 0.5) -> None:
         """Have applications write while something is done; note what became of what was acknowledged."""
         with written(self.trio, names) as ledger:
+            self.ledgers[called] = ledger
             time.sleep(0.5)
             act()
             eventually(lambda: ledger.acknowledged_after(time.monotonic() - 0.2), "writes go on")
             time.sleep(after_seconds)
-        self.ledgers[called] = ledger
         self.lost[called] = set(ledger.acknowledged) - self.trio.orders(names[0])
 
     def tell(self) -> None:
@@ -72,6 +73,9 @@ class Story:
         trio.bench.boot("b")
         self.wait_until_in_step("b")
         self.said["b came back"] = trio.ask("b", "state")
+        if can_partition():
+            self.write("cut off", "ab", self.cut_off)
+            self.wait_until_in_step("a")
         self.said["before plain"] = {"orders": trio.orders("a")}
         self.apply("plain", "a", trio.layout(""))
         self.apply("plain again", "a", trio.layout(""))
@@ -89,6 +93,17 @@ class Story:
         """Take the power from who leads, and tell the other that it is gone."""
         self.trio.bench.hypervisor.power_off("b")
         self.act("failover", "a", "failover", gone="b")
+
+    def cut_off(self) -> None:
+        """Keep who leads from all others until another leads; clients still reach it, and write there."""
+        with self.trio.apart("a", "b", "c"):
+            eventually(
+                lambda: self.trio.ask("b", "state")["role"] == "primary",
+                "another leads",
+                timeout_seconds=120,
+                every_seconds=0.5,
+            )
+            self.refusals = refusals(self.trio, "a", self.ledgers["cut off"], 2.0)
 
     def wait_until_in_step(self, name: str) -> None:
         eventually(
@@ -172,6 +187,15 @@ def test_the_primary_is_killed_and_nothing_acknowledged_is_lost(story: Story) ->
 
 def test_the_old_primary_comes_back_as_a_replica(story: Story) -> None:
     assert (story.said["b came back"]["role"], story.said["b came back"]["ready"]) == ("replica", True)
+
+
+def test_a_primary_that_is_cut_off_refuses_writes_once_another_leads_and_nothing_is_lost(
+    story: Story,
+) -> None:
+    partitions_or_skip()
+    assert not story.lost["cut off"]
+    assert story.refusals
+    assert not [key for key in story.ledgers["cut off"].acknowledged if key.startswith("a-")]
 
 
 def test_the_plain_server_has_all_and_its_own_settings(story: Story) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from nospof.localcloud.machines import cgroups, partitions
 from nospof.localcloud.machines.partitions import CannotPartition, Partitions, Side
 from support.ec2_words import launch, running
 from support.local_cloud import RunningCloud
-from support.machines import Bench
+from support.machines import Bench, partitions_or_skip
 from support.waiting import eventually
 
 NAMES = ("i-1", "i-2", "i-3")
@@ -47,11 +46,7 @@ while True:
 
 @pytest.fixture
 def able() -> None:
-    if os.geteuid() != 0 or cgroups.hierarchy() is None:
-        pytest.skip("partitions need root and control groups of version 2")
-    if not shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin"):
-        message = "partitions need nft (package nftables)"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    partitions_or_skip()
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from nospof.localcloud.machines import cgroups
 from nospof.localcloud.machines.agent import AgentUnreachable, CommandResult
 from nospof.localcloud.machines.hypervisor import Hypervisor
 from nospof.localcloud.machines.processes import having_in_environment
@@ -23,6 +25,21 @@ def isolation_or_skip(wanted: Isolation) -> Isolation:
             pytest.fail(reason)
         pytest.skip(reason)
     return wanted
+
+
+def can_partition() -> bool:
+    """Whether this computer can keep machines from reaching each other."""
+    has_nft = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin") is not None
+    return has_nft and os.geteuid() == 0 and cgroups.hierarchy() is not None
+
+
+def partitions_or_skip() -> None:
+    """Skip where machines cannot be kept apart; fail on CI where only nft is missing."""
+    if os.geteuid() != 0 or cgroups.hierarchy() is None:
+        pytest.skip("partitions need root and control groups of version 2")
+    if not can_partition():
+        reason = "partitions need nft (package nftables)"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
 
 
 class Bench:

@@ -21,12 +21,15 @@ import psycopg
 
 from nospof.adapters.machine import ssm
 from nospof.adapters.machine.databases import SCHEMA
+from nospof.localcloud.machines.partitions import Partitions, Side
 from nospof.model.layout import Layout, Seat, as_said
 from support.machines import Bench
 from support.waiting import eventually
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 DATA = "var/lib/postgresql/data"
+OWN_SOCKET = "run/nospof/postgresql"
+"""Where a member's server itself is found, whoever its door leads to."""
 SINGLE = ("CREATE ROLE shop LOGIN PASSWORD 'sesame'", "CREATE DATABASE shop OWNER shop")
 ORDERS = "CREATE TABLE orders (id text PRIMARY KEY)"
 HBA = """\
@@ -134,6 +137,21 @@ class Trio:
         assert not answer["problem"], (name, answer)
         return list(answer["did"])
 
+    @contextlib.contextmanager
+    def apart(self, one: str, *others: str) -> Iterator[None]:
+        """Keep a machine and others from reaching each other; who is on the machines goes on to reach all."""
+        partitions = Partitions()
+
+        def side(name: str) -> Side:
+            return Side(name, self.bench.root / name, (self.seat(name).address,))
+
+        try:
+            for other in others:
+                partitions.part(side(one), side(other))
+            yield
+        finally:
+            partitions.close()
+
     def disk(self, name: str) -> Path:
         """Return a machine's disk."""
         return self.bench.hypervisor.disk(name)
@@ -174,7 +192,7 @@ class Trio:
 
     def orders_here(self, name: str) -> set[str]:
         """Return what a member itself has, whoever its door leads to: asked by its own socket."""
-        with self.connect(name, "run/nospof/postgresql") as connection:
+        with self.connect(name, OWN_SOCKET) as connection:
             return {row[0] for row in connection.execute("SELECT id FROM orders")}
 
     def roles(self, name: str) -> set[str]:
@@ -200,6 +218,25 @@ class Ledger:
         """The longest time in which nothing was acknowledged."""
         moments = sorted(self.moments)
         return max((b - a for a, b in itertools.pairwise(moments)), default=float("inf"))
+
+
+def refusals(trio: Trio, name: str, ledger: Ledger, seconds: float) -> list[str]:
+    """Write to a member's own server for a while, past its door; return how each write was refused.
+
+    What it acknowledges all the same is in the ledger, to be there afterwards.
+    """
+    refused, ends = [], time.monotonic() + seconds
+    while time.monotonic() < ends:
+        key = f"{name}-{time.monotonic_ns()}"
+        try:
+            with trio.connect(name, OWN_SOCKET) as connection:
+                connection.execute("INSERT INTO orders VALUES (%s)", (key,))
+        except (psycopg.Error, OSError) as error:
+            refused.append(" ".join(str(error).split())[-60:])
+        else:
+            ledger.acknowledged.append(key)
+        time.sleep(0.1)
+    return refused
 
 
 @contextlib.contextmanager

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import ast
 import json
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nospof.adapters.machine.data_patroni import RELEASE, member_configuration, patroni_unit
+from nospof.adapters.machine.data_machine import Host
+from nospof.adapters.machine.data_patroni import (
+    PATRONI_CONFIGURATION,
+    RELEASE,
+    Patroni,
+    is_copying,
+    member_configuration,
+    patroni_unit,
+)
 from nospof.adapters.machine.data_postgresql_look import accounts
 from nospof.adapters.machine.data_postgresql_server import (
+    PostgresServer,
     configuration,
     hba_block,
     own_settings,
@@ -19,6 +31,7 @@ from nospof.adapters.machine.data_postgresql_server import (
 )
 from nospof.adapters.machine.data_votes import etcd_configuration, founder, refuse_even, seat_name
 from nospof.adapters.machine.hold_databases import Refused
+from support.waiting import eventually
 
 A, B, C = ({"id": f"i-{one}", "address": f"10.0.{one}.5", "zone": f"z{one}"} for one in (1, 2, 3))
 THREE = {"engine": "patroni", "cluster": "shop", "members": [A, B], "arbitrator": C}
@@ -139,7 +152,8 @@ def test_etcd_and_raft_listen_on_their_own_address_only() -> None:
 def test_c88_c90_a_copy_that_lacks_a_write_never_leads_and_what_waits_for_it_is_bounded() -> None:
     shared = member_configuration(THREE, A, SERVER, "")["bootstrap"]["dcs"]
     assert shared["synchronous_mode"] is True
-    assert shared["maximum_lag_on_failover"] == 0
+    assert "synchronous_mode_strict" not in shared
+    assert shared["maximum_lag_on_failover"] >= 2**40, "what nobody was told of keeps nobody from leading"
     assert shared["ignore_slots"] == [{"name": "debezium"}]
     assert shared["postgresql"]["parameters"]["max_slot_wal_keep_size"] == "512MB"
 
@@ -153,6 +167,7 @@ def test_what_the_server_had_is_kept_where_it_is_enough() -> None:
     settings = own_settings(FACTS, "shop", "10.0.1.5", "/s")
     assert settings["max_wal_senders"] == 10
     assert settings["max_replication_slots"] == 20
+    assert settings["wal_sender_timeout"] == settings["wal_receiver_timeout"] == "5s"
     assert own_settings({**FACTS, "wal_level": "logical"}, "", "", "")["wal_level"] == "logical"
     assert "cluster_name = 'it''s'" in configuration({"cluster_name": "it's"})
 
@@ -174,3 +189,72 @@ def test_postgresql_goes_on_when_patroni_ends() -> None:
     assert "KillMode=process" in text
     assert "User=postgres" in text
     assert "ExecStartPre=+program boot nospof-patroni.service" in text
+
+
+# A copy of all data that was broken off ------------------------------------------------------------------
+
+
+@pytest.fixture
+def patroni(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Patroni:
+    """A member whose data is in a directory of this test."""
+    monkeypatch.setenv("NOSPOF_DISK", str(tmp_path))
+    host = Host("")
+    host.write(PATRONI_CONFIGURATION, "{}")
+    server = PostgresServer(host)
+    server.facts = {"directory": str(tmp_path / "data")}
+    put(tmp_path, "data/PG_VERSION", "data/base/1/2", "space/PG_18/3")
+    return Patroni(host, server)
+
+
+def put(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("backup_label",), ("backup_label", "global/pg_control", "backup_manifest.tmp")],
+    ids=["no control file yet", "not on the disk yet"],
+)
+def test_half_a_copy_of_all_data_is_taken_away_with_its_tablespaces(
+    patroni: Patroni, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    put(tmp_path / "data", *names)
+    (tmp_path / "data/pg_tblspc").mkdir()
+    (tmp_path / "data/pg_tblspc/16384").symlink_to(tmp_path / "space")
+    patroni.forget_half_a_copy()
+    assert not list((tmp_path / "data").iterdir())
+    assert not list((tmp_path / "space").iterdir())
+    assert patroni.m.did == ["half a copy of all data was taken away: it is copied anew"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [(), ("global/pg_control",), ("backup_label", "global/pg_control"), ("backup_manifest",)],
+    ids=["no copy", "a server's", "a whole copy, or a backup that is being taken", "a copy that has run"],
+)
+def test_data_that_is_no_half_a_copy_stays(patroni: Patroni, tmp_path: Path, names: tuple[str, ...]) -> None:
+    put(tmp_path / "data", *names)
+    before = sorted(tmp_path.rglob("*"))
+    patroni.forget_half_a_copy()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_copy_that_is_still_being_made_is_waited_for(patroni: Patroni, tmp_path: Path) -> None:
+    put(tmp_path / "data", "backup_label")
+    words = ["/usr/bin/pg_basebackup", "-c", "read x; :", f"--pgdata={tmp_path}/data"]
+    with subprocess.Popen(words, executable="/bin/sh", stdin=subprocess.PIPE) as copying:
+        eventually(lambda: is_copying(f"{tmp_path}/data"), "it copies")
+        with pytest.raises(Refused, match="is being made"):
+            patroni.forget_half_a_copy()
+        assert copying.stdin
+        copying.stdin.close()
+    patroni.forget_half_a_copy()
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_data_that_is_gone_leaves_a_place_for_a_copy(patroni: Patroni, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "data")
+    patroni.forget_half_a_copy()
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700

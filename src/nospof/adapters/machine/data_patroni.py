@@ -4,8 +4,10 @@ It runs by any Python from 3.6 on.
 """
 
 import base64
+import contextlib
 import json
 import os
+import shutil
 import time
 from typing import Any
 
@@ -36,6 +38,7 @@ OWN_SETTINGS = ("listen_addresses", "port", "unix_socket_directories", "cluster_
 """Settings that Patroni makes of a member's own configuration."""
 TTL_SECONDS = 20
 """Patroni takes no less. So long a leader's place is kept that does not say that it lives."""
+ANY_BYTES = 2**40
 HANDOVER_SECONDS = 60.0
 LEAVES_SECONDS = 10.0
 """A machine that is about to end has no longer to hand over: it may be off before it has answered."""
@@ -63,14 +66,16 @@ def shared_configuration(facts: "dict[str, Any]") -> "dict[str, Any]":
     """Return what holds for all members, once the first leads.
 
     Synchronous: what was acknowledged is on both. Not strict: where one is left, it goes on alone, and then
-    only it may lead. A replica that lacks anything never leads.
+    only it may lead. A replica that lacks anything acknowledged never leads: who is not noted as synchronous
+    may not. What it lacks of the rest must not matter: a primary that was cut off has told of writes that
+    reached nobody, and nobody would ever lead.
     """
     own = own_settings(facts, "", "", "")
     return {
         "ttl": TTL_SECONDS,
         "loop_wait": 2,
         "retry_timeout": 3,
-        "maximum_lag_on_failover": 0,
+        "maximum_lag_on_failover": ANY_BYTES,
         "primary_start_timeout": 0,
         "synchronous_mode": True,
         "ignore_slots": [{"name": one} for one in facts["slots"]],
@@ -141,6 +146,25 @@ def patroni_unit(m: Host, command: "list[str]", owner: str) -> str:
         f"ExecStart={' '.join(command)}\nExecReload=/bin/kill -HUP $MAINPID\nKillMode=process\n"
         "Restart=always\nRestartSec=1\nTimeoutStopSec=120\n\n[Install]\nWantedBy=multi-user.target\n"
     )
+
+
+def is_copying(data: str) -> bool:
+    """Whether a process copies all data to this directory."""
+    for one in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{one}/cmdline", "rb") as file:
+            words = file.read().split(b"\0")
+            if os.path.basename(words[0]) == b"pg_basebackup" and os.fsencode(f"--pgdata={data}") in words:
+                return True
+    return False
+
+
+def empty(directory: str) -> None:
+    """Remove all that is in a directory."""
+    for one in os.scandir(directory):
+        if one.is_dir(follow_symlinks=False):
+            shutil.rmtree(one.path)
+        else:
+            os.unlink(one.path)
 
 
 class Patroni:
@@ -251,6 +275,34 @@ class Patroni:
             "{}: {}".format(one["address"], self.says(one).get("state", "no answer"))
             for one in layout["members"]
         )
+
+    def forget_half_a_copy(self) -> None:
+        """Have room for a copy of all data, where one was broken off: Patroni starts from none, and ends.
+
+        Such a copy begins with backup_label, brings global/pg_control last of the data, and ends by giving
+        backup_manifest its name. Raises Refused: one is being made.
+        """
+        data = self.server.directory
+        if not os.path.isdir(data):
+            whose = os.stat(self.m.path(PATRONI_CONFIGURATION))
+            os.mkdir(data, 0o700)
+            if os.geteuid() == 0:
+                os.chown(data, whose.st_uid, whose.st_gid)
+        is_begun, is_unnamed, has_data = (
+            os.path.exists(os.path.join(data, one))
+            for one in ("backup_label", "backup_manifest.tmp", "global/pg_control")
+        )
+        if not is_begun or (has_data and not is_unnamed):
+            return
+        if is_copying(data):
+            raise Refused("a copy of all data is being made: Patroni has to wait for its end")
+        spaces = os.path.join(data, "pg_tblspc")
+        links = [os.path.join(spaces, one) for one in (os.listdir(spaces) if os.path.isdir(spaces) else [])]
+        for one in [*links, os.path.join(data, "pg_wal")]:
+            if os.path.islink(one) and os.path.isdir(one):
+                empty(os.path.realpath(one))
+        empty(data)
+        self.m.done("half a copy of all data was taken away: it is copied anew")
 
     # Its unit -----------------------------------------------------------------------------------------
 

@@ -355,6 +355,7 @@ class PostgreSql(Database):
         elif unit == PATRONI_UNIT:
             if not several or not self.is_begun(own):
                 raise Refused("this member was not let in yet")
+            self.patroni.forget_half_a_copy()
             self.configure(layout, own)
         elif several:
             raise Refused(f"this PostgreSQL is Patroni's: systemctl start {PATRONI_UNIT}")

@@ -123,6 +123,8 @@ class Plain:
         facts, server = self.server.facts, self.server
         settings = own_settings(facts, layout["cluster"], own["address"], self.sockets())
         config, hba = server.config, server.placed(facts["hba"])
+        if os.path.dirname(config) == server.directory and not os.path.exists(config):
+            return False  # it comes with the copy of all data that Patroni has yet to make
         text = server.read(config)
         if INCLUDE not in text:
             server.edit(config, text + ("" if text.endswith("\n") else "\n") + INCLUDE)

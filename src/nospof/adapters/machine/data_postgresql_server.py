@@ -30,6 +30,9 @@ ANSWERS_SECONDS = 120.0
 LOOK_AGAIN_SECONDS = 0.1
 NAMESPACE = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"]
 """PostgreSQL refuses to run as root; where its files are root's, it runs where root has another number."""
+SILENT_SECONDS = 5
+"""A replica that is silent for so long is gone, and writes go on without it: PostgreSQL by itself waits 60 s.
+A primary that is cut off, and has to end, waits as long for its replica to have all."""
 KEEP_LEAST_MIB, KEEP_MOST_MIB = 64, 16384
 NEEDED_PROGRAMS = ("pg_ctl", "pg_controldata", "pg_waldump", "pg_rewind", "pg_basebackup", "psql")
 SIGNALS = ("standby.signal", "recovery.signal")
@@ -92,6 +95,8 @@ def own_settings(facts: "dict[str, Any]", cluster: str, address: str, sockets: s
         "wal_log_hints": "on",
         "hot_standby": "on",
         "synchronous_commit": "on",
+        "wal_sender_timeout": f"{SILENT_SECONDS}s",
+        "wal_receiver_timeout": f"{SILENT_SECONDS}s",
         "wal_keep_size": "{}MB".format(facts["keep_mib"]),
         "max_slot_wal_keep_size": "{}MB".format(facts["keep_mib"]),
     }
