@@ -6,10 +6,14 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nospof.adapters.machine.files import checked_of
 from nospof.adapters.machine.probe_script import look
+from nospof.model.sharing import FilesChecked
+from nospof.planning.comparison import groups_unlike, names_unlike
 from support.uploads import UPLOADS, Uploads
 from support.waiting import eventually
 
@@ -41,6 +45,25 @@ def same_on_both(uploads: Uploads) -> bool:
     return uploads.files("i-a") == uploads.files("i-b")
 
 
+def checked(uploads: Uploads, **asked: Any) -> dict[str, FilesChecked]:
+    """Return what both machines say of their files."""
+    return {name: checked_of(uploads.ask(name, "check", **asked)) for name in ("i-a", "i-b")}
+
+
+def the_comparison_finds_what_only_one_has(uploads: Uploads) -> None:
+    """Of a tool that is stopped, so that nothing is brought to the other meanwhile."""
+    uploads.hypervisor.execute("i-b", "systemctl stop nospof-files.service", 30)
+    assert groups_unlike(checked(uploads)) == {}
+    uploads.upload("i-b", "large", "x" * 300_000)
+    uploads.upload("i-b", "added", "not the same")
+    found = checked(uploads)
+    (groups,) = groups_unlike(found).values()
+    assert found["i-b"].directories[0].in_part == 1
+    assert names_unlike(checked(uploads, groups={UPLOADS: groups})) == ("added", "large")
+    uploads.hypervisor.execute("i-b", "systemctl start nospof-files.service", 30)
+    eventually(lambda: groups_unlike(checked(uploads)) == {}, "both have the same", every_seconds=0.2)
+
+
 def test_a_copy_becomes_as_its_source_is_now_and_then_each_has_what_the_other_is_given(
     uploads: Uploads,
 ) -> None:
@@ -68,7 +91,10 @@ def test_a_copy_becomes_as_its_source_is_now_and_then_each_has_what_the_other_is
     uploads.upload("i-b", "lonely", "b")
     eventually(lambda: {"by a", "by b", "b"} <= set(uploads.files("i-a").values()), "all of it is at a")
     eventually(lambda: same_on_both(uploads), "both are the same")
-    assert uploads.ask("i-a", "state")["conflicts"] == 1
+    said = uploads.ask("i-a", "state")
+    assert said["conflicts"] == 1
+    assert said["scanned"].startswith("20")
+    the_comparison_finds_what_only_one_has(uploads)
 
     # Back to one: what only the twin has is brought home before it stops.
     uploads.upload("i-b", "last", "b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -150,6 +151,22 @@ def test_a_frozen_writer_is_noticed_though_it_accepts_connections(shop: Shop) ->
         finally:
             shop.run(first, f"kill -CONT {pid}")
         shop.wait_ready(first)
+    nothing_is_lost(shop, ledger)
+
+
+def test_a_table_that_is_written_to_is_seen_to_be_the_same_on_both(shop: Shop) -> None:
+    def hold_the_same() -> bool:
+        with ThreadPoolExecutor() as both:
+            asked = both.map(lambda name: shop.ask(name, "check", tables=["shop.orders"]), ("i-a", "i-b"))
+            one, other = (said["tables"][0]["seen"] for said in asked)
+        held.append(min(len(one), len(other)))
+        return bool(set(one) & set(other))
+
+    held: list[int] = []
+    with writing(shop, ["i-a"], "compared") as ledger:
+        eventually(written_more(ledger), "writes are acknowledged")
+        eventually(hold_the_same, "both were seen to hold the same", timeout_seconds=60)
+    assert held[-1] > 1, "it was not written to meanwhile"
     nothing_is_lost(shop, ledger)
 
 

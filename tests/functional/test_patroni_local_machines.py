@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from support.machines import Bench, can_partition, partitions_or_skip
 from support.postgres_machines import HBA, Ledger, Trio, hba, refusals, write_image, written
 from support.waiting import eventually
 
+ORDERS = "shop.public.orders"
 Said = dict[str, Any]
 
 
@@ -68,7 +70,10 @@ class Story:
         self.did["again"] = [one for name in "cab" for one in trio.apply(name, three)]
         self.write("handed over", "ab", lambda: self.act("handover", "a", "handover"))
         self.wait_until_in_step("a")
-        self.said |= {f"{name} checked": trio.ask(name, "check") for name in "ab"}
+        with ThreadPoolExecutor() as both:
+            checked = both.map(lambda name: trio.ask(name, "check"), "ab")
+            self.said |= dict(zip(("a checked", "b checked"), checked, strict=True))
+        self.write("compared", "a", self.compare)
         self.write("killed", "a", self.kill)
         trio.bench.boot("b")
         self.wait_until_in_step("b")
@@ -104,6 +109,18 @@ class Story:
                 every_seconds=0.5,
             )
             self.refusals = refusals(self.trio, "a", self.ledgers["cut off"], 2.0)
+
+    def compare(self) -> None:
+        """Read a table on both members while it is written to, until they were seen to hold the same."""
+
+        def hold_the_same() -> bool:
+            with ThreadPoolExecutor() as both:
+                asked = both.map(lambda name: self.trio.ask(name, "check", tables=[ORDERS]), "ab")
+                a, b = (one["tables"][0]["seen"] for one in asked)
+            self.said["compared"] = {"contents": min(len(a), len(b)), "same": bool(set(a) & set(b))}
+            return bool(self.said["compared"]["same"])
+
+        eventually(hold_the_same, "both were seen to hold the same", timeout_seconds=60)
 
     def wait_until_in_step(self, name: str) -> None:
         eventually(
@@ -178,6 +195,12 @@ def test_a_planned_switchover_loses_nothing(story: Story) -> None:
 
 def test_both_members_hold_the_same(story: Story) -> None:
     assert story.said["a checked"]["tables"] == story.said["b checked"]["tables"] != []
+
+
+def test_a_table_that_is_written_to_is_seen_to_be_the_same_on_both(story: Story) -> None:
+    assert story.said["compared"]["same"]
+    assert story.said["compared"]["contents"] > 1, "it was not written to meanwhile"
+    assert not story.lost["compared"]
 
 
 def test_the_primary_is_killed_and_nothing_acknowledged_is_lost(story: Story) -> None:

@@ -9,7 +9,8 @@ from nospof.planning.rejoin import Holding, how_far, plan_rejoin
 from nospof.procedures.pair import pair
 from nospof.procedures.rejoin import rejoin
 from nospof.runtime.memory import MemorySteps
-from nospof.services.data import data_check, data_status
+from nospof.services.comparing import data_check
+from nospof.services.data import data_status
 from support.memory_world import keep_data, memory_world, one_instance, stick
 
 A, B, C = (Seat(f"i-{name}", f"10.0.0.{number}", f"z{number}") for number, name in enumerate("abc", 1))
@@ -142,7 +143,9 @@ def test_members_that_are_written_to_meanwhile_are_not_called_different():
     cloud._machines[source].server.rows.append("just now")
     found = data_check(memory_world(cloud), "www")
     assert not found.different
-    assert "written to while they were read" in found.not_compared
+    (told,) = found.not_compared
+    assert told.startswith("rows: ")
+    assert told.endswith("it was written to each time it was read")
 
 
 def test_nobody_waits_for_a_member_that_the_cloud_knows_to_be_off():

@@ -81,11 +81,11 @@ class Watched:
         made = pair(MemorySteps("run-1"), memory_world(self.cloud), request)
         self.primary, self.other = made.members
         self.databases, self.told = Heard(self.cloud), []
-        self.patience_seconds, self.beside = patience_seconds, beside
+        self.patience_seconds, self.beside, self.through = patience_seconds, beside, None
         self.watch = self.watcher()
 
     def watcher(self, *services):
-        world = memory_world(self.cloud)
+        world = memory_world(self.cloud, self.through)
         world = type(world)(**{**vars(world), "databases": self.databases})
         return DataWatch(world, services, self.told.append, self.patience_seconds, self.beside)
 
@@ -168,6 +168,32 @@ def test_what_is_off_is_asked_for_again_right_before_anybody_is_asked_to_lead():
     assert "nobody was asked to lead" in [one for one in here.told if one.kind == "unread"][-1].says
     here.rounds(5)
     assert here.databases.asked == [(here.other, here.primary, True)]
+
+
+class Stale:
+    """A cloud whose lists of instances are those of a while ago."""
+
+    def __init__(self, cloud):
+        self._cloud, self._listed = cloud, cloud.instances("nospof:data")
+
+    def instances(self, *_):
+        return self._listed
+
+    def __getattr__(self, name):
+        return getattr(self._cloud, name)
+
+
+def test_nobody_is_asked_to_lead_instead_of_one_that_runs_again_by_then():
+    here = Watched()
+    here.cloud.stop_instance(here.primary)
+    here.cloud.clock.sleep(60)
+    here.through = Stale(here.cloud)
+    here.cloud.start_instance(here.primary)
+    here.cloud.clock.sleep(60)
+    here.watch = here.watcher()
+    here.rounds(3)
+    assert here.databases.asked == []
+    assert [one.says for one in here.told if one.kind == "seen"] == [f"{here.primary} is stopped"]
 
 
 def test_one_that_refuses_to_lead_is_asked_again_a_little_later():

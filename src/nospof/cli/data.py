@@ -26,7 +26,7 @@ def data() -> None:
 @format_option
 @cloud_options
 def status(service: str, *, output_format: str, region: str, profile: str) -> int:
-    """Ask each who keeps the data of SERVICE what it is now: role, position, votes, and who is written to.
+    """Ask each who keeps the data of SERVICE what it is now: role, position, votes, files on the way.
 
     Exit code 10 where it is not in step, 13 where somebody could not be asked.
     """
@@ -45,11 +45,14 @@ def status(service: str, *, output_format: str, region: str, profile: str) -> in
 @format_option
 @cloud_options
 def check(service: str, *, output_format: str, region: str, profile: str) -> int:
-    """Count and sum what each member of SERVICE has in its tables, and compare. Reads all of them.
+    """Compare what the members of SERVICE have in their tables, and in the directories kept in step.
 
-    Exit code 10 where members differ, 13 where they were written to meanwhile and could not be compared.
+    All of it is read, of large files their size, beginning and end. What members were not seen to have the
+    same of is read again, a few times: it may be in use.
+
+    Exit code 10 where members differ, 13 where something was written to each time it was read.
     """
-    from nospof.services.data import data_check
+    from nospof.services.comparing import data_check
 
     with Watch(quiet=output_format == "json") as watch:
         found = data_check(bootstrap.open_world(watch, region, profile), service)

@@ -22,6 +22,7 @@ from nospof.model.results import (
     UndoResult,
     way_back,
 )
+from nospof.model.sharing import FilesState, Partner
 from nospof.model.writes import WriteVerdict
 from nospof.services.procedures import Outcome
 
@@ -65,16 +66,18 @@ def data_text(found: DataStatus) -> str:
     verdict = "not in step" if found.wrong else "in step"
     layout = found.layout
     kept = [f"kept by {layout.engine.capitalize()} as {layout.cluster}"] if layout else []
+    kept += [f"files by Syncthing: {', '.join(found.directories)}"] if found.directories else []
     kept += ["files on EFS"] if found.mounted else []
-    lines = [f"{found.service}: {verdict}; {', '.join(kept)}"]
+    lines = [f"{found.service}: {verdict}; {'; '.join(kept)}"]
     lines += members_lines(found.members)
+    lines += files_lines(found.files)
     lines += [
         f"  {member}  {one.directory} on {one.there}"
         for member, state in found.mounted
         for one in state.mounts
     ]
     lines += [f"  - {one}" for one in found.wrong]
-    if found.wrong and layout:
+    if layout and any(not one.startswith("files: ") for one in found.wrong):
         lines.append(f"Bring it in step: nospof data rejoin {found.service}")
     return "\n".join(lines)
 
@@ -90,16 +93,39 @@ def members_lines(members: tuple[tuple[Seat, MemberState], ...]) -> list[str]:
     return lines
 
 
+def files_lines(files: tuple[tuple[Partner, FilesState], ...]) -> list[str]:
+    """Return a line for each machine that has the files."""
+    lines = []
+    for one, state in files:
+        way = (
+            f"{state.needs} files on the way ({state.need_bytes:,} bytes)"
+            if state.needs
+            else "nothing on the way"
+        )
+        said = [way, state.says, f"looked through {state.scanned}" if state.scanned else ""]
+        said += [f"{state.conflicts} conflicts"] if state.conflicts else []
+        what = state.problem or f"{state.role or 'unknown'} ({', '.join(filter(None, said))})"
+        lines.append(f"  {one.instance_id}  {one.zone or 'zone not told'}  {one.address}  files: {what}")
+    return lines
+
+
 def check_text(found: DataCheck) -> str:
     """Return whether members have the same, and where they do not."""
     who = " and ".join(found.members)
+    what = [f"{found.rows} rows in {found.tables} tables"] if found.tables else []
+    what += [f"{found.files} files" + in_part(found.files_in_part)] if found.files else []
+    same = f"{who} have the same {' and '.join(what) or 'files on EFS, and no tables'}"
+    lines = [f"{found.service}: {same}"]
     if found.different:
-        return "\n".join([f"{found.service}: members differ", *(f"  - {one}" for one in found.different)])
-    if not found.tables and not found.not_compared:
-        return f"{found.service}: {who} have the same files on EFS, and no tables"
-    if found.not_compared:
-        return f"{found.service}: not compared: {found.not_compared}"
-    return f"{found.service}: {who} have the same {found.rows} rows in {found.tables} tables"
+        lines = [f"{found.service}: members differ", *(f"  - {one}" for one in found.different)]
+    elif found.not_compared:
+        lines = [f"{found.service}: {same}, as far as they were compared"]
+    return "\n".join([*lines, *(f"  - not compared: {one}" for one in found.not_compared)])
+
+
+def in_part(count: int) -> str:
+    """Return how many large files were compared by their ends."""
+    return f" ({count} large ones by size, beginning and end)" if count else ""
 
 
 def noticed_text(found: Noticed) -> str:

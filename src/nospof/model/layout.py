@@ -163,19 +163,30 @@ class Applied:
 
 @dataclass(frozen=True)
 class TableSum:
-    """A table's content in two numbers; equal sums of equal positions mean equal tables."""
+    """A table's content in two numbers; equal sums of equal positions mean equal tables.
+
+    Args:
+        seen: what the table held over a while, by short digests of its contents, each once.
+    """
 
     name: str
     rows: int
     sum: str
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a member's tables hold, and at which position that was read."""
+    """What a member's tables hold.
+
+    Args:
+        position: at which that was read; empty where it was written to meanwhile.
+        reached: a position of which everything was in what was read; empty where it is not known.
+    """
 
     tables: tuple[TableSum, ...] = ()
     position: str = ""
+    reached: str = ""
     problem: str = ""
     is_reached: bool = True
 

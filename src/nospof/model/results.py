@@ -9,6 +9,7 @@ from nospof.model.cloud import Image, Instance
 from nospof.model.drill import Verdict
 from nospof.model.layout import Layout, MemberState, Seat
 from nospof.model.mounting import MountsState
+from nospof.model.sharing import FilesState, Partner
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,16 @@ class TakeResult:
 
 @dataclass(frozen=True)
 class DataStatus:
-    """How a service's data is kept now.
+    """How a service's data is kept now: its database, its files, or both.
 
     Args:
-        layout: who keeps it, as its members carry it; None where only files are kept, on EFS.
+        layout: who keeps its database, as its members carry it; None where nospof keeps none.
         members: what each is, arbitrator last.
         wrong: why it is not in step, a sentence each; empty where it is.
         unread: who could not be asked.
         mounted: what each member whose files are on EFS has mounted, by its id.
+        directories: that are kept in step.
+        files: what each who has them is.
     """
 
     service: str
@@ -139,6 +142,8 @@ class DataStatus:
     wrong: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     mounted: tuple[tuple[str, MountsState], ...] = ()
+    directories: tuple[str, ...] = ()
+    files: tuple[tuple[Partner, FilesState], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,11 +151,13 @@ class DataCheck:
     """Whether the members of a service have the same.
 
     Args:
-        members: who was read.
+        members: who were read.
         tables: how many tables each has.
         rows: in all of them, of the first member.
-        different: the tables that differ, a sentence each.
-        not_compared: why they were not compared at one moment; empty where they were.
+        different: the tables and files that differ, a sentence each.
+        not_compared: those that were written to each time they were read, or not read; a sentence each.
+        files: in the directories that are kept in step, of the first member.
+        files_in_part: of them, those compared by size, beginning and end.
     """
 
     service: str
@@ -158,7 +165,9 @@ class DataCheck:
     tables: int
     rows: int
     different: tuple[str, ...] = ()
-    not_compared: str = ""
+    not_compared: tuple[str, ...] = ()
+    files: int = 0
+    files_in_part: int = 0
 
 
 NoticedKind = Literal["seen", "asked", "answered", "in-step", "out-of-step", "unread"]

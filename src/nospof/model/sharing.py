@@ -92,7 +92,9 @@ class FilesState:
         role: empty where it could not be had.
         ready: whether it has what the others have, and they what it has, as far as it was seen.
         says: why not.
-        needs: how many files and deletions are on the way.
+        needs: how many files and deletions are on the way, here or to others.
+        need_bytes: of them.
+        scanned: when all of its directories were last looked at as a whole, by its own clock (RFC 3339).
         conflicts: versions that stand beside another that was written at the same time.
         problem: why it could not be asked; empty where it answered.
         is_reached: whether the machine was asked at all.
@@ -102,7 +104,41 @@ class FilesState:
     ready: bool = False
     says: str = ""
     needs: int = 0
+    need_bytes: int = 0
+    scanned: str = ""
     conflicts: int = 0
+    problem: str = ""
+    is_reached: bool = True
+
+
+@dataclass(frozen=True)
+class DirectorySum:
+    """What is in a directory, so that it can be compared with another machine's.
+
+    Args:
+        path: of the directory.
+        files: how many were read.
+        size_bytes: of them.
+        in_part: how many of them were read at their beginning and end only.
+        sums: of each group that names are put into.
+        entries: content and name of everything in the groups that were asked for; no sums are told then.
+        is_whole: whether there was not more than that.
+    """
+
+    path: str
+    files: int = 0
+    size_bytes: int = 0
+    in_part: int = 0
+    sums: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
+    is_whole: bool = True
+
+
+@dataclass(frozen=True)
+class FilesChecked:
+    """What is in a machine's shared directories."""
+
+    directories: tuple[DirectorySum, ...] = ()
     problem: str = ""
     is_reached: bool = True
 

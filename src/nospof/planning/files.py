@@ -199,3 +199,14 @@ def files_out_of_step(states: Sequence[tuple[Partner, FilesState]]) -> tuple[str
             why = state.says or (f"{state.needs} files are on the way" if state.needs else "not in step")
             told.append(f"{one.instance_id} is {state.role or 'unknown'}: {why}")
     return tuple(told)
+
+
+def conflicts_told(states: Sequence[tuple[Partner, FilesState]]) -> tuple[str, ...]:
+    """Return where versions stand beside each other that only somebody who knows them can choose from."""
+    most = max((state.conflicts for _, state in states), default=0)
+    if not most:
+        return ()
+    return (
+        f"{most} files were written on both at once, and both versions are there: look for "
+        "*.sync-conflict-*, and delete those that are not wanted",
+    )

@@ -57,8 +57,12 @@ class Databases(Protocol):
         Whoever asks has compared the positions of all: what only another member had is lost.
         """
 
-    def check(self, instance_id: str) -> Checked:
-        """Return what a member's tables hold. Reads all of them."""
+    def check(self, instance_id: str, tables: Sequence[str] = ()) -> Checked:
+        """Return what a member's tables hold. Reads all of them.
+
+        Of tables that are named only those are read, over and over for some seconds: what they held in that
+        time is told too. A name is `database.table`, or `database.*`.
+        """
 
     def several(self, ask: Callable[[str], T], instance_ids: Sequence[str]) -> tuple[T, ...]:
         """Return what each machine answers, asked at once where that can be: one may be silent for long."""

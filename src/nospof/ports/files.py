@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from nospof.model.layout import Applied
-from nospof.model.sharing import FilesFound, FilesState, Sharing
+from nospof.model.sharing import FilesChecked, FilesFound, FilesState, Sharing
 
 
 class Files(Protocol):
@@ -29,6 +29,12 @@ class Files(Protocol):
 
         One in no seat leaves its directories as they are and has nothing else left. One that joins only
         takes; without `joining` it then gives up what it alone has before it gives too.
+        """
+
+    def check(self, instance_id: str, directory: str = "", groups: Sequence[int] = ()) -> FilesChecked:
+        """Return the sums of what is in the shared directories. Reads all of them, and changes nothing.
+
+        With a directory and some of its groups, what is in those instead.
         """
 
     def settle(self, instance_id: str) -> Applied:

@@ -148,7 +148,32 @@ def done(world: World, instance_id: str, ask: Callable[[], Applied]) -> tuple[st
 
 def states_of(world: World, sharing: Sharing) -> tuple[tuple[Partner, FilesState], ...]:
     """Return what each member of a sharing is now."""
-    return tuple((one, files_of(world).state(one.instance_id)) for one in sharing.members)
+    found = data.databases_of(world).several(
+        files_of(world).state, [one.instance_id for one in sharing.members]
+    )
+    return tuple(zip(sharing.members, found, strict=True))
+
+
+def sharing_carried(world: World, keepers: tuple[Instance, ...]) -> Sharing:
+    """Return who shares the files of those whose files are marked as shared.
+
+    Raises:
+        PreconditionFailed: none of them could say, or they say different things.
+    """
+    files, ids = files_of(world), [one.id for one in keepers]
+    asked = dict(
+        zip(ids, data.databases_of(world).several(lambda one: files.look(one, ()), ids), strict=True)
+    )
+    carried = {one: found.sharing for one, found in asked.items() if found.sharing}
+    if not carried:
+        silent = (f"{one}: {found.problem or 'it shares nothing'}" for one, found in asked.items())
+        raise PreconditionFailed(f"nobody could say who shares the files: {'; '.join(silent)}")
+    if len({frozenset(one.device for one in sharing.members) for sharing in carried.values()}) > 1:
+        raise PreconditionFailed(
+            f"{' and '.join(carried)} say differently who shares their files: a run did not end; resume it "
+            "(nospof runs list)"
+        )
+    return next(iter(carried.values()))
 
 
 def wait_files_in_step(

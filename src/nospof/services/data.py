@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nospof.errors import PreconditionFailed
-from nospof.model.layout import TAG_DATA, Checked, Layout
-from nospof.model.results import DataCheck, DataStatus
+from nospof.model.cloud import TAG_SERVICE, Instance
+from nospof.model.layout import TAG_DATA, Layout
+from nospof.model.mounting import MountsState
+from nospof.model.results import DataStatus
+from nospof.model.sharing import TAG_FILES, Sharing
 from nospof.planning.data import out_of_step
+from nospof.planning.files import conflicts_told, files_out_of_step
 from nospof.planning.mounting import not_mounted
 from nospof.ports.world import World
-from nospof.procedures.data import databases_of, states_of
+from nospof.procedures.data import states_of
+from nospof.procedures.files import sharing_carried
+from nospof.procedures.files import states_of as files_states_of
 from nospof.procedures.mounting import mounting_members, mounts_now
 from nospof.procedures.rejoin import keepers_of, layout_carried
-
-READS = 3
-"""Members that are written to are compared again, so often, until both were read at one position."""
 
 
 def data_status(world: World, service: str) -> DataStatus:
@@ -25,73 +27,52 @@ def data_status(world: World, service: str) -> DataStatus:
         UsageError: nospof keeps no data of it.
         PreconditionFailed: they say differently who belongs to them.
     """
-    mounting = mounting_members(world, service)
-    if not mounting:
-        return status_of(world, service, layout_carried(world, keepers_of(world, service), or_marked=True))
-    mounted = mounts_now(world, mounting)
+    sharers, mounting = sharers_of(world, service), mounting_members(world, service)
+    layout = layout_of(world, service, (*sharers, *mounting), or_marked=True)
+    found = status_of(world, service, layout, sharing_carried(world, sharers) if sharers else None)
+    return with_mounts(found, mounts_now(world, mounting)) if mounting else found
+
+
+def with_mounts(found: DataStatus, mounted: tuple[tuple[str, MountsState], ...]) -> DataStatus:
+    """Return how data is kept with what members have mounted, whose files are on EFS."""
     unread = tuple(f"{one}: {state.problem}" for one, state in mounted if state.problem)
-    found = DataStatus(service, None, (), not_mounted(mounted), unread, mounted)
-    if not any(TAG_DATA in one.tags for one in mounting):
-        return found
-    kept = status_of(world, service, layout_carried(world, keepers_of(world, service), or_marked=True))
-    wrong, silent = (*kept.wrong, *found.wrong), (*kept.unread, *found.unread)
-    return replace(kept, wrong=wrong, unread=silent, mounted=mounted)
+    return replace(
+        found,
+        wrong=(*found.wrong, *not_mounted(mounted)),
+        unread=(*found.unread, *unread),
+        mounted=mounted,
+    )
 
 
-def status_of(world: World, service: str, layout: Layout) -> DataStatus:
-    """Return how data is kept now by those of a layout."""
-    states = states_of(world, layout)
-    unread = tuple(f"{seat.instance_id}: {state.problem}" for seat, state in states if state.problem)
-    return DataStatus(service, layout, states, out_of_step(layout, states), unread)
+def sharers_of(world: World, service: str) -> tuple[Instance, ...]:
+    """Return the instances whose files nospof keeps in step; none where it keeps none."""
+    return tuple(one for one in world.cloud.instances(TAG_SERVICE, service) if TAG_FILES in one.tags)
 
 
-def data_check(world: World, service: str) -> DataCheck:
-    """Return whether all members have the same rows. Reads all tables, and changes nothing.
-
-    Raises:
-        UsageError: nospof keeps no data of it.
-        PreconditionFailed: a member could not be read, or has not its files on EFS.
-    """
-    mounting = mounting_members(world, service)
-    if mounting and (away := not_mounted(mounts_now(world, mounting))):
-        return DataCheck(service, tuple(one.id for one in mounting), 0, 0, away)
-    if mounting and not any(TAG_DATA in one.tags for one in mounting):
-        return DataCheck(service, tuple(one.id for one in mounting), 0, 0)
-    layout = layout_carried(world, keepers_of(world, service))
-    databases = databases_of(world)
-    members = tuple(seat.instance_id for seat in layout.members)
-    for _ in range(READS):
-        found = {one: databases.check(one) for one in members}
-        if wrong := [f"{one}: {checked.problem}" for one, checked in found.items() if checked.problem]:
-            raise PreconditionFailed(
-                f"the tables could not be read: {'; '.join(wrong)}. Nothing was changed."
-            )
-        different = differences(found)
-        if not different or len({checked.position for checked in found.values()}) == 1:
-            break
-    else:
-        why = f"the members were written to while they were read, {READS} times"
-        return judged(service, found, (), f"{why}: {'; '.join(different)}")
-    return judged(service, found, different, "")
+def layout_of(
+    world: World, service: str, with_files: tuple[Instance, ...], *, or_marked: bool = False
+) -> Layout | None:
+    """Return who keeps the database of a service; None where only its files are kept. Raises UsageError."""
+    if with_files and not any(TAG_DATA in one.tags for one in with_files):
+        return None
+    return layout_carried(world, keepers_of(world, service), or_marked=or_marked)
 
 
-def judged(
-    service: str, found: dict[str, Checked], different: tuple[str, ...], not_compared: str
-) -> DataCheck:
-    """Return what was found as a result."""
-    first = next(iter(found.values()))
-    rows = sum(one.rows for one in first.tables)
-    return DataCheck(service, tuple(found), len(first.tables), rows, different, not_compared)
-
-
-def differences(found: dict[str, Checked]) -> tuple[str, ...]:
-    """Return the tables that members have differently, a sentence each."""
-    by_table: dict[str, dict[str, str]] = {}
-    for member, checked in found.items():
-        for one in checked.tables:
-            by_table.setdefault(one.name, {})[member] = f"{one.rows} rows ({one.sum})"
-    return tuple(
-        f"{table}: " + ", ".join(f"{member} has {has.get(member, 'no such table')}" for member in found)
-        for table, has in sorted(by_table.items())
-        if len(has) < len(found) or len(set(has.values())) > 1
+def status_of(world: World, service: str, layout: Layout | None, sharing: Sharing | None) -> DataStatus:
+    """Return how data is kept now by those of a layout, and files by those of a sharing."""
+    states = states_of(world, layout) if layout else ()
+    files = files_states_of(world, sharing) if sharing else ()
+    problems = [(seat.instance_id, state.problem) for seat, state in states]
+    problems += [(f"the files of {one.instance_id}", state.problem) for one, state in files]
+    wrong = (out_of_step(layout, states) if layout else ()) + tuple(
+        f"files: {one}" for one in (*files_out_of_step(files), *conflicts_told(files))
+    )
+    return DataStatus(
+        service=service,
+        layout=layout,
+        members=states,
+        wrong=wrong,
+        unread=tuple(f"{who}: {problem}" for who, problem in problems if problem),
+        directories=sharing.directories if sharing else (),
+        files=files,
     )

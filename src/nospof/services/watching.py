@@ -16,9 +16,11 @@ from nospof.errors import CloudError, NospofError, NotFound
 from nospof.model.cloud import TAG_SERVICE, Instance
 from nospof.model.layout import TAG_DATA, Layout
 from nospof.model.results import Noticed, NoticedKind
+from nospof.model.sharing import TAG_FILES, Sharing
 from nospof.planning.watching import OFF, Asking, Sighting, asks
 from nospof.ports.world import World
 from nospof.procedures.data import databases_of
+from nospof.procedures.files import sharing_carried
 from nospof.procedures.rejoin import keepers_of, layout_carried
 from nospof.services.data import status_of
 
@@ -74,7 +76,7 @@ class DataWatch:
         self._patience_seconds, self._beside = patience_seconds, beside
         self._members: dict[str, dict[str, Instance]] = {}
         self._seen: dict[str, Sighting] = {}
-        self._layouts: dict[str, tuple[tuple[str, ...], Layout]] = {}
+        self._kept: dict[str, tuple[tuple[str, ...], tuple[Layout, Sharing | None]]] = {}
         self._asked_at: dict[str, float] = {}
         self._done: set[Asking] = set()
         self._not_before: dict[Asking, float] = {}
@@ -216,11 +218,13 @@ class DataWatch:
         try:
             keepers = keepers_of(self._world, service)
             ids = tuple(one.id for one in keepers)
-            known, layout = self._layouts.get(service, ((), None))
-            if layout is None or known != ids:
+            known, kept = self._kept.get(service, ((), None))
+            if kept is None or known != ids:
+                sharers = tuple(one for one in keepers if TAG_FILES in one.tags)
                 layout = layout_carried(self._world, keepers, or_marked=True)
-                self._layouts[service] = (ids, layout)
-            wrong = status_of(self._world, service, layout).wrong
+                kept = layout, sharing_carried(self._world, sharers) if sharers else None
+                self._kept[service] = (ids, kept)
+            wrong = status_of(self._world, service, *kept).wrong
         except NospofError as error:
             wrong = (f"its members could not be asked: {error}",)
         self._judge(service, wrong)

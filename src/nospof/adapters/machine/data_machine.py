@@ -314,8 +314,8 @@ class Database:
         """Begin as the first."""
         raise NotImplementedError
 
-    def check(self) -> "dict[str, Any]":
-        """Return tables and position, read in one snapshot."""
+    def check(self, wanted: "list[str]") -> "dict[str, Any]":
+        """Return tables and position: all in one snapshot, or the wanted ones again and again."""
         raise NotImplementedError
 
     def boot(self, unit: str) -> None:

@@ -359,10 +359,10 @@ class MariaDb(Database):
         self.door.open(False)
         self.door.wait_for("")
 
-    def check(self) -> "dict[str, Any]":
+    def check(self, wanted: "list[str]") -> "dict[str, Any]":
         """See `Database`."""
         with Asking(self.server, LOOK_SECONDS) as asking:
-            return sums(asking)
+            return sums(asking, wanted)
 
     def boot(self, unit: str) -> None:
         """See `Database`."""

@@ -67,9 +67,9 @@ class PostgreSql(Database):
         """See `Database`."""
         return self.look.state(layout)
 
-    def check(self) -> "dict[str, Any]":
+    def check(self, wanted: "list[str]") -> "dict[str, Any]":
         """See `Database`."""
-        return self.look.check()
+        return self.look.check(wanted)
 
     def position(self, _layout: "dict[str, Any]") -> str:
         """See `Database`."""

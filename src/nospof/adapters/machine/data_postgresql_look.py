@@ -3,7 +3,6 @@
 It runs by any Python from 3.6 on.
 """
 
-import json
 import os
 import re
 import socket
@@ -13,6 +12,7 @@ from typing import Any
 from nospof.adapters.machine.data_door import HEALTH_PORT, Door
 from nospof.adapters.machine.data_machine import found_program
 from nospof.adapters.machine.data_patroni import PATRONI_UNIT, REST_PORT, Patroni
+from nospof.adapters.machine.data_postgresql_check import DATABASE_NAMES, table_sums
 from nospof.adapters.machine.data_postgresql_server import (
     NEEDED_PROGRAMS,
     RULES,
@@ -26,7 +26,6 @@ from nospof.adapters.machine.hold_databases import Refused
 
 LEAST_VERSION = 130000
 """Older ones keep no bounded amount of what a member that is away will need."""
-CHECK_SECONDS = 3000
 OWNER_SETTINGS = """
 SELECT current_setting('server_version_num')::int AS number, pg_is_in_recovery() AS copy,
   current_setting('fsync') AS fsync, current_setting('full_page_writes') AS pages,
@@ -57,22 +56,10 @@ USE_SAYS = {
     "asynchronous": "{} does not wait for its writes to be kept (synchronous_commit): they may be lost",
     "table": "{} is unlogged: it is empty where another one leads",
 }
-DATABASE_NAMES = "SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"
 LOGINS = """
 SELECT rolname AS name, rolpassword IS NULL AS bare, oid = 10 AS first,
   EXISTS (SELECT FROM pg_stat_activity WHERE usename = rolname AND backend_type = 'client backend') AS here
 FROM pg_authid WHERE rolcanlogin AND rolname NOT IN ('nospof_admin', 'nospof_replication') ORDER BY 1
-"""
-SUMS = """
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END;
-SELECT format('SELECT json_build_object(''name'', %L, ''rows'', count(*), ''sum'', '
-  'coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text) FROM ONLY %I.%I t',
-  current_database() || '.' || nspname || '.' || relname, nspname, relname)
-FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-WHERE relkind IN ('r', 'm') AND relpersistence = 'p' AND nspname NOT IN ('pg_catalog', 'information_schema')
-  AND nspname NOT LIKE 'pg_toast%' ORDER BY 1 \\gexec
-COMMIT;
 """
 
 
@@ -298,14 +285,9 @@ class Look:
         found = re.search(r"lsn: ([0-9A-F]+/[0-9A-F]+)", last.decode("utf-8", "replace"))
         return found.group(1) if found else ""
 
-    def check(self) -> "dict[str, Any]":
+    def check(self, wanted: "list[str]") -> "dict[str, Any]":
         """See `Database`."""
-        tables, position = [], ""
-        for one in self.server.rows(DATABASE_NAMES):
-            lines = self.server.tell(SUMS, one["name"], CHECK_SECONDS).split("\n")
-            position = position or lines[0]
-            tables += [json.loads(line) for line in lines[1:] if line]
-        return {"tables": tables, "position": position, "problem": ""}
+        return table_sums(self.server, wanted)
 
 
 def size_of(directory: str) -> int:

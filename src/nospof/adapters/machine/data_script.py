@@ -146,7 +146,9 @@ def looked(m: Host, act: str, asked: "dict[str, Any]") -> "dict[str, Any]":
             return state(m, asked)
         database = database_here(m)
         return (
-            database.check() if database else {"tables": [], "problem": "there is no database that is known"}
+            database.check([str(one) for one in asked.get("tables") or ()])
+            if database
+            else {"tables": [], "problem": "there is no database that is known"}
         )
     except Refused as error:
         return {"problem": str(error)}

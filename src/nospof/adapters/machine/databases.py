@@ -95,9 +95,9 @@ class SsmDatabases:
         """See the port."""
         return self._changed(instance_id, "bootstrap")
 
-    def check(self, instance_id: str) -> Checked:
+    def check(self, instance_id: str, tables: Sequence[str] = ()) -> Checked:
         """See the port."""
-        return read(self._ask(instance_id, "check", CHECK_SECONDS), checked_of, Checked)
+        return read(self._ask(instance_id, "check", CHECK_SECONDS, tables=list(tables)), checked_of, Checked)
 
     def several(self, ask: Callable[[str], T], instance_ids: Sequence[str]) -> tuple[T, ...]:
         """See the port."""
@@ -170,18 +170,16 @@ def state_of(answer: Mapping[str, Any]) -> MemberState:
 
 def applied_of(answer: Mapping[str, Any]) -> Applied:
     """Return what was done. Raises ValueError."""
-    did = answer.get("did", [])
-    if not isinstance(did, list) or not all(isinstance(one, str) for one in did):
-        raise Unfit("did is no list of sentences")
-    return Applied(tuple(did), text(answer, "problem"))
+    return Applied(texts(answer, "did"), text(answer, "problem"))
 
 
 def checked_of(answer: Mapping[str, Any]) -> Checked:
     """Return what tables hold. Raises ValueError."""
     tables = tuple(
-        TableSum(text(one, "name"), number(one, "rows"), text(one, "sum")) for one in rows(answer, "tables")
+        TableSum(text(one, "name"), number(one, "rows"), text(one, "sum"), texts(one, "seen"))
+        for one in rows(answer, "tables")
     )
-    return Checked(tables, text(answer, "position"), text(answer, "problem"))
+    return Checked(tables, text(answer, "position"), text(answer, "reached"), text(answer, "problem"))
 
 
 def text(answer: Mapping[str, Any], name: str) -> str:
@@ -190,6 +188,14 @@ def text(answer: Mapping[str, Any], name: str) -> str:
     if not isinstance(found, str):
         raise Unfit(f"{name} is no text")
     return found
+
+
+def texts(answer: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return a list of texts of an answer. Raises Unfit."""
+    found = answer.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise Unfit(f"{name} is no list of texts")
+    return tuple(found)
 
 
 def number(answer: Mapping[str, Any], name: str, otherwise: int = 0) -> int:

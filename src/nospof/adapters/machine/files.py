@@ -7,11 +7,23 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from nospof.adapters.machine.databases import UNREACHED, Unfit, applied_of, number, obstacle_of, rows, text
+from nospof.adapters.machine.databases import (
+    CHECK_SECONDS,
+    UNREACHED,
+    Unfit,
+    applied_of,
+    number,
+    obstacle_of,
+    rows,
+    text,
+    texts,
+)
 from nospof.adapters.machine.ssm import FILES_PARTS, Errand, SsmMachines, script
 from nospof.model.layout import Applied
 from nospof.model.sharing import (
     Directory,
+    DirectorySum,
+    FilesChecked,
     FilesFound,
     FilesRole,
     FilesState,
@@ -21,11 +33,12 @@ from nospof.model.sharing import (
 )
 
 SCHEMA = "nospof.files/1"
-LOOK_SECONDS = 120
+SECONDS = {"look": 120, "state": 120, "check": CHECK_SECONDS}
 CHANGE_SECONDS = 900
 """What a machine alone has may take long to come to the others."""
 COMMENTS = {
     "look": "nospof looks at directories; it changes nothing",
+    "check": "nospof sums what is in directories; it changes nothing",
     "state": "nospof asks whether files are in step; it changes nothing",
 }
 ROLES: dict[str, FilesRole] = {
@@ -35,7 +48,7 @@ ROLES: dict[str, FilesRole] = {
     "alone": "alone",
     "down": "down",
 }
-Answer = TypeVar("Answer", Applied, FilesFound, FilesState)
+Answer = TypeVar("Answer", Applied, FilesChecked, FilesFound, FilesState)
 
 
 class SsmFiles:
@@ -60,6 +73,11 @@ class SsmFiles:
         """See the port."""
         return self._ask(instance_id, "apply", applied_of, Applied, sharing=sharing_as_said(sharing))
 
+    def check(self, instance_id: str, directory: str = "", groups: Sequence[int] = ()) -> FilesChecked:
+        """See the port."""
+        asked = {directory: list(groups)} if directory else {}
+        return self._ask(instance_id, "check", checked_of, FilesChecked, groups=asked)
+
     def settle(self, instance_id: str) -> Applied:
         """See the port."""
         return self._ask(instance_id, "settle", applied_of, Applied)
@@ -75,7 +93,7 @@ class SsmFiles:
         """Return what a machine answers, or why it gives nothing."""
         argument = base64.b64encode(json.dumps(asked).encode()).decode()
         comment = COMMENTS.get(act, f"nospof: {act} of the shared files")
-        seconds = LOOK_SECONDS if act in COMMENTS else CHANGE_SECONDS
+        seconds = SECONDS.get(act, CHANGE_SECONDS)
         errand = Errand(script(FILES_PARTS, SCHEMA, act, argument), comment, SCHEMA, seconds)
         looked = self._machines.send(instance_id, errand)
         if looked.document is None:
@@ -116,9 +134,28 @@ def state_of(answer: Mapping[str, Any]) -> FilesState:
         ready=flag(answer, "ready"),
         says=text(answer, "says"),
         needs=number(answer, "needs"),
+        need_bytes=number(answer, "need_bytes"),
+        scanned=text(answer, "scanned"),
         conflicts=number(answer, "conflicts"),
         problem=text(answer, "problem"),
     )
+
+
+def checked_of(answer: Mapping[str, Any]) -> FilesChecked:
+    """Return what is in a machine's directories. Raises ValueError."""
+    found = tuple(
+        DirectorySum(
+            text(one, "directory"),
+            number(one, "files"),
+            number(one, "bytes"),
+            number(one, "in_part"),
+            texts(one, "sums"),
+            texts(one, "entries"),
+            flag(one, "is_whole"),
+        )
+        for one in rows(answer, "directories")
+    )
+    return FilesChecked(found, text(answer, "problem"))
 
 
 def flag(answer: Mapping[str, Any], name: str) -> bool:

@@ -15,6 +15,7 @@ import time
 from typing import Any
 
 from nospof.adapters.machine.data_answer import WAS_KILLED, in_one_line, to_the_end
+from nospof.adapters.machine.files_check import check
 from nospof.adapters.machine.files_look import WALK_FILES, FilesHost, look
 from nospof.adapters.machine.files_syncthing import (
     FILES_PROGRAM,
@@ -58,6 +59,7 @@ def taking_part(m: FilesHost) -> "tuple[dict[str, Any], dict[str, Any]]":
 def state(m: FilesHost, _asked: "dict[str, Any]") -> "dict[str, Any]":
     """Return what this machine is in its sharing now."""
     answer: dict[str, Any] = {"role": "alone", "ready": False, "says": "", "needs": 0, "conflicts": 0}
+    answer.update(need_bytes=0, scanned="")
     sharing = m.sharing()
     if sharing is None:
         return answer
@@ -66,9 +68,11 @@ def state(m: FilesHost, _asked: "dict[str, Any]") -> "dict[str, Any]":
     sharing, own = taking_part(m)
     joins = own["device"] in sharing.get("joining", [])
     try:
-        wrong, needs = out_of_step(m, sharing, own)
+        wrong, needs, need_bytes = out_of_step(m, sharing, own)
+        scans = Syncthing(m).ask(own, "/rest/stats/folder")
     except Refused as error:
         return {**answer, "role": "down", "says": str(error)}
+    scanned = [str(scans.get(folder_of(one), {}).get("lastScan", "")) for one in sharing["directories"]]
     if joins:
         missing = [
             one for one in sharing["directories"] if not os.path.exists(meant_for_all(m, sharing, one))
@@ -79,17 +83,21 @@ def state(m: FilesHost, _asked: "dict[str, Any]") -> "dict[str, Any]":
         "ready": not wrong and (joins or not needs),
         "says": "; ".join(wrong),
         "needs": needs,
+        "need_bytes": need_bytes,
+        "scanned": min(scanned, default=""),
         "conflicts": sum(conflicts(m, one) for one in sharing["directories"]),
     }
 
 
-def out_of_step(m: FilesHost, sharing: "dict[str, Any]", own: "dict[str, Any]") -> "tuple[list[str], int]":
-    """Return why this member is out of step, and how many things are still to be had, here or by others.
+def out_of_step(
+    m: FilesHost, sharing: "dict[str, Any]", own: "dict[str, Any]"
+) -> "tuple[list[str], int, int]":
+    """Return why this member is out of step, and how many things, and bytes, are still to be had by anybody.
 
     Raises:
         Refused: nothing answers.
     """
-    tool, needs = Syncthing(m), 0
+    tool, needs, need_bytes = Syncthing(m), 0, 0
     known = tool.ask(own, "/rest/system/connections").get("connections", {})
     wrong = [
         "{} is not connected".format(one["id"] or one["address"])
@@ -106,11 +114,13 @@ def out_of_step(m: FilesHost, sharing: "dict[str, Any]", own: "dict[str, Any]") 
         elif said.get("state") != "idle":
             wrong.append("{} is {}".format(directory, said.get("state")))
         needs += int(said.get("needTotalItems", 0))
+        need_bytes += int(said.get("needBytes", 0))
         for one in sharing["members"]:
             if one["device"] != own["device"]:
                 there = tool.ask(own, query("/rest/db/completion", folder=folder, device=one["device"]))
                 needs += int(there.get("needItems", 0)) + int(there.get("needDeletes", 0))
-    return wrong, needs
+                need_bytes += int(there.get("needBytes", 0))
+    return wrong, needs, need_bytes
 
 
 def conflicts(m: FilesHost, directory: str) -> int:
@@ -122,6 +132,12 @@ def conflicts(m: FilesHost, directory: str) -> int:
         if seen > WALK_FILES:
             break
     return found
+
+
+def check_shared(m: FilesHost, asked: "dict[str, Any]") -> "dict[str, Any]":
+    """Return what is in the directories that this machine shares."""
+    sharing, _ = taking_part(m)
+    return check(m, sharing, asked)
 
 
 # Changing --------------------------------------------------------------------------------------------
@@ -228,7 +244,7 @@ def settle_all(m: FilesHost, _asked: "dict[str, Any]") -> None:
     for directory in sharing["directories"]:
         tool.ask(own, query("/rest/db/scan", folder=folder_of(directory)), "POST")
     while True:
-        wrong, needs = out_of_step(m, sharing, own)
+        wrong, needs, _ = out_of_step(m, sharing, own)
         if not wrong and not needs:
             m.done("the others have all of it")
             return
@@ -263,7 +279,7 @@ def leave(m: FilesHost) -> None:
 
 def answered(m: FilesHost, act: str, asked: "dict[str, Any]") -> str:
     """Do an act and return its answer's line."""
-    looking = {"look": look, "state": state}
+    looking = {"look": look, "state": state, "check": check_shared}
     changing = {"key": key, "apply": apply, "settle": settle_all}
     found: dict[str, Any] = {}
     problem = ""
@@ -306,7 +322,7 @@ def main() -> None:
             sys.stderr.write(f"nospof: {error}\n")
             raise SystemExit(1)  # noqa: B904 - said above
         return
-    if act not in ("look", "state", *CHANGING):
+    if act not in ("look", "state", "check", *CHANGING):
         raise SystemExit("no such act")
     asked = json.loads(base64.b64decode(sys.argv[2]))
     if act in CHANGING:

@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ DATA_PARTS = (
     "data_machine",
     "data_answer",
     "data_door",
+    "data_seen",
     "data_galera",
     "data_arbitrator",
     "data_mariadb_server",
@@ -52,6 +53,7 @@ DATA_PARTS = (
     "data_postgresql_server",
     "data_patroni",
     "data_postgresql_plain",
+    "data_postgresql_check",
     "data_postgresql_look",
     "data_postgresql",
     "data_script",
@@ -63,6 +65,7 @@ FILES_PARTS = (
     "data_answer",
     "files_syncthing",
     "files_look",
+    "files_check",
     "files_script",
 )
 MOUNTS_PARTS = (
@@ -102,16 +105,21 @@ def compact(source: str) -> str:
     return ast.unparse(tree)
 
 
+@cache
+def packed(parts: tuple[str, ...]) -> str:
+    """Return a program of several parts without a quote or a backslash; made once, for it takes a while."""
+    source = compact("".join(part_of(name) for name in parts))
+    return base64.b85encode(zlib.compress(source.encode(), 9)).decode()
+
+
 def script(parts: tuple[str, ...] = PARTS, schema: str = SCHEMA, *arguments: str) -> str:
     """Return the shell script that is sent: it starts a script of several parts by what Python there is.
 
     Where there is none it says so, as the script would answer.
     """
-    source = compact("".join(part_of(name) for name in parts))
-    packed = base64.b85encode(zlib.compress(source.encode(), 9)).decode()  # no quotes, no backslash
     # Its own text is given to it: it may have to install itself.
     run = (
-        f'import base64,zlib;s=zlib.decompress(base64.b85decode("{packed}")).decode();'
+        f'import base64,zlib;s=zlib.decompress(base64.b85decode("{packed(parts)}")).decode();'
         'exec(s,{"__name__":"__main__","NOSPOF_SOURCE":s})'
     )
     return (

@@ -161,7 +161,8 @@ class Data(Images):
     def check_tables(self, instance_id: str) -> Checked:
         """See `ports.databases`."""
         rows = self.rows_of(instance_id) if self._asked(instance_id) else ()
-        return Checked((TableSum("rows", len(rows), "-".join(rows)),), str(len(rows)))
+        position = f"memory:{len(rows)}"
+        return Checked((TableSum("rows", len(rows), "-".join(rows)),), position, position)
 
     # What the acts use ---------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from nospof.errors import CloudError
@@ -67,13 +68,13 @@ class MemoryDatabases:
         """See the port."""
         return self._done(self._cloud.bootstrap_cluster, instance_id)
 
-    def check(self, instance_id: str) -> Checked:
+    def check(self, instance_id: str, tables: Sequence[str] = ()) -> Checked:
         """See the port."""
         try:
             found: Checked = self._cloud.check_tables(instance_id)
         except CloudError as error:
-            return Checked(problem=says(error))
-        return found
+            return Checked(problem=says(error), is_reached=False)
+        return replace(found, tables=tuple(one for one in found.tables if not tables or one.name in tables))
 
     def several(self, ask: Callable[[str], T], instance_ids: Sequence[str]) -> tuple[T, ...]:
         """See the port."""

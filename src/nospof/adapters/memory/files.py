@@ -8,7 +8,7 @@ from typing import Any
 from nospof.adapters.memory.databases import says
 from nospof.errors import CloudError
 from nospof.model.layout import Applied
-from nospof.model.sharing import FilesFound, FilesState, Sharing
+from nospof.model.sharing import FilesChecked, FilesFound, FilesState, Sharing
 
 
 class MemoryFiles:
@@ -44,6 +44,14 @@ class MemoryFiles:
     def apply(self, instance_id: str, sharing: Sharing) -> Applied:
         """See the port."""
         return self._done(self._cloud.apply_sharing, instance_id, sharing)
+
+    def check(self, instance_id: str, directory: str = "", groups: Sequence[int] = ()) -> FilesChecked:
+        """See the port."""
+        try:
+            found: FilesChecked = self._cloud.check_files(instance_id, directory, tuple(groups))
+        except CloudError as error:
+            return FilesChecked(problem=says(error), is_reached=False)
+        return found
 
     def settle(self, instance_id: str) -> Applied:
         """See the port."""

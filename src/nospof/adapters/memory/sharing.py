@@ -9,7 +9,16 @@ from nospof.adapters.memory.account import serves
 from nospof.adapters.memory.data import SEND, Data
 from nospof.adapters.memory.site import MemoryUploads
 from nospof.model.layout import Applied, Obstacle
-from nospof.model.sharing import Directory, FilesFound, FilesRole, FilesState, Partner, Sharing
+from nospof.model.sharing import (
+    Directory,
+    DirectorySum,
+    FilesChecked,
+    FilesFound,
+    FilesRole,
+    FilesState,
+    Partner,
+    Sharing,
+)
 
 
 class SharedFiles(Data):
@@ -61,6 +70,20 @@ class SharedFiles(Data):
         is_whole = all(self._gives(one) for one in uploads.sharing.members)
         role: FilesRole = "joining" if mine.device in uploads.sharing.joining else "member"
         return FilesState(role, is_whole, "" if is_whole else "a partner is not connected")
+
+    @serves("ssm:GetCommandInvocation")
+    def check_files(self, instance_id: str, directory: str, groups: tuple[int, ...]) -> FilesChecked:
+        """See `ports.files`: all of it is in one group."""
+        uploads = self._asked(instance_id).uploads
+        if uploads is None or uploads.sharing is None:
+            return FilesChecked(problem="no directory of this machine is shared")
+        self._sync()
+        entries = tuple(sorted(f"1:{one} {one}" for one in uploads.files))
+        sums = () if groups else ("-".join(entries),)
+        found = [one for one in uploads.sharing.directories if directory in ("", one)]
+        return FilesChecked(
+            tuple(DirectorySum(one, len(entries), 4096, 0, sums, entries if groups else ()) for one in found)
+        )
 
     @serves(SEND, writes=True)
     def files_key(self, instance_id: str, address: str) -> Applied:
