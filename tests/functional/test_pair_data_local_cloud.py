@@ -42,6 +42,7 @@ def one_becomes_two_that_have_everything_and_one_is_written_to(story: Story) -> 
     eventually(lambda: story.writer(story.source) == story.writer(story.twin), "both doors agree")
     assert story.allowed("data", "data", "status", "shop")["wrong"] == []
     assert story.allowed("data", "data", "check", "shop")["different"] == []
+    assert story.allowed("watch", "data", "watch", "shop", "--once")["kind"] == "in-step"
 
 
 def maintenance_has_the_writes_elsewhere_first(story: Story) -> None:

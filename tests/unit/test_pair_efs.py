@@ -16,7 +16,8 @@ from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES
 from nospof.procedures.undo import undo
 from nospof.runtime.memory import MemorySteps
-from nospof.services.data import data_check, data_status
+from nospof.services.comparing import data_check
+from nospof.services.data import data_status
 from support.memory_world import (
     EFS,
     SYSTEM,

@@ -170,6 +170,31 @@ def test_what_is_off_is_asked_for_again_right_before_anybody_is_asked_to_lead():
     assert here.databases.asked == [(here.other, here.primary, True)]
 
 
+def test_whoever_watches_goes_on_when_the_cloud_cannot_be_read_and_tells_of_it_once(monkeypatch):
+    class Over(Exception):
+        pass
+
+    here, waits = Watched(), []
+    sleep = here.cloud.clock.sleep
+
+    def until_over(seconds):
+        waits.append(seconds)
+        if len(waits) == 2:
+            here.cloud.fail("instances", "RequestLimitExceeded", times=3)
+        if len(waits) == 8:
+            raise Over
+        sleep(seconds)
+
+    monkeypatch.setattr(here.cloud.clock, "sleep", until_over)
+    with pytest.raises(Over):
+        here.watch.watch(3.0)
+    unread = [(one.says, bool(one.problem)) for one in here.told if one.kind == "unread"]
+    assert unread == [
+        ("the cloud could not be read, and nothing is concluded from that", True),
+        ("the cloud is read again", False),
+    ]
+
+
 class Stale:
     """A cloud whose lists of instances are those of a while ago."""
 
