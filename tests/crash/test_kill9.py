@@ -42,21 +42,25 @@ UNDOING = [
 ]
 
 
-def clone_places() -> list[str]:
+def both_sides(names: list[str]) -> list[str]:
+    return [f"{side} {name}" for name in names for side in ("before", "after")]
+
+
+def steps_of_a_clone() -> list[str]:
     cloud = one_instance()
     steps = MemorySteps("clone")
     steps.tell(clone, memory_world(cloud), CloneRequest(cloud.the_instance.id))
-    return [f"{side} {name}" for name in steps.names for side in ("before", "after")] + OFF_SECTION
+    return steps.names
 
 
-def pair_places() -> list[str]:
+def steps_of_a_pair() -> list[str]:
     cloud = one_instance()
     source = cloud.the_instance.id
     cloned = MemorySteps("clone").tell(clone, memory_world(cloud), CloneRequest(source))
     steps = MemorySteps("pair")
     request = PairRequest(source, twin_id=cloned.twin.id, stateless=True)
     steps.tell(pair, memory_world(cloud), request)
-    return [f"{side} {name}" for name in steps.names for side in ("before", "after")]
+    return steps.names
 
 
 def count(site: Site, run_id: str) -> dict[str, int]:
@@ -96,23 +100,24 @@ def cloned(local_cloud: RunningCloud, tmp_path_factory: pytest.TempPathFactory) 
     return source, str(site.answer("clone", source, "--yes", *SITE)["result"]["twin"]["id"])
 
 
-@pytest.mark.parametrize("place", clone_places())
-def test_a_killed_clone_leaves_the_source_running_and_resumes_to_one_image_and_one_twin(site, place):
-    source = site.launch("source")
+def is_back(site: Site, source: str) -> bool:
+    return site.state(source) == "running" and TAG_GUARANTEE not in site.tags(source)
+
+
+def killed_at(site: Site, place: str, *command: str) -> None:
+    """Run a command that is killed at a place; wait for nobody to help the source."""
+    killed = site.nospof(*command, NOSPOF_FAILPOINT=place)
+    assert killed.returncode == -9, (place, killed.stderr)
+
+
+def is_a_clone(site: Site, source: str) -> None:
+    """Resume the run that was killed last, to one image and one twin; then take the twin away."""
     try:
-        killed = site.nospof("clone", source, "--yes", *SITE, NOSPOF_FAILPOINT=place)
-        assert killed.returncode == -9, killed.stderr
-
-        def is_back() -> bool:
-            return site.state(source) == "running" and TAG_GUARANTEE not in site.tags(source)
-
-        eventually(is_back, timeout_seconds=60)
-
         run_id = site.the_run()["id"]
         resumed = site.nospof("runs", "resume", run_id)
         assert resumed.returncode == 0, resumed.stderr
         assert site.the_run()["state"] == "done"
-        assert is_back()
+        assert is_back(site, source)
         assert count(site, run_id) == {"images": 1, "twins": 1, "groups": 0, "balancers": 0}
     finally:
         twins = site.cloud.client("ec2").describe_instances(
@@ -120,6 +125,25 @@ def test_a_killed_clone_leaves_the_source_running_and_resumes_to_one_image_and_o
         )["Reservations"]
         ids = [instance["InstanceId"] for one in twins for instance in one["Instances"]]
         site.cloud.client("ec2").terminate_instances(InstanceIds=[source, *ids])
+
+
+@pytest.mark.parametrize("place", OFF_SECTION)
+def test_a_clone_killed_while_its_source_is_off_leaves_it_running_and_resumes(site, place):
+    source = site.launch("source")
+    killed_at(site, place, "clone", source, "--yes", *SITE)
+    eventually(lambda: is_back(site, source), timeout_seconds=60)
+    is_a_clone(site, source)
+
+
+@pytest.mark.timeout(900)
+def test_a_clone_killed_at_every_step_in_turn_leaves_its_source_running_and_resumes(site):
+    source = site.launch("source")
+    command = ("clone", source, "--yes", *SITE)
+    for place in both_sides(steps_of_a_clone()):
+        killed_at(site, place, *command)
+        eventually(lambda: is_back(site, source), place, timeout_seconds=60)
+        command = ("runs", "resume", site.the_run()["id"])
+    is_a_clone(site, source)
 
 
 @pytest.mark.parametrize(("number", "place"), list(enumerate(UNDOING)))
@@ -144,19 +168,18 @@ def test_a_killed_undo_resumes_to_nothing_of_the_pair_and_the_source_runs_throug
     assert site.tags(source) == tags
 
 
-@pytest.mark.parametrize(("number", "place"), list(enumerate(pair_places())))
-def test_a_killed_pair_resumes_to_one_group_and_one_balancer_with_both_healthy(site, cloned, number, place):
+@pytest.mark.timeout(900)
+def test_a_pair_killed_at_every_step_in_turn_resumes_to_one_group_and_one_balancer(site, cloned):
     source, twin = cloned
-    service = f"www-{number}"
-    port = str(9000 + number)
-    asked = ["pair", source, "--with", twin, "--service", service, "--yes", "--stateless"]
-    asked += ["--port", "8080", "--listener-port", port, "--health-path", "/health"]
-    killed = site.nospof(*asked, NOSPOF_FAILPOINT=place)
-    assert killed.returncode == -9, killed.stderr
-    assert site.state(source) == "running"
+    command = ("pair", source, "--with", twin, "--service", "www", "--yes", "--stateless")
+    command += ("--port", "8080", "--listener-port", "9000", "--health-path", "/health")
+    for place in both_sides(steps_of_a_pair()):
+        killed_at(site, place, *command)
+        assert site.state(source) == "running"
+        command = ("runs", "resume", site.the_run()["id"])
 
     run_id = site.the_run()["id"]
-    resumed = site.nospof("runs", "resume", run_id, "--format", "json")
+    resumed = site.nospof(*command, "--format", "json")
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert count(site, run_id) == {"images": 0, "twins": 0, "groups": 1, "balancers": 1}
     result = json.loads(resumed.stdout)["result"]
