@@ -159,6 +159,7 @@ class Story:
         click.echo("\nVerdict")
         for name, verdict in (("announced reboot", reboot), ("killed member", kill)):
             say(f"{name}: {verdict.failed} of {verdict.total} requests failed")
+            say(f"{name}: {kinds_text(verdict.writes)}")
             say(f"{name}: {writes_text(verdict.writes)}")
 
 
@@ -175,12 +176,16 @@ def pair_of(instance_id: str) -> PairRequest:
     )
 
 
+def kinds_text(verdicts: Sequence[WriteVerdict]) -> str:
+    """Return what was acknowledged, by kind."""
+    kinds = zip(verdicts, WRITES.values(), strict=True)
+    return f"{' and '.join(f'{one.acknowledged} {kind}' for one, kind in kinds)} were acknowledged"
+
+
 def writes_text(verdicts: Sequence[WriteVerdict]) -> str:
     """Return what became of all that was acknowledged."""
     lost, acknowledged = sum(one.lost_count for one in verdicts), sum(one.acknowledged for one in verdicts)
-    kinds = zip(verdicts, WRITES.values(), strict=True)
-    each = ", ".join(f"{one.acknowledged} {kind}" for one, kind in kinds)
-    return f"{lost} of {acknowledged} acknowledged writes lost ({each})"
+    return f"{lost} of {acknowledged} acknowledged writes lost"
 
 
 def audit() -> None:

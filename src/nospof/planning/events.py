@@ -55,7 +55,7 @@ class Meaning:
 MEANINGS = {
     "instance-reboot": Meaning(
         "AWS reboots it; it stays on its host",
-        "a reboot by you (aws ec2 reboot-instances), or a stop and a start",
+        STOP_AND_START + "; a reboot by you leaves it announced",
     ),
     "system-reboot": Meaning("AWS reboots its host, and it with that", STOP_AND_START + FROM_INSIDE),
     "system-maintenance": Meaning(
