@@ -91,7 +91,7 @@ def watch(services: tuple[str, ...], *, once: bool, output_format: str, **option
     PostgreSQL is off, the member that is left is asked to lead; where it is about to be, to take the writes
     over. Patroni's votes decide, and two who watch do no harm. Members that stay out of step are told of.
 
-    With --once the exit code is 10 where a service is not in step.
+    With --once the exit code is 10 where a service is not in step, 13 where somebody could not be asked.
     """
     from nospof.services import watching
 
@@ -112,7 +112,10 @@ def watch(services: tuple[str, ...], *, once: bool, output_format: str, **option
     if not once:
         watched.watch(options["every_seconds"])
     watched.round()
-    return ExitCode.FINDINGS if any(one.kind == "out-of-step" for one in noticed) else ExitCode.DONE
+    kinds = {one.kind for one in noticed}
+    if "unread" in kinds:
+        return ExitCode.INCOMPLETE
+    return ExitCode.FINDINGS if "out-of-step" in kinds else ExitCode.DONE
 
 
 @data.command("rejoin")

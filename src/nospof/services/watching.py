@@ -111,13 +111,10 @@ class DataWatch:
         for service, members in self._members.items():
             for one in asks(tuple(members.values()), self._seen):
                 wanted.add(one)
-                if (
-                    members[one.member_id].tags.get(TAG_DATA) == "patroni"
-                ):  # members of Galera wait for nobody
+                # Members of Galera wait for nobody.
+                if members[one.member_id].tags.get(TAG_DATA) == "patroni":
                     self._ask_to_lead(service, one)
-        for one in tuple(self._done):
-            if one not in wanted:
-                self._done.discard(one)
+        self._done &= wanted
         for service in self._members:
             now = self._world.clock.now()
             if service in changed or now - self._asked_at.get(service, 0.0) >= MEMBERS_SECONDS:
@@ -137,7 +134,6 @@ class DataWatch:
             self._say("unread", "", "the cloud is read again")
             self._is_blind = False
         changed: set[str] = set()
-        changed = set()
         for service in sorted({*listed, *self._members}):
             here = listed.get(service, {})
             members = self._members[service] = {**self._members.get(service, {}), **here}
