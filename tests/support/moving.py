@@ -67,7 +67,7 @@ class Uploader:
             while not over.is_set():
                 count += 1
                 self.upload(f"{self.label}-{count}.txt")
-                time.sleep(0.005)
+                time.sleep(0.04)
 
         thread = threading.Thread(target=go_on, daemon=True)
         thread.start()
@@ -77,7 +77,7 @@ class Uploader:
             over.set()
             thread.join()
 
-    def more(self, many: int = 20) -> Any:
+    def more(self, many: int = 10) -> Any:
         """Return a question: whether so many more were acknowledged since now."""
         wanted = len(self.acknowledged) + many
         return lambda: len(self.acknowledged) >= wanted

@@ -22,6 +22,7 @@ from support.memory_world import (
     EFS,
     SYSTEM,
     UPLOADS,
+    Looks,
     have_efs,
     keep_data,
     keep_files,
@@ -125,6 +126,15 @@ def test_the_directory_of_a_database_never_moves():
     cloud = with_efs()
     keep_data(cloud)
     assert "whose files only its server may write" in refusal(cloud, efs=(f"{SYSTEM}=/var/lib/data",))
+
+
+def test_an_upload_that_is_under_way_is_no_reason_to_refuse():
+    cloud = with_efs()
+    files = [{"path": f"{UPLOADS}/.a.jpg.partial"}]
+    world = replace(memory_world(cloud), machines=Looks(written=(UPLOADS,), files=files))
+    make(cloud, world)
+    other = replace(memory_world(with_efs()), machines=Looks(files=[{"path": "/srv/queue.db"}]))
+    assert "keeps files /srv/queue.db" in refusal(other.cloud, other)
 
 
 def test_nobody_reaches_into_the_machine():

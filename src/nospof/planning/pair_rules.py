@@ -126,7 +126,11 @@ def left_beside(facts: PairFacts) -> tuple[str, ...]:
             if one != f"engines {engine}" and not (directory and one.startswith(f"files {directory}/"))
         )
     # A file that is held open is no upload that is there or not: its halves would meet.
-    in_step = syncs(tuple(one for one in keeps if not one.startswith("files ")), shared_of(facts))
+    # On one file system there are no halves, and who writes is waited for before it moves there.
+    in_step = (
+        *syncs(tuple(one for one in keeps if not one.startswith("files ")), shared_of(facts)),
+        *syncs(keeps, mounted_of(facts)),
+    )
     sticks = not facts.behind
     return tuple(one for one in keeps if one not in in_step and not (sticks and one.startswith("sessions ")))
 
@@ -144,8 +148,12 @@ def keeps_something(facts: PairFacts, *, stateless: bool = True) -> bool:
 def shared_of(facts: PairFacts) -> tuple[str, ...]:
     """Return the directories that both are to have."""
     shared = facts.files.found.directories if facts.files else ()
-    mounted = facts.mounts.found.directories if facts.mounts else ()
-    return (*(one.path for one in shared), *(one.path for one in mounted))
+    return (*(one.path for one in shared), *mounted_of(facts))
+
+
+def mounted_of(facts: PairFacts) -> tuple[str, ...]:
+    """Return the directories that are to be those of a file system, the same for both."""
+    return tuple(one.path for one in facts.mounts.found.directories) if facts.mounts else ()
 
 
 def syncs(keeps: Sequence[str], directories: Sequence[str]) -> tuple[str, ...]:
