@@ -36,7 +36,7 @@ def source(local_cloud: RunningCloud) -> Iterator[str]:
 def test_c11_it_is_started_as_another_type_where_that_was_consented_to(
     local_cloud: RunningCloud, source: str
 ) -> None:
-    world = somebody(local_cloud, policy("clone")).world(clock=Hurried(), poll_seconds=60.0)
+    world = somebody(local_cloud, policy("clone")).world(clock=Hurried(), poll_seconds=10.0)
     request = CloneRequest(
         source,
         port=8080,
@@ -58,7 +58,7 @@ def test_c11_where_it_is_not_its_twin_runs_and_the_keeper_starts_it_when_there_i
     local_cloud: RunningCloud, source: str
 ) -> None:
     ec2 = local_cloud.client("ec2")
-    world = somebody(local_cloud, policy("clone")).world(clock=Hurried(), poll_seconds=60.0)
+    world = somebody(local_cloud, policy("clone")).world(clock=Hurried(), poll_seconds=10.0)
     request = CloneRequest(source, port=8080, path="/health", allow_address_change=True, or_types="t3.medium")
     with pytest.raises(ProcedureFailed, match="DEGRADED"):
         MemorySteps("run-2").tell(clone, world, request)
@@ -66,7 +66,7 @@ def test_c11_where_it_is_not_its_twin_runs_and_the_keeper_starts_it_when_there_i
     assert (instance(ec2, source)["State"]["Name"], twin.state) == ("stopped", "running")
 
     local_cloud.admin("DELETE", "full")
-    keeper = somebody(local_cloud, policy("keep")).world(clock=Hurried(), poll_seconds=60.0)
+    keeper = somebody(local_cloud, policy("keep")).world(clock=Hurried(), poll_seconds=10.0)
     (sentence,) = service.keep(keeper, lambda _run: nullcontext(True))
     assert "is running again" in sentence
     assert TAG_GUARANTEE not in world.cloud.instance(source).tags

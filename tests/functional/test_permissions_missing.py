@@ -270,7 +270,7 @@ def left_off(scene: Scene) -> str:
 def kept(scene: Scene, without_action: str) -> str:
     """Let a keeper that lacks an action do its work; return what it says."""
     keeper = somebody(scene.cloud, without("keep", without_action) if without_action else policy("keep"))
-    world = keeper.world(clock=Hurried(), poll_seconds=60.0)
+    world = keeper.world(clock=Hurried(), poll_seconds=20.0)
     return "; ".join(service.keep(world, lambda _run: nullcontext(True)))
 
 

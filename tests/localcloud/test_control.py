@@ -344,8 +344,10 @@ def test_everything_works_without_root() -> None:
 
 def test_the_port_of_a_cloud_that_is_down_is_kept_for_it(home: Path) -> None:
     """A shell that still has its address must not find a stranger there, with no instances in it."""
-    one = control.start("one")
-    os.kill(one.pid, signal.SIGKILL)
-    two = control.start("two")
-    assert two.url != one.url
-    assert control.start("one").url == one.url
+    for attempt in range(5):  # clouds of another home, which know nothing of it, may take the port meanwhile
+        one = control.start(f"one-{attempt}")
+        killed(one.pid)
+        assert control.start(f"two-{attempt}").url != one.url
+        if control.start(f"one-{attempt}").url == one.url:
+            return
+    pytest.fail("it came back at another address, five times")

@@ -55,9 +55,14 @@ def serving_group(cloud, *instance_ids, path="/"):
 ACTS_OF_MACHINES = {
     "apply_layout",
     "apply_sharing",
+    "attach_mounts",
     "bootstrap_cluster",
+    "check_files",
     "check_tables",
+    "copy_from_mounts",
+    "copy_to_mounts",
     "database_state",
+    "detach_mounts",
     "examine_database",
     "files_key",
     "files_state",
@@ -65,7 +70,9 @@ ACTS_OF_MACHINES = {
     "hold_writes",
     "let_writes_go",
     "look_at_files",
+    "look_at_mounts",
     "mend_tables",
+    "mounts_state",
     "settle_files",
 }
 

@@ -37,7 +37,6 @@ from nospof.localcloud.cloud import ACCOUNT, Cloud, set_current
 from nospof.localcloud.commands import RunCommand
 from nospof.localcloud.ec2.images import seed_image, sweep_disks
 from nospof.localcloud.ec2.install import install as install_ec2
-from nospof.localcloud.ec2.instances import LOST
 from nospof.localcloud.ec2.reconcile import reconcile_region
 from nospof.localcloud.errors import LocalCloudError
 from nospof.localcloud.faults import Faults
@@ -257,7 +256,7 @@ class Gateway:
                 snapshots |= set(backend.snapshots)
                 for instance in backend.all_instances():
                     off = self._cloud.hypervisor.state(instance.id) in ("off", "absent")
-                    is_lost = instance.reboot_phase == LOST
+                    is_lost = bool(instance.reboot_phase) and instance.is_lost_by_reboot
                     if boot_again and instance.state == "running" and off and not is_lost:
                         instance.reboot_phase = ""
                         instance.enter("pending")
