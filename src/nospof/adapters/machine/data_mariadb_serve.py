@@ -1,10 +1,12 @@
 """The part of the data program that keeps asking a member whether it is fit, and who the writer is.
 
-Who the writer is stands in a table that all members have. When the writer is gone, the member that is left
-and whose votes are enough writes itself there; so one that comes back does not become the writer by coming
-back, and all doors lead to the same. It runs by any Python from 3.6 on.
+Who the writer is stands in a table that all members have. When the writer is gone, or says for a second that
+it is not ready, the member that is left and whose votes are enough writes itself there; so one that comes
+back, however soon, does not become the writer by coming back, and all doors lead to the same. It runs by any
+Python from 3.6 on.
 """
 
+import contextlib
 import threading
 import time
 from typing import Any
@@ -25,6 +27,7 @@ STATUS = (
 FROZEN_SECONDS = 1.5
 """The others wait no longer for one that is silent (evs.suspect_timeout)."""
 CLOSED_SECONDS = 20.0
+GONE_SECONDS = 1.0
 DOORS_SECONDS = 1.0
 """After so long, all doors know what members say of themselves."""
 ONLY = "only"
@@ -129,28 +132,40 @@ def take_over(m: Host, server: Server, status: "dict[str, str]", mine: str, row:
     It is a thread's and a session's of its own: a write may stand still while votes are counted.
     """
     writer, scheduler = row[0], row[2]
-    statements = []
-    if writer != mine and data_members(status) == [mine]:
-        statements.append(f"UPDATE nospof.door SET writer = {quoted(mine)} WHERE writer = {quoted(writer)}")
-        writer = mine
-    if m.undo().get("events"):
-        wanted = "ON" if writer == mine else "OFF"
-        if scheduler not in (wanted, "DISABLED"):
-            statements.append(f"SET GLOBAL event_scheduler = {wanted}")
-    if not statements:
-        return None
+    is_alone = data_members(status) == [mine]
 
     def do() -> None:
-        try:
-            with Asking(server) as asking:
+        statements = []
+        is_mine = writer == mine
+        if not is_mine and (is_alone or (writer and is_gone(writer))):
+            where = f"WHERE writer = {quoted(writer)}"
+            statements.append(f"UPDATE nospof.door SET writer = {quoted(mine)} {where}")
+            is_mine = True
+        if m.undo().get("events"):
+            wanted = "ON" if is_mine else "OFF"
+            if scheduler not in (wanted, "DISABLED"):
+                statements.append(f"SET GLOBAL event_scheduler = {wanted}")
+        if statements:
+            with contextlib.suppress(Refused), Asking(server) as asking:  # asked again at the next look
                 for one in statements:
                     asking.rows(one)
-        except Refused:
-            return  # asked again at the next look
 
     thread = threading.Thread(target=do, daemon=True)
     thread.start()
     return thread
+
+
+def is_gone(writer: str) -> bool:
+    """Whether the writer says for a while that it is not ready, or nothing: doors lead elsewhere by then.
+
+    One that is killed may be started again, and let in, before its absence was seen among the members.
+    """
+    ends = time.monotonic() + GONE_SECONDS
+    while not is_told_ready(writer):
+        if time.monotonic() > ends:
+            return True
+        time.sleep(POLL_SECONDS)
+    return False
 
 
 def is_told_ready(address: str) -> bool:
