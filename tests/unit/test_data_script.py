@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from nospof.adapters.machine import databases, ssm
+from nospof.adapters.machine.answers import applied_of, read
 from nospof.adapters.machine.data_script import folded, packed
-from nospof.adapters.machine.databases import SCHEMA, applied_of, checked_of, examined_of, read, state_of
+from nospof.adapters.machine.databases import SCHEMA, checked_of, examined_of, state_of
 from nospof.model.layout import Applied, Examined, Layout, MemberState, Seat, TableSum, as_said
 from nospof.model.machine import Looked
 
@@ -109,20 +110,22 @@ def test_more_tables_than_an_answer_holds_are_told_by_database() -> None:
     ],
 )
 def test_an_answer_of_another_shape_is_a_problem(answer: dict[str, Any], says: str) -> None:
-    found = read(Looked("i-1", answer), state_of, MemberState)
+    found = read(Looked("i-1", answer), state_of, MemberState, "data")
     assert found == MemberState(problem=f"the machine's answer is not the data program's: {says}")
 
 
 def test_a_layout_of_another_shape_is_a_problem() -> None:
     assert (
         "no layout"
-        in read(Looked("i-1", {"layout": {"engine": "x"}}), databases.examined_of, Examined).problem
+        in read(Looked("i-1", {"layout": {"engine": "x"}}), databases.examined_of, Examined, "data").problem
     )
-    assert read(Looked("i-1", {"did": "all"}), applied_of, Applied).problem
+    assert read(Looked("i-1", {"did": "all"}), applied_of, Applied, "data").problem
     silent = Looked("i-1", operation="ssm:SendCommand", problem="timed out")
-    assert read(silent, applied_of, Applied) == Applied((), "ssm:SendCommand: timed out", is_reached=False)
+    assert read(silent, applied_of, Applied, "data") == Applied(
+        (), "ssm:SendCommand: timed out", is_reached=False
+    )
     denied = Looked("i-1", operation="ssm:SendCommand", problem="access denied")
-    assert read(denied, applied_of, Applied).is_reached
+    assert read(denied, applied_of, Applied, "data").is_reached
 
 
 def test_no_part_says_a_name_that_another_part_says_too() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from nospof.adapters.machine.databases import Unfit
+from nospof.adapters.machine.answers import Unfit, texts
 from nospof.adapters.machine.hold_databases import Refused
-from nospof.adapters.machine.mounts import copied_of, found_of, names, state_of
+from nospof.adapters.machine.mounts import copied_of, found_of, state_of
 from nospof.adapters.machine.mounts_copy import MARK, TreeCopy
 from nospof.adapters.machine.mounts_guard import unit_of
 from nospof.adapters.machine.mounts_host import MountsHost, lies_in, set_immutable, unescaped
@@ -194,6 +194,6 @@ def test_answers_are_read_strictly() -> None:
     assert copied_of({"files": 3, "bytes": 4, "is_whole": True}).is_whole
     for wrong in ({"units": "web"}, {"units": [1]}):
         with pytest.raises(Unfit):
-            names(wrong, "units")
+            texts(wrong, "units")
     with pytest.raises(ValueError, match="no mount"):
         state_of({"mounts": [{"system": "fs-1"}]})

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from nospof.adapters.machine.databases import (
-    CHECK_SECONDS,
-    UNREACHED,
+from nospof.adapters.machine.answers import (
+    Asking,
+    Program,
     Unfit,
-    applied_of,
+    flag,
     number,
     obstacle_of,
     rows,
     text,
     texts,
 )
-from nospof.adapters.machine.ssm import FILES_PARTS, Errand, SsmMachines, script
+from nospof.adapters.machine.databases import CHECK_SECONDS
+from nospof.adapters.machine.ssm import FILES_PARTS, SsmMachines
 from nospof.model.layout import Applied
 from nospof.model.sharing import (
     Directory,
@@ -36,11 +35,12 @@ SCHEMA = "nospof.files/1"
 SECONDS = {"look": 120, "state": 120, "check": CHECK_SECONDS}
 CHANGE_SECONDS = 900
 """What a machine alone has may take long to come to the others."""
-COMMENTS = {
+LOOKS = {
     "look": "nospof looks at directories; it changes nothing",
     "check": "nospof sums what is in directories; it changes nothing",
     "state": "nospof asks whether files are in step; it changes nothing",
 }
+PROGRAM = Program("files", FILES_PARTS, SCHEMA, LOOKS, "the shared files", SECONDS, CHANGE_SECONDS)
 ROLES: dict[str, FilesRole] = {
     "member": "member",
     "joining": "joining",
@@ -48,61 +48,38 @@ ROLES: dict[str, FilesRole] = {
     "alone": "alone",
     "down": "down",
 }
-Answer = TypeVar("Answer", Applied, FilesChecked, FilesFound, FilesState)
 
 
 class SsmFiles:
     """Implements `ports.files.Files`."""
 
     def __init__(self, machines: SsmMachines) -> None:
-        self._machines = machines
+        self._program = Asking(machines, PROGRAM)
 
     def look(self, instance_id: str, directories: Sequence[str]) -> FilesFound:
         """See the port."""
-        return self._ask(instance_id, "look", found_of, FilesFound, directories=list(directories))
+        return self._program.ask(instance_id, "look", found_of, FilesFound, directories=list(directories))
 
     def state(self, instance_id: str) -> FilesState:
         """See the port."""
-        return self._ask(instance_id, "state", state_of, FilesState)
+        return self._program.ask(instance_id, "state", state_of, FilesState)
 
     def key(self, instance_id: str, address: str) -> Applied:
         """See the port."""
-        return self._ask(instance_id, "key", applied_of, Applied, address=address)
+        return self._program.change(instance_id, "key", address=address)
 
     def apply(self, instance_id: str, sharing: Sharing) -> Applied:
         """See the port."""
-        return self._ask(instance_id, "apply", applied_of, Applied, sharing=sharing_as_said(sharing))
+        return self._program.change(instance_id, "apply", sharing=sharing_as_said(sharing))
 
     def check(self, instance_id: str, directory: str = "", groups: Sequence[int] = ()) -> FilesChecked:
         """See the port."""
         asked = {directory: list(groups)} if directory else {}
-        return self._ask(instance_id, "check", checked_of, FilesChecked, groups=asked)
+        return self._program.ask(instance_id, "check", checked_of, FilesChecked, groups=asked)
 
     def settle(self, instance_id: str) -> Applied:
         """See the port."""
-        return self._ask(instance_id, "settle", applied_of, Applied)
-
-    def _ask(
-        self,
-        instance_id: str,
-        act: str,
-        reader: Callable[[Mapping[str, Any]], Answer],
-        kind: type[Answer],
-        **asked: object,
-    ) -> Answer:
-        """Return what a machine answers, or why it gives nothing."""
-        argument = base64.b64encode(json.dumps(asked).encode()).decode()
-        comment = COMMENTS.get(act, f"nospof: {act} of the shared files")
-        seconds = SECONDS.get(act, CHANGE_SECONDS)
-        errand = Errand(script(FILES_PARTS, SCHEMA, act, argument), comment, SCHEMA, seconds)
-        looked = self._machines.send(instance_id, errand)
-        if looked.document is None:
-            why = f"{looked.operation}: {looked.problem}"
-            return kind(problem=why, is_reached=looked.problem not in UNREACHED)
-        try:
-            return reader(looked.document)
-        except ValueError as error:
-            return kind(problem=f"the machine's answer is not the files program's: {error}")
+        return self._program.change(instance_id, "settle")
 
 
 def found_of(answer: Mapping[str, Any]) -> FilesFound:
@@ -156,11 +133,3 @@ def checked_of(answer: Mapping[str, Any]) -> FilesChecked:
         for one in rows(answer, "directories")
     )
     return FilesChecked(found, text(answer, "problem"))
-
-
-def flag(answer: Mapping[str, Any], name: str) -> bool:
-    """Return a yes or no of an answer. Raises Unfit."""
-    found = answer.get(name, False)
-    if not isinstance(found, bool):
-        raise Unfit(f"{name} is neither true nor false")
-    return found

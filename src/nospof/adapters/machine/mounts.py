@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from nospof.adapters.machine.databases import UNREACHED, Unfit, applied_of, number, obstacle_of, rows, text
-from nospof.adapters.machine.files import flag
-from nospof.adapters.machine.ssm import MOUNTS_PARTS, Errand, SsmMachines, script
+from nospof.adapters.machine.answers import Asking, Program, flag, number, obstacle_of, rows, text, texts
+from nospof.adapters.machine.ssm import MOUNTS_PARTS, SsmMachines
 from nospof.model.layout import Applied
 from nospof.model.mounting import (
     Copied,
@@ -25,69 +22,49 @@ SCHEMA = "nospof.mounts/1"
 LOOK_SECONDS = 180
 CHANGE_SECONDS = 3600
 """The last of a copy is small, and still it is no act to be given up in the middle of."""
-COMMENTS = {
+LOOKS = {
     "look": "nospof looks at directories and a file system; it changes nothing",
     "state": "nospof asks what is mounted; it changes nothing",
 }
-Answer = TypeVar("Answer", Applied, Copied, MountsFound, MountsState)
+PROGRAM = Program(
+    "mounts", MOUNTS_PARTS, SCHEMA, LOOKS, "files on EFS", dict.fromkeys(LOOKS, LOOK_SECONDS), CHANGE_SECONDS
+)
 
 
 class SsmMounts:
     """Implements `ports.mounts.Mounts`."""
 
     def __init__(self, machines: SsmMachines) -> None:
-        self._machines = machines
+        self._program = Asking(machines, PROGRAM)
 
     def look(self, instance_id: str, mounts: Sequence[Mount], port: int) -> MountsFound:
         """See the port."""
         asked = {"mounts": mounts_as_said(mounts), "port": port, "whose": instance_id}
-        return self._ask(instance_id, "look", found_of, MountsFound, **asked)
+        return self._program.ask(instance_id, "look", found_of, MountsFound, **asked)
 
     def state(self, instance_id: str) -> MountsState:
         """See the port."""
-        return self._ask(instance_id, "state", state_of, MountsState)
+        return self._program.ask(instance_id, "state", state_of, MountsState)
 
     def copy(self, instance_id: str, mounts: Sequence[Mount]) -> Copied:
         """See the port."""
         asked = {"mounts": mounts_as_said(mounts), "whose": instance_id}
-        return self._ask(instance_id, "copy", copied_of, Copied, **asked)
+        return self._program.ask(instance_id, "copy", copied_of, Copied, **asked)
 
     def attach(
         self, instance_id: str, mounts: Sequence[Mount], units: Sequence[str], *, is_copy: bool = False
     ) -> Applied:
         """See the port."""
         asked = {"mounts": mounts_as_said(mounts), "units": list(units), "whose": instance_id}
-        return self._ask(instance_id, "attach", applied_of, Applied, is_copy=is_copy, **asked)
+        return self._program.change(instance_id, "attach", is_copy=is_copy, **asked)
 
     def copy_home(self, instance_id: str) -> Copied:
         """See the port."""
-        return self._ask(instance_id, "copy", copied_of, Copied, home=True)
+        return self._program.ask(instance_id, "copy", copied_of, Copied, home=True)
 
     def detach(self, instance_id: str, *, leave: bool = False) -> Applied:
         """See the port."""
-        return self._ask(instance_id, "detach", applied_of, Applied, leave=leave)
-
-    def _ask(
-        self,
-        instance_id: str,
-        act: str,
-        reader: Callable[[Mapping[str, Any]], Answer],
-        kind: type[Answer],
-        **asked: object,
-    ) -> Answer:
-        """Return what a machine answers, or why it gives nothing."""
-        argument = base64.b64encode(json.dumps(asked).encode()).decode()
-        comment = COMMENTS.get(act, f"nospof: {act} of files on EFS")
-        seconds = LOOK_SECONDS if act in COMMENTS else CHANGE_SECONDS
-        errand = Errand(script(MOUNTS_PARTS, SCHEMA, act, argument), comment, SCHEMA, seconds)
-        looked = self._machines.send(instance_id, errand)
-        if looked.document is None:
-            why = f"{looked.operation}: {looked.problem}"
-            return kind(problem=why, is_reached=looked.problem not in UNREACHED)
-        try:
-            return reader(looked.document)
-        except ValueError as error:
-            return kind(problem=f"the machine's answer is not the mounts program's: {error}")
+        return self._program.change(instance_id, "detach", leave=leave)
 
 
 def found_of(answer: Mapping[str, Any]) -> MountsFound:
@@ -103,7 +80,7 @@ def found_of(answer: Mapping[str, Any]) -> MountsFound:
             )
             for one in rows(answer, "directories")
         ),
-        units=names(answer, "units"),
+        units=texts(answer, "units"),
         obstacles=tuple(obstacle_of(one) for one in rows(answer, "obstacles")),
         problem=text(answer, "problem"),
     )
@@ -127,11 +104,3 @@ def copied_of(answer: Mapping[str, Any]) -> Copied:
         flag(answer, "is_whole"),
         text(answer, "problem"),
     )
-
-
-def names(answer: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Return a list of names of an answer. Raises Unfit."""
-    found = answer.get(name, [])
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise Unfit(f"{name} is no list of names")
-    return tuple(found)
