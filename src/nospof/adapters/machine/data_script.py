@@ -11,11 +11,18 @@ import sys
 import zlib
 from typing import Any
 
-from nospof.adapters.machine.data_answer import WAS_KILLED, in_one_line, to_the_end
+from nospof.adapters.machine.data_answer import (
+    WAS_KILLED,
+    in_one_line,
+    may_start,
+    problem_of,
+    source_text,
+    to_the_end,
+)
 from nospof.adapters.machine.data_machine import LAYOUT, Database, Host
 from nospof.adapters.machine.data_mariadb import MariaDb
 from nospof.adapters.machine.data_postgresql import PostgreSql
-from nospof.adapters.machine.hold_databases import SAID_CHARACTERS, Refused
+from nospof.adapters.machine.hold_databases import Refused
 
 # The sender cuts here: what stands above is in the parts before, but for the imports.
 
@@ -130,10 +137,8 @@ def changed(m: Host, act: str, asked: "dict[str, Any]") -> "dict[str, Any]":
                     database.bootstrap(layout)
                 else:
                     m.did.append(database.position(layout))
-    except Refused as error:
-        problem = str(error)
-    except Exception as error:  # noqa: BLE001 - a machine may hold anything; what was done is told with it
-        problem = f"{type(error).__name__}: {error}"[:SAID_CHARACTERS]
+    except Exception as error:  # noqa: BLE001 - what was done is told with it
+        problem = problem_of(error)
     return {"did": m.did, "problem": problem}
 
 
@@ -150,10 +155,8 @@ def looked(m: Host, act: str, asked: "dict[str, Any]") -> "dict[str, Any]":
             if database
             else {"tables": [], "problem": "there is no database that is known"}
         )
-    except Refused as error:
-        return {"problem": str(error)}
-    except Exception as error:  # noqa: BLE001 - a machine may hold anything
-        return {"problem": f"{type(error).__name__}: {error}"[:SAID_CHARACTERS]}
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        return {"problem": problem_of(error)}
 
 
 def packed(answer: "dict[str, Any]") -> str:
@@ -179,13 +182,15 @@ def folded(tables: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
     return [{**one, "sum": str(one["sum"])} for one in found.values()]
 
 
-def source_text() -> str:
-    """Return the text of this program: whoever sends it says it, and an installed one is a file."""
-    told = globals().get("NOSPOF_SOURCE")
-    if told:
-        return str(told)
-    with open(__file__, encoding="utf-8") as file:
-        return file.read()
+def started(m: Host, act: str) -> None:
+    """Do what comes before the start of a unit, or run as the one that tells doors. Raises Refused."""
+    database = database_here(m)
+    if database is None:
+        raise Refused("there is no database that is known")
+    if act == "boot":
+        database.boot(sys.argv[2])
+    else:
+        database.serve()
 
 
 def main() -> None:
@@ -193,17 +198,7 @@ def main() -> None:
     act = sys.argv[1]
     m = Host(source_text())
     if act in ("boot", "serve"):
-        try:
-            database = database_here(m)
-            if database is None:
-                raise Refused("there is no database that is known")  # noqa: TRY301
-            if act == "boot":
-                database.boot(sys.argv[2])
-            else:
-                database.serve()
-        except Refused as error:
-            sys.stderr.write(f"nospof: {error}\n")
-            raise SystemExit(1)  # noqa: B904 - said above
+        may_start(lambda: started(m, act))
         return
     asked = json.loads(base64.b64decode(sys.argv[2]))
     if act in CHANGING:

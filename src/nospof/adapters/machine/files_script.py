@@ -5,7 +5,6 @@ says by its exit code whether this machine, and no copy of it, may take part. It
 on.
 """
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -14,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from nospof.adapters.machine.data_answer import WAS_KILLED, in_one_line, to_the_end
+from nospof.adapters.machine.data_answer import answer_acts, may_start, source_text
 from nospof.adapters.machine.files_check import check
 from nospof.adapters.machine.files_look import WALK_FILES, FilesHost, look
 from nospof.adapters.machine.files_syncthing import (
@@ -27,12 +26,11 @@ from nospof.adapters.machine.files_syncthing import (
     folder_of,
     query,
 )
-from nospof.adapters.machine.hold_databases import SAID_CHARACTERS, Refused
+from nospof.adapters.machine.hold_databases import Refused
 
 # The sender cuts here: what stands above is in the parts before, but for the imports.
 
 FILES_SCHEMA = "nospof.files/1"
-CHANGING = ("key", "apply", "settle")
 SETTLE_SECONDS = 600.0
 UP_SECONDS = 30.0
 POLL_SECONDS = 0.2
@@ -277,60 +275,20 @@ def leave(m: FilesHost) -> None:
 # Answering -------------------------------------------------------------------------------------------
 
 
-def answered(m: FilesHost, act: str, asked: "dict[str, Any]") -> str:
-    """Do an act and return its answer's line."""
-    looking = {"look": look, "state": state, "check": check_shared}
-    changing = {"key": key, "apply": apply, "settle": settle_all}
-    found: dict[str, Any] = {}
-    problem = ""
-    try:
-        if act in looking:
-            found = looking[act](m, asked)
-        else:
-            with m.alone():
-                changing[act](m, asked)
-    except Refused as error:
-        problem = str(error)
-    except Exception as error:  # noqa: BLE001 - a machine may hold anything; what was done is told with it
-        problem = f"{type(error).__name__}: {error}"[:SAID_CHARACTERS]
-    did = {} if act in looking else {"did": m.did}
-    return in_one_line(FILES_SCHEMA, {**found, **did, "problem": problem})
-
-
 def boot(m: FilesHost) -> None:
     """Write what a start needs. Raises Refused: this machine may not take part."""
     sharing, own = taking_part(m)
     Syncthing(m).configure(sharing, own)
 
 
-def files_source() -> str:
-    """Return the text of this program: whoever sends it says it, and an installed one is a file."""
-    told = globals().get("NOSPOF_SOURCE")
-    if told:
-        return str(told)
-    with open(__file__, encoding="utf-8") as file:
-        return file.read()
-
-
 def main() -> None:
     """Do what the command line says."""
-    act, m = sys.argv[1], FilesHost(files_source())
-    if act == "boot":
-        try:
-            boot(m)
-        except Refused as error:
-            sys.stderr.write(f"nospof: {error}\n")
-            raise SystemExit(1)  # noqa: B904 - said above
+    m = FilesHost(source_text())
+    if sys.argv[1] == "boot":
+        may_start(lambda: boot(m))
         return
-    if act not in ("look", "state", "check", *CHANGING):
-        raise SystemExit("no such act")
-    asked = json.loads(base64.b64decode(sys.argv[2]))
-    if act in CHANGING:
-        line = to_the_end(m.root, lambda: answered(m, act, asked))
-        line = line or in_one_line(FILES_SCHEMA, {"did": [], "problem": WAS_KILLED})
-    else:
-        line = answered(m, act, asked)
-    sys.stdout.write(line + "\n")
+    looking = {"look": look, "state": state, "check": check_shared}
+    answer_acts(m, FILES_SCHEMA, looking, {"key": key, "apply": apply, "settle": settle_all})
 
 
 if __name__ == "__main__":

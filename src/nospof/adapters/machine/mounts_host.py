@@ -85,23 +85,20 @@ class MountsHost(Host):
     @contextlib.contextmanager
     def staged(self, mount: "dict[str, Any]", options: str = OPTIONS) -> "Iterator[str]":
         """Have all of a file system somewhere that nobody else looks; yield where."""
-        path = self.path("{}/{}-{}".format(STAGE, mount["system"], os.getpid()))
-        os.makedirs(path, mode=0o700, exist_ok=True)
-        self.mount("-t", "nfs4", "-o", options, mount["server"] + ":/", path)
-        try:
+        with self._aside(mount["system"], "-t", "nfs4", "-o", options, mount["server"] + ":/") as path:
             yield path
-        finally:
-            with contextlib.suppress(Refused):
-                self.unmount(path)
-            with contextlib.suppress(OSError):
-                os.rmdir(path)
 
     @contextlib.contextmanager
     def beneath(self, directory: str) -> "Iterator[str]":
         """Have what is below everything that is mounted on a directory; yield where its parent is."""
-        path = self.path(f"{STAGE}/beneath-{os.getpid()}")
+        with self._aside("beneath", "--bind", self.path(os.path.dirname(directory))) as path:
+            yield path
+
+    @contextlib.contextmanager
+    def _aside(self, called: str, *what: str) -> "Iterator[str]":
+        path = self.path(f"{STAGE}/{called}-{os.getpid()}")
         os.makedirs(path, mode=0o700, exist_ok=True)
-        self.mount("--bind", self.path(os.path.dirname(directory)), path)
+        self.mount(*what, path)
         try:
             yield path
         finally:

@@ -33,11 +33,9 @@ CUT = "# The sender cuts here"
 PARTS = ("probe_machine", "probe_engines", "probe_identity", "probe_web", "probe_script")
 """The script is one program, in files of a size that can be read."""
 HOLD_PARTS = ("probe_machine", "hold_databases", "hold_script")
+CHANGING_PARTS = ("probe_machine", "hold_databases", "data_machine", "data_answer")
 DATA_PARTS = (
-    "probe_machine",
-    "hold_databases",
-    "data_machine",
-    "data_answer",
+    *CHANGING_PARTS,
     "data_door",
     "data_seen",
     "data_galera",
@@ -59,20 +57,14 @@ DATA_PARTS = (
     "data_script",
 )
 FILES_PARTS = (
-    "probe_machine",
-    "hold_databases",
-    "data_machine",
-    "data_answer",
+    *CHANGING_PARTS,
     "files_syncthing",
     "files_look",
     "files_check",
     "files_script",
 )
 MOUNTS_PARTS = (
-    "probe_machine",
-    "hold_databases",
-    "data_machine",
-    "data_answer",
+    *CHANGING_PARTS,
     "files_syncthing",
     "files_look",
     "mounts_host",
