@@ -53,6 +53,10 @@ def accounts_of(shop: Shop) -> list[str]:
     return done.stdout.splitlines()
 
 
+def test_its_temporary_tables_are_not_where_those_of_other_machines_are(shop: Shop) -> None:
+    assert shop.query("i-a", "SELECT @@tmpdir") == [str(shop.disk("i-a") / "tmp")]
+
+
 def test_a_program_killed_at_any_step_leaves_a_server_and_the_next_one_ends_its_work(shop: Shop) -> None:
     before, known = files_of(shop), accounts_of(shop)
     for step in CONVERTING:
