@@ -92,7 +92,7 @@ def test_two_demos_side_by_side_tell_the_whole_story_and_leave_nothing(tmp_path)
         home.mkdir()
     ends = start(homes[0], "--exit", "--rate", "100")
     stays = start(homes[1], "--rate", "100")
-    assert ends.wait(timeout=STORY_SECONDS) == 0, (homes[0] / "err").read_text()[-2000:]
+    assert ends.wait(timeout=STORY_SECONDS) == 0, steps_of(homes[0])[-2000:] + told(homes[0])[-3000:]
     eventually(lambda: "until Ctrl-C" in told(homes[1]) or stays.poll() is not None, timeout_seconds=120)
     assert stays.poll() is None, (homes[1] / "err").read_text()[-2000:]
     stays.send_signal(signal.SIGINT)
@@ -151,6 +151,6 @@ def test_the_demo_needs_no_root():
         python = environment_of_nobody(home)
         asked = ("-m", "nospof", "demo", "--exit", "--rate", "100")
         done = as_nobody(python, *asked, home=home, NOSPOF_HOME=str(home))
-        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.returncode == 0, done.stderr[-3000:] + done.stdout[-3000:]
         (home / "out").write_text(done.stdout)
         assert_whole_story(home)

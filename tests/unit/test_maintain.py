@@ -12,14 +12,10 @@ from nospof.model.answers import Answer
 from nospof.model.cloud import TAG_GUARANTEE, HealthCheck, LoadBalancerRequest, TargetGroupRequest
 from nospof.model.requests import PairRequest, TakeRequest
 from nospof.procedures.guarantee import keep_guarantees
-from nospof.procedures.maintain import (
-    DRAIN_SECONDS,
-    MOVED_BY_STOP_AND_START,
-    member_facts,
-    take,
-    wait_for_page,
-)
+from nospof.procedures.maintain import MOVED_BY_STOP_AND_START, take
+from nospof.procedures.membership import DRAIN_SECONDS
 from nospof.procedures.pair import pair
+from nospof.procedures.turn import member_facts, wait_for_page
 from nospof.procedures.waiting import TimedOut
 from nospof.runtime.memory import Killed, MemorySteps
 from support.memory_world import memory_world, one_instance
@@ -239,7 +235,7 @@ def test_c41_an_event_that_is_over_is_none_to_take(description):
 
 def test_the_facts_name_those_who_serve_beside_the_member():
     service = Service()
-    facts = member_facts(memory_world(service.cloud), TakeRequest(service.member))
+    facts = member_facts(memory_world(service.cloud), service.member)
     (group,) = facts.memberships
     assert (group.group_name, group.port) == ("nospof-www", 80)
     assert [other.instance_id for other in group.others] == [service.other]

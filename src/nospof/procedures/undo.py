@@ -36,8 +36,7 @@ from nospof.procedures.data import stand_plain, state_now
 from nospof.procedures.data_left import data_of, doors_opened
 from nospof.procedures.files import look_at_files, stop_sharing
 from nospof.procedures.guarantee import promise, release
-from nospof.procedures.maintain import drain
-from nospof.procedures.membership import register, wait_healthy
+from nospof.procedures.membership import drain, register, wait_healthy
 from nospof.procedures.mounting import bring_files_home, mounts_left
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.taking_away import is_of, take_away
