@@ -15,7 +15,7 @@ from nospof.procedures.guarantee import keep_guarantees
 from nospof.procedures.maintain import MOVED_BY_STOP_AND_START, take
 from nospof.procedures.membership import DRAIN_SECONDS
 from nospof.procedures.pair import pair
-from nospof.procedures.turn import member_facts, wait_for_page
+from nospof.procedures.turn import MemberSteps, member_facts, wait_for_page
 from nospof.procedures.waiting import TimedOut
 from nospof.runtime.memory import Killed, MemorySteps
 from support.memory_world import memory_world, one_instance
@@ -466,3 +466,15 @@ def test_c46_both_members_of_one_window_are_taken_one_after_the_other():
     stopped = [call.arguments[0] for call in service.cloud.writes if call.name == "stop_instance"]
     assert (first, stopped) == ([service.other], [service.other, service.member])
     service.assert_whole()
+
+
+def test_the_steps_of_a_member_are_named_after_it_and_remembered_as_any():
+    steps = MemorySteps("run-1")
+
+    def story(steps):
+        one = MemberSteps(steps, "i-1")
+        return one.token, one.read("wait until it answers", str, 1), one.do("stop it", str, 2)
+
+    assert steps.tell(story) == steps.tell(story) == ("run-1", "1", "2")
+    assert steps.names == ["wait until it answers: i-1", "stop it: i-1"]
+    assert steps.has_changed_something

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from nospof.errors import PreconditionFailed, ProcedureFailed
@@ -31,6 +33,9 @@ from nospof.procedures.looking import source_facts, worked_on_beside
 from nospof.procedures.membership import leave, register, wait_healthy
 from nospof.procedures.mounting import refuse_what_is_not_mounted, wait_mounted
 from nospof.procedures.waiting import wait_for
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ANSWER_SECONDS = 600.0
 
@@ -63,6 +68,30 @@ class MemberFacts:
     def instance(self) -> Instance:
         """The member itself."""
         return self.about.source
+
+
+@dataclass(frozen=True)
+class MemberSteps:
+    """The steps of one member's turn in a story that takes several: each is named after the member.
+
+    The member stands at the end, for how a name begins tells whether the step only waits.
+    """
+
+    steps: Steps
+    instance_id: str
+
+    @property
+    def token(self) -> str:
+        """See `Steps.token`: the whole run's."""
+        return self.steps.token
+
+    def read(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Steps.read`."""
+        return self.steps.read(f"{name}: {self.instance_id}", function, *args, **kwargs)
+
+    def do(self, name: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """See `Steps.do`."""
+        return self.steps.do(f"{name}: {self.instance_id}", function, *args, **kwargs)
 
 
 def take_out(steps: Steps, world: World, facts: MemberFacts, dead_man: DeadMan | None = None) -> float:
