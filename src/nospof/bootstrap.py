@@ -56,6 +56,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     from nospof.adapters.machine.databases import SsmDatabases
     from nospof.adapters.machine.files import SsmFiles
     from nospof.adapters.machine.mounts import SsmMounts
+    from nospof.adapters.machine.running import SsmRunning
     from nospof.adapters.machine.ssm import SsmMachines
     from nospof.runtime.failpoints import VARIABLE, MortalCloud
 
@@ -79,6 +80,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
         SsmDatabases(machines),
         SsmFiles(machines),
         SsmMounts(machines),
+        SsmRunning(machines),
     )
 
 

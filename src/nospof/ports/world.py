@@ -15,6 +15,7 @@ from nospof.ports.files import Files
 from nospof.ports.load import LoadGenerator
 from nospof.ports.machine import Holds, Machines
 from nospof.ports.mounts import Mounts
+from nospof.ports.running import Running
 
 
 class Clock(Protocol):
@@ -76,8 +77,8 @@ class World:
 
     `machines` looks inside instances and `holds` has them write nothing for a moment, None where nobody can;
     `whereabouts` tells where nospof itself lives. `commands` runs what the operator gave, and `databases`,
-    `files` and `mounts` act on the databases, the shared and the mounted directories inside instances, None
-    where nobody may.
+    `files` and `mounts` act on the databases, the shared and the mounted directories inside instances, and
+    `running` has instances do a command, None where nobody may.
     """
 
     cloud: Cloud
@@ -94,3 +95,4 @@ class World:
     databases: Databases | None = None
     files: Files | None = None
     mounts: Mounts | None = None
+    running: Running | None = None

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from nospof.adapters.machine.ssm import Errand, SsmMachines, script
 from nospof.model.layout import Applied, Checked, Examined, MemberState, Obstacle
 from nospof.model.machine import Looked
+from nospof.model.maintaining import CommandState
 from nospof.model.mounting import Copied, MountsFound, MountsState
 from nospof.model.sharing import FilesChecked, FilesFound, FilesState
 
@@ -32,6 +33,7 @@ Answer = TypeVar(
     "Answer",
     Applied,
     Checked,
+    CommandState,
     Copied,
     Examined,
     FilesChecked,

@@ -74,6 +74,7 @@ MOUNTS_PARTS = (
     "mounts_move",
     "mounts_script",
 )
+RUN_PARTS = (*CHANGING_PARTS, "run_script")
 NO_PYTHON = "no python3"
 OPEN = ("Pending", "InProgress", "Delayed", "Cancelling")
 
