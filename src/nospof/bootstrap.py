@@ -81,6 +81,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
         SsmFiles(machines),
         SsmMounts(machines),
         SsmRunning(machines),
+        machines,
     )
 
 

@@ -39,3 +39,18 @@ class Held:
     what: tuple[str, ...] = ()
     seconds: float = 0.0
     problem: str = ""
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """What others have open at a port of a machine.
+
+    Args:
+        requests: connections whose client waits for an answer, or has not read all of it.
+        idle: connections that only stand open.
+        problem: why nobody can tell; empty where these are all.
+    """
+
+    requests: int = 0
+    idle: int = 0
+    problem: str = ""

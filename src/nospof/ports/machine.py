@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from nospof.model.machine import Held, Looked
+from nospof.model.machine import Held, InFlight, Looked
 
 
 class Machines(Protocol):
@@ -35,3 +35,10 @@ class Holds(Protocol):
 
     def release(self, instance_id: str, hold_id: str) -> Held:
         """End a hold; return whether all of it had lasted until now. A repeat says that there is none."""
+
+
+class Traffic(Protocol):
+    """Looks at what others have open at a machine. Nothing is changed there."""
+
+    def in_flight(self, instance_id: str, port: int) -> InFlight:
+        """Return what others have open at a port now. Never raises: that nobody can tell is an answer."""

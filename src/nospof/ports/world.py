@@ -13,7 +13,7 @@ from nospof.ports.databases import Databases
 from nospof.ports.faults import Faults
 from nospof.ports.files import Files
 from nospof.ports.load import LoadGenerator
-from nospof.ports.machine import Holds, Machines
+from nospof.ports.machine import Holds, Machines, Traffic
 from nospof.ports.mounts import Mounts
 from nospof.ports.running import Running
 
@@ -79,6 +79,10 @@ class World:
     `whereabouts` tells where nospof itself lives. `commands` runs what the operator gave, and `databases`,
     `files` and `mounts` act on the databases, the shared and the mounted directories inside instances, and
     `running` has instances do a command, None where nobody may.
+    `machines` looks inside instances, `traffic` at who is connected to them, and `holds` has them write
+    nothing for a moment, None where nobody can; `whereabouts` tells where nospof itself lives. `commands`
+    runs what the operator gave, and `databases`, `files` and `mounts` act on the databases, the shared and
+    the mounted directories inside instances, None where nobody may.
     """
 
     cloud: Cloud
@@ -96,3 +100,4 @@ class World:
     files: Files | None = None
     mounts: Mounts | None = None
     running: Running | None = None
+    traffic: Traffic | None = None

@@ -7,13 +7,17 @@ from textwrap import shorten
 
 from nospof.errors import NospofError, ProcedureFailed
 from nospof.model.cloud import TAG_DRAINED, Seat, Tags, Target
+from nospof.model.machine import InFlight
 from nospof.planning.pair_rules import TAG_LENGTH
+from nospof.ports.machine import Traffic
 from nospof.ports.world import World
-from nospof.procedures.waiting import wait_for
+from nospof.procedures.waiting import TimedOut, wait_for
 
 HEALTHY_SECONDS = 600.0
 DRAIN_SECONDS = 900.0
 """Longer than the deregistration delay people set; AWS's own default is 300 s."""
+QUIET_SECONDS = 60.0
+"""How long requests may still be in flight once the balancer has let go of a member."""
 
 
 def register(world: World, group_arn: str, instance_id: str, port: int) -> str:
@@ -57,6 +61,9 @@ def leave(world: World, instance_id: str, seats: Sequence[Seat]) -> str:
     except NospofError:
         world.cloud.untag(instance_id, (TAG_DRAINED,))
         raise
+    if world.traffic:
+        for port in dict.fromkeys(seat.port for seat in seats):
+            wait_quiet(world, world.traffic, instance_id, port)
     return instance_id
 
 
@@ -108,3 +115,34 @@ def wait_drained(world: World, seat: Seat) -> None:
         within_seconds=DRAIN_SECONDS,
         says=lambda targets: ", ".join(target.state for target in mine(targets)),
     )
+
+
+def wait_quiet(world: World, traffic: Traffic, instance_id: str, port: int) -> None:
+    """Wait until nobody waits for an answer at a member's port, as the member itself sees it (C75).
+
+    The balancer's word says that it sends no more, and not that all was answered: at the end of its delay it
+    gives up what is in flight, and some clients never came through it. Connections that only stand open are
+    left: nothing is lost with them, and what watches a machine holds some for ever. Where requests do not
+    end, or nobody can tell, that is said, and the balancer's word has to do.
+    """
+
+    def says(seen: InFlight) -> str:
+        return f"{seen.requests} of {seen.requests + seen.idle} connections wait for it"
+
+    try:
+        seen = wait_for(
+            world,
+            f"requests in flight at port {port} of {instance_id} to end",
+            lambda: traffic.in_flight(instance_id, port),
+            lambda seen: bool(seen.problem) or not seen.requests,
+            within_seconds=QUIET_SECONDS,
+            says=says,
+        )
+    except TimedOut as error:
+        world.reporter.warn(f"{error}; the balancer has let go of {instance_id}, so it is taken all the same")
+        return
+    if seen.problem:
+        world.reporter.warn(
+            f"not checked: whether requests are still in flight at port {port} of {instance_id} "
+            f"({seen.problem}); the balancer has let go of it"
+        )

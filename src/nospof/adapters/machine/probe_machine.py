@@ -15,6 +15,7 @@ from typing import Any
 
 SECONDS = 10.0
 FILE_BYTES = 256 * 1024
+LISTEN, ESTABLISHED = "0A", "01"
 WAITS_NOT = {"nofail", "noauto", "x-systemd.automount"}
 PSEUDO = (
     "proc",
@@ -368,4 +369,18 @@ def owners(m: Machine) -> "dict[str, str]":
                     )
                     if match:
                         found.setdefault(match.group(1), str(process["name"]))
+    return found
+
+
+def sockets(m: Machine, state: str) -> "list[tuple[str, str, str]]":
+    """Return local end, remote end and process of the TCP sockets in a state."""
+    known = owners(m)
+    found = []
+    for name in ("tcp", "tcp6"):
+        text = read_regular(m.proc + "/net/" + name, 4 << 20).decode("ascii", "replace")
+        for line in text.splitlines()[1:]:
+            parts = line.split()
+            # Machines that are directories share one network: only what their own processes hold is theirs.
+            if len(parts) > 9 and parts[3] == state and not (m.mark and parts[9] not in known):
+                found.append((parts[1], parts[2], known.get(parts[9], "")))
     return found

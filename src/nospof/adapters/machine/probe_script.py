@@ -18,6 +18,8 @@ from typing import Any
 from nospof.adapters.machine.probe_engines import engines, votes
 from nospof.adapters.machine.probe_identity import identity, made
 from nospof.adapters.machine.probe_machine import (
+    ESTABLISHED,
+    LISTEN,
     Machine,
     NotApplicable,
     Unreadable,
@@ -29,12 +31,12 @@ from nospof.adapters.machine.probe_machine import (
     lent,
     memory,
     mounts,
-    owners,
     read_regular,
     refused,
     resolvers,
     routing,
     settings,
+    sockets,
     swap,
 )
 from nospof.adapters.machine.probe_web import certificates, served, web
@@ -46,7 +48,6 @@ OUTPUT_CHARACTERS = 22000  # of the 24,000 that Systems Manager keeps
 SECTION_ROWS = 200
 SWEEP_FILES = 20000
 RECENT_SECONDS = 30 * 86400.0
-LISTEN, ESTABLISHED = "0A", "01"
 WORKERS = ("celery", "sidekiq", "supervisord", "queue:work", "resque", "rqworker")
 DOCUMENT_ROOTS = ("/var/www", "/srv", "/opt", "/usr/share/nginx")
 SHARING = "/etc/nospof/files.json"
@@ -54,20 +55,6 @@ MADE_AGAIN = (".git", ".hg", ".svn", ".cache", "__pycache__")
 
 
 # Sockets ---------------------------------------------------------------------------------------------
-
-
-def sockets(m: Machine, state: str) -> "list[tuple[str, str, str]]":
-    """Return local end, remote end and process of the TCP sockets in a state."""
-    known = owners(m)
-    found = []
-    for name in ("tcp", "tcp6"):
-        text = read_regular(m.proc + "/net/" + name, 4 << 20).decode("ascii", "replace")
-        for line in text.splitlines()[1:]:
-            parts = line.split()
-            # Machines that are directories share one network: only what their own processes hold is theirs.
-            if len(parts) > 9 and parts[3] == state and not (m.mark and parts[9] not in known):
-                found.append((parts[1], parts[2], known.get(parts[9], "")))
-    return found
 
 
 def listening(m: Machine) -> "list[Any]":

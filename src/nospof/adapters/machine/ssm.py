@@ -16,12 +16,13 @@ from typing import Any
 from nospof.adapters.aws.cloud import AwsCloud
 from nospof.adapters.aws.connection import chunks
 from nospof.errors import CloudError
-from nospof.model.machine import Held, Looked
+from nospof.model.machine import Held, InFlight, Looked
 
 BATCH = 50
 """SendCommand takes no more instance ids than this (SSM API Reference, SendCommand)."""
 SCHEMA = "nospof.probe/1"
 HOLD_SCHEMA = "nospof.hold/1"
+TRAFFIC_SCHEMA = "nospof.traffic/1"
 DOCUMENT = "AWS-RunShellScript"
 DELIVERY_SECONDS = 30
 EXECUTION_SECONDS = 60
@@ -33,6 +34,7 @@ CUT = "# The sender cuts here"
 PARTS = ("probe_machine", "probe_engines", "probe_identity", "probe_web", "probe_script")
 """The script is one program, in files of a size that can be read."""
 HOLD_PARTS = ("probe_machine", "hold_databases", "hold_script")
+TRAFFIC_PARTS = ("probe_machine", "traffic_script")
 CHANGING_PARTS = ("probe_machine", "hold_databases", "data_machine", "data_answer")
 DATA_PARTS = (
     *CHANGING_PARTS,
@@ -176,7 +178,7 @@ class Errand:
 
 
 class SsmMachines:
-    """Implements `ports.machine.Machines` and `Holds`.
+    """Implements `ports.machine.Machines`, `Holds` and `Traffic`.
 
     Args:
         cloud: a connection that has answered already.
@@ -215,6 +217,20 @@ class SsmMachines:
     def release(self, instance_id: str, hold_id: str) -> Held:
         """See the port."""
         return self._held(instance_id, "release", hold_id)
+
+    def in_flight(self, instance_id: str, port: int) -> InFlight:
+        """See the port."""
+        text = script(TRAFFIC_PARTS, TRAFFIC_SCHEMA, str(port))
+        looked = self.send(
+            instance_id, Errand(text, "nospof sees whether requests are in flight", TRAFFIC_SCHEMA)
+        )
+        found = looked.document
+        if found is None:
+            return InFlight(problem=f"{looked.operation}: {looked.problem}")
+        requests, idle = found.get("requests"), found.get("idle")
+        if not isinstance(requests, int) or not isinstance(idle, int):
+            return InFlight(problem="the answer is none")
+        return InFlight(requests, idle, str(found.get("problem", "")))
 
     def _held(self, instance_id: str, *arguments: str) -> Held:
         text = script(HOLD_PARTS, HOLD_SCHEMA, *arguments)
