@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from nospof.model.layout import Seat
+from support.addresses import new_address
 from support.shop import Ledger, Shop, writing, written_more
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
+
+REST = "0123456789abcdef"
 
 
 @dataclass(frozen=True)
@@ -194,3 +199,40 @@ def test_a_member_does_not_begin_as_the_first_beside_one_that_serves(shop: Shop)
     assert position["did"][0].rpartition(":")[0] == shop.state(first)["position"].rpartition(":")[0]
     assert shop.ask(first, "handover")["problem"].startswith("no other member is in step")
     shop.applied(other, shop.pair)
+
+
+def test_a_member_rests_with_all_that_was_acknowledged_and_a_copy_of_it_is_a_plain_server(
+    shop: Shop, tmp_path: Path
+) -> None:
+    first = shop.chosen()
+    other = other_than(first)
+    with writing(shop, ["i-a", "i-a", "i-b", "i-b"], f"rest-{other}") as ledger:
+        eventually(written_more(ledger), "all write")
+        before = set(ledger.acknowledged)
+        assert shop.ask(other, "rest", rest_id=REST, seconds=300)["problem"] == ""
+        (position,) = shop.ask(other, "position")["did"]
+        shop.hypervisor.snapshot(other, tmp_path / "image")
+        after = set(ledger.acknowledged)
+        eventually(written_more(ledger), "writes go on beside it")
+        woken = shop.ask(other, "wake", rest_id=REST)
+        shop.wait_ready(other)
+    assert (woken["problem"], woken["did"][-1]) == ("", "its database runs again")
+    assert not ledger.failed
+    nothing_is_lost(shop, ledger)
+    shop.seats["i-d"] = Seat("i-d", new_address())
+    shop.create("i-d", tmp_path / "image")
+    assert shop.state("i-d")["role"] == "stranger"
+    assert shop.ask("i-d", "position")["did"] == [position]
+    shop.applied("i-d", shop.none)
+    assert before <= shop.orders("i-d") & set(ledger.acknowledged) <= after
+    shop.hypervisor.destroy("i-d")
+
+
+def test_a_member_that_nobody_wakes_wakes_by_itself_and_its_rest_is_worth_nothing(shop: Shop) -> None:
+    first = shop.chosen()
+    assert "hand them over first" in shop.ask(first, "rest", rest_id=REST, seconds=1)["problem"]
+    other = other_than(first)
+    assert shop.ask(other, "rest", rest_id=REST, seconds=1)["problem"] == ""
+    shop.wait_ready(other)
+    assert "had been started before" in shop.ask(other, "wake", rest_id=REST)["problem"]
+    assert not (shop.disk(other) / "etc/systemd/system/nospof-rest.service").exists()

@@ -19,6 +19,7 @@ from support.machines import Bench, can_partition, partitions_or_skip
 from support.postgres_machines import HBA, Ledger, Trio, hba, refusals, write_image, written
 from support.waiting import eventually
 
+REST = "0123456789abcdef"
 ORDERS = "shop.public.orders"
 Said = dict[str, Any]
 
@@ -74,6 +75,8 @@ class Story:
             checked = both.map(lambda name: trio.ask(name, "check"), "ab")
             self.said |= dict(zip(("a checked", "b checked"), checked, strict=True))
         self.write("compared", "a", self.compare)
+        self.write("rested", "ab", self.rest)
+        self.restore()
         self.write("killed", "a", self.kill)
         trio.bench.boot("b")
         self.wait_until_in_step("b")
@@ -93,6 +96,32 @@ class Story:
     def act(self, called: str, name: str, act: str, **asked: Any) -> None:
         self.said[called] = self.trio.ask(name, act, **asked)
         assert not self.said[called]["problem"], self.said[called]
+
+    def rest(self) -> None:
+        """Have the replica's database at rest, copy its disk, wake it; a second time it wakes by itself."""
+        trio, ledger = self.trio, self.ledgers["rested"]
+        self.said["writer's rest"] = trio.ask("b", "rest", rest_id=REST, seconds=300)
+        before = set(ledger.acknowledged)
+        self.act("rest", "a", "rest", rest_id=REST, seconds=300)
+        self.act("rested at", "a", "position")
+        trio.bench.hypervisor.snapshot("a", trio.bench.root / "rested")
+        self.said["in the copy"] = {"at least": before, "at most": set(ledger.acknowledged)}
+        self.act("woken", "a", "wake", rest_id=REST)
+        self.wait_until_in_step("a")
+        self.act("forgotten", "a", "rest", rest_id=REST, seconds=1)
+        self.wait_until_in_step("a")
+        self.said["woken too late"] = trio.ask("a", "wake", rest_id=REST)
+
+    def restore(self) -> None:
+        """Make a machine of the copy, and its database a plain server."""
+        trio = self.trio
+        trio.bench.machine("d", trio.bench.root / "rested")
+        trio.bench.boot("d")
+        self.said["restored"] = trio.ask("d", "state")
+        self.act("restored at", "d", "position")
+        self.apply("restored", "d", trio.layout(""))
+        self.said["in the copy"]["has"] = trio.orders("d") & set(self.ledgers["rested"].acknowledged)
+        trio.bench.hypervisor.destroy("d")
 
     def kill(self) -> None:
         """Take the power from who leads, and tell the other that it is gone."""
@@ -201,6 +230,21 @@ def test_a_table_that_is_written_to_is_seen_to_be_the_same_on_both(story: Story)
     assert story.said["compared"]["same"]
     assert story.said["compared"]["contents"] > 1, "it was not written to meanwhile"
     assert not story.lost["compared"]
+
+
+def test_a_replica_rests_with_all_that_was_acknowledged_and_no_write_fails_beside_it(story: Story) -> None:
+    assert "hand them over first" in story.said["writer's rest"]["problem"]
+    assert story.said["woken"]["did"][-1] == "its database runs again"
+    assert story.ledgers["rested"].failed == 0
+    assert not story.lost["rested"]
+    assert "had been started before" in story.said["woken too late"]["problem"]
+
+
+def test_a_copy_of_a_resting_replica_becomes_a_plain_server_with_what_it_had(story: Story) -> None:
+    assert story.said["restored"]["role"] == "stranger"
+    assert story.said["restored at"]["did"] == story.said["rested at"]["did"]
+    copied = story.said["in the copy"]
+    assert copied["at least"] <= copied["has"] <= copied["at most"]
 
 
 def test_the_primary_is_killed_and_nothing_acknowledged_is_lost(story: Story) -> None:

@@ -73,7 +73,9 @@ ACTS_OF_MACHINES = {
     "look_at_mounts",
     "mend_tables",
     "mounts_state",
+    "rest_database",
     "settle_files",
+    "wake_database",
 }
 
 

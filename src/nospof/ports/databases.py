@@ -51,6 +51,24 @@ class Databases(Protocol):
     def position(self, instance_id: str) -> Applied:
         """Return how far the data of a member that is down is, as the one sentence in `did`."""
 
+    def rest(self, instance_id: str, rest_id: str, seconds: int) -> Applied:
+        """Have a member's database end cleanly and stay off, so that its disks can be copied.
+
+        All that was acknowledged by any member before this was asked is on its disks then. Refused of the
+        one that takes writes. The machine itself starts it again after so many seconds, whoever is gone;
+        a boot does too. A repeat begins anew, under its own id.
+
+        Args:
+            rest_id: hexadecimal, and nobody else's.
+        """
+
+    def wake(self, instance_id: str, rest_id: str) -> Applied:
+        """Have a database that rests run again; it may be catching up when this returns.
+
+        The problem says where it does not run, or where its rest had not lasted until now. A repeat
+        finds no rest, and says so.
+        """
+
     def bootstrap(self, instance_id: str) -> Applied:
         """Have a member begin as the first of its layout, where none runs.
 

@@ -276,7 +276,7 @@ class MariaDb(Database):
         if not unit or not self.m.undo():
             return
         before = self.m.layout()
-        if before and before["members"]:
+        if before and self.m.member(before):
             go_on_alone(self.m, self.server, before)  # first: a boot from here on would start a plain server
         self.m.keep_layout(EMPTY)
         self.m.reached("empty layout kept")

@@ -19,9 +19,12 @@ from nospof.adapters.machine.data_answer import (
     source_text,
     to_the_end,
 )
+from nospof.adapters.machine.data_door import DOOR_UNIT
 from nospof.adapters.machine.data_machine import LAYOUT, Database, Host
 from nospof.adapters.machine.data_mariadb import MariaDb
 from nospof.adapters.machine.data_postgresql import PostgreSql
+from nospof.adapters.machine.data_rest import Rest, note_start
+from nospof.adapters.machine.data_votes import VOTES_UNIT
 from nospof.adapters.machine.hold_databases import Refused
 
 # The sender cuts here: what stands above is in the parts before, but for the imports.
@@ -29,7 +32,7 @@ from nospof.adapters.machine.hold_databases import Refused
 SCHEMA = "nospof.data/1"
 ANSWER_CHARACTERS = 22000  # of the 24,000 that Systems Manager keeps
 DATABASES = (MariaDb, PostgreSql)
-CHANGING = ("apply", "mend", "handover", "failover", "bootstrap", "position")
+CHANGING = ("apply", "mend", "handover", "failover", "bootstrap", "position", "rest", "wake")
 NOTHING_KEPT = {
     "role": "",
     "ready": False,
@@ -135,6 +138,10 @@ def changed(m: Host, act: str, asked: "dict[str, Any]") -> "dict[str, Any]":
                     database.failover(layout, str(asked.get("gone")), bool(asked.get("is_off", True)))
                 elif act == "bootstrap":
                     database.bootstrap(layout)
+                elif act == "rest":
+                    Rest(m).begin(database, layout, str(asked.get("rest_id")), int(asked["seconds"]))
+                elif act == "wake":
+                    Rest(m).end(database, layout, str(asked.get("rest_id")))
                 else:
                     m.did.append(database.position(layout))
     except Exception as error:  # noqa: BLE001 - what was done is told with it
@@ -183,12 +190,16 @@ def folded(tables: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
 
 
 def started(m: Host, act: str) -> None:
-    """Do what comes before the start of a unit, or run as the one that tells doors. Raises Refused."""
+    """Do what comes before the start of a unit, or tell doors, or end a rest. Raises Refused."""
     database = database_here(m)
     if database is None:
         raise Refused("there is no database that is known")
     if act == "boot":
         database.boot(sys.argv[2])
+        if sys.argv[2] not in (DOOR_UNIT, VOTES_UNIT):
+            note_start(m)
+    elif act == "wakes":
+        Rest(m).wake(*laid_out(m))
     else:
         database.serve()
 
@@ -197,7 +208,7 @@ def main() -> None:
     """Do what the command line says."""
     act = sys.argv[1]
     m = Host(source_text())
-    if act in ("boot", "serve"):
+    if act in ("boot", "serve", "wakes"):
         may_start(lambda: started(m, act))
         return
     asked = json.loads(base64.b64decode(sys.argv[2]))

@@ -94,6 +94,14 @@ class SsmDatabases:
         """See the port."""
         return self._program.change(instance_id, "position")
 
+    def rest(self, instance_id: str, rest_id: str, seconds: int) -> Applied:
+        """See the port."""
+        return self._program.change(instance_id, "rest", rest_id=rest_id, seconds=seconds)
+
+    def wake(self, instance_id: str, rest_id: str) -> Applied:
+        """See the port."""
+        return self._program.change(instance_id, "wake", rest_id=rest_id)
+
     def bootstrap(self, instance_id: str) -> Applied:
         """See the port."""
         return self._program.change(instance_id, "bootstrap")

@@ -56,6 +56,7 @@ DATA_PARTS = (
     "data_postgresql_check",
     "data_postgresql_look",
     "data_postgresql",
+    "data_rest",
     "data_script",
 )
 FILES_PARTS = (

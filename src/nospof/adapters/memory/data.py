@@ -149,6 +149,31 @@ class Data(Images):
         return Applied((f"writes went to {others[0].address}",))
 
     @serves(SEND, writes=True)
+    def rest_database(self, instance_id: str, rest_id: str, seconds: int) -> Applied:
+        """See `ports.databases`."""
+        server = self._asked(instance_id).server
+        layout = server.layout if server else None
+        if server is None or layout is None or len(layout.members) < 2:
+            return Applied(problem="this machine is no member of several")
+        self._catch_up(layout)
+        writer = self._writer(layout)
+        if not self._rests(instance_id) and (writer is None or writer.instance_id == instance_id):
+            return Applied(problem="writes come here: hand them over first")
+        server.rest = (rest_id, self.now() + seconds)
+        return Applied(("its database ended cleanly and rests",))
+
+    @serves(SEND, writes=True)
+    def wake_database(self, instance_id: str, rest_id: str) -> Applied:
+        """See `ports.databases`."""
+        server = self._asked(instance_id).server
+        if server is None:
+            return Applied(problem=f"no database server runs on {instance_id}")
+        lasted = self._rests(instance_id) and server.rest[0] == rest_id
+        server.rest = ("", 0.0)
+        self._catch_up(server.layout)
+        return Applied(("its database runs again",), "" if lasted else "its disks were not at rest")
+
+    @serves(SEND, writes=True)
     def bootstrap_cluster(self, instance_id: str) -> Applied:
         """See `ports.databases`."""
         server = self._asked(instance_id).server
@@ -193,6 +218,7 @@ class Data(Images):
             and server.layout.cluster == layout.cluster
             and self._seat(seat.instance_id, server.layout) is not None
             and server.has_joined
+            and not self._rests(seat.instance_id)
             and self._is_up(seat.instance_id)
         )
 
@@ -206,6 +232,7 @@ class Data(Images):
                 and server
                 and not server.has_joined
                 and not server.is_stuck
+                and not self._rests(seat.instance_id)
                 and server.layout == layout
             ):
                 server.rows, server.has_joined = list(self._server(writer.instance_id).rows), True

@@ -64,6 +64,14 @@ class MemoryDatabases:
         """See the port."""
         return Applied((self.state(instance_id).position,))
 
+    def rest(self, instance_id: str, rest_id: str, seconds: int) -> Applied:
+        """See the port."""
+        return self._done(self._cloud.rest_database, instance_id, rest_id, seconds)
+
+    def wake(self, instance_id: str, rest_id: str) -> Applied:
+        """See the port."""
+        return self._done(self._cloud.wake_database, instance_id, rest_id)
+
     def bootstrap(self, instance_id: str) -> Applied:
         """See the port."""
         return self._done(self._cloud.bootstrap_cluster, instance_id)

@@ -145,7 +145,7 @@ class Images(Machines):
             snapshot = Snapshot(
                 self.new_id("snap"), attachment.volume_id, "pending", tags=tags, started_at=self.now()
             )
-            was_held = self._is_held(instance_id)
+            was_held = self._is_held(instance_id) or self._rests(instance_id)
             self._snapshots[snapshot.id] = Taken(snapshot, name, source.state, was_held)
 
     def _image_ends(self, image_id: str) -> None:
@@ -210,6 +210,11 @@ class Images(Machines):
         held = self._held.get(instance_id)
         return held is not None and self.now() < held.ends
 
+    def _rests(self, instance_id: str) -> bool:
+        """Whether the database of a machine is at rest."""
+        server = self._machines[instance_id].server
+        return server is not None and self.now() < server.rest[1]
+
     # What a test says ----------------------------------------------------------------------------
 
     @property
@@ -260,6 +265,8 @@ class Images(Machines):
 def copy_of(server: MemoryServer | None) -> MemoryServer | None:
     """Return a server as a copy of its disk has it: of a cluster it has not joined itself."""
     made = copy.deepcopy(server)
+    if made is not None:
+        made.rest = ("", 0.0)
     if made is not None and made.layout is not None:
         made.has_joined = False
     return made

@@ -41,7 +41,7 @@ class MemoryService:
 class MemoryServer:
     """A database server: its rows, the layout it has, and whether it has all that the others of that have.
 
-    One that `is_stuck` does not catch up by itself.
+    One that `is_stuck` does not catch up by itself. `rest` is whose it is, and until when at most it lasts.
     """
 
     engine: str
@@ -51,6 +51,7 @@ class MemoryServer:
     layout: Layout | None = None
     has_joined: bool = True
     is_stuck: bool = False
+    rest: tuple[str, float] = ("", 0.0)
 
 
 @dataclass
