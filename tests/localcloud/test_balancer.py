@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from contextlib import closing
 from dataclasses import replace
+from http.client import HTTPConnection
 
 import pytest
 
@@ -161,6 +163,20 @@ def test_a_request_in_flight_is_cut_when_the_target_is_gone(site: BalancedSite) 
 def _sessions(site: BalancedSite, name: str) -> int:
     view = site.view(name)
     return view.sessions if view else 0
+
+
+def test_what_an_application_cannot_do_now_takes_no_server_out_of_service(site: BalancedSite) -> None:
+    one = site.backend("one")
+    site.serve(target_of(one))
+    eventually(lambda: site.in_service("one"))
+    client = HTTPConnection(site.address, LISTENER_PORT, timeout=10)
+    with closing(client):
+        for _ in range(10):
+            client.request("POST", "/broken", b"")
+            with client.getresponse() as answer:
+                assert answer.status == 503
+                answer.read()
+            assert site.in_service("one")
 
 
 def test_a_new_target_gets_nothing_before_it_passed_a_check(site: BalancedSite) -> None:

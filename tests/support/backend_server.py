@@ -3,7 +3,7 @@
     python backend_server.py ADDRESS PORT NAME CONTROL BACKLOG
 
 CONTROL is a file; its text says how /health answers: a code, or "hang". Everything else answers 200
-with NAME; /slow?SECONDS answers after that time.
+with NAME; /slow?SECONDS answers after that time, /broken answers 503.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ async def answer(
                 code = control.read_text()
                 if code == "hang":
                     await asyncio.sleep(3600)
+            elif target == "/broken":
+                code = "503"
             elif target == "/headers":
                 body = head.decode()
             content = "" if method == "HEAD" else body

@@ -54,7 +54,8 @@ def server_options(group: TargetGroup, profile: str) -> str:
     if profile == "retry":
         options.append(_FAST_CHECK)
         if _is_http(group.protocol):
-            options.append("observe layer7 error-limit 3 on-error mark-down")
+            # Not what a target answers: 503 to a write is a database that fails over, and pages go on.
+            options.append("observe layer4 error-limit 3 on-error mark-down")
     else:
         rise, fall = thresholds(group, profile)
         options.append(f"inter {group.check.interval_seconds}s rise {rise} fall {fall}")
