@@ -108,8 +108,9 @@ class Rest:
                         database.apply(layout)
                         self.m.remove(REST_NOTE)
             time.sleep(0.5)
-        self.m.remove(UNIT_DIRECTORY + REST_UNIT)
-        self.m.systemctl("daemon-reload")
+        with self.m.alone():  # whoever ended the rest takes the unit away, and its file is not to go meanwhile
+            self.m.remove(UNIT_DIRECTORY + REST_UNIT)
+            self.m.systemctl("daemon-reload")
 
 
 def rest_of_mariadb(database: Any, _layout: "dict[str, Any]", only_looks: bool) -> None:
