@@ -20,7 +20,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from support import ec2_words
 from support.local_cloud import RunningCloud, running_cloud
-from support.postgres_machines import written
+from support.postgres_machines import Doors, written
 from support.site import Site
 from support.waiting import eventually
 
@@ -30,14 +30,14 @@ ROWS = (("stopped by force", False), ("stopped by force", True), ("terminated", 
 """The last leaves one member."""
 
 
-class Pair:
+class Pair(Doors):
     """A pair in a local cloud, its members named by their instances' ids."""
 
     def __init__(self, cloud: RunningCloud, home: Path) -> None:
         self.cloud, self.site = cloud, Site(cloud, home)
         launched = ec2_words.launch(cloud, ImageId=cloud.image_named("nospof-demo-comments"))
         source = ec2_words.running(cloud.client("ec2"), launched)
-        eventually(lambda: self.is_open(source), "the source's database answers")
+        eventually(lambda: self.is_door_open(source), "the source's database answers")
         done = self.site.nospof("pair", source, *ASKED, *MADE)
         assert done.returncode == 0, done.stderr
         with self.connect(source) as connection:
@@ -53,19 +53,6 @@ class Pair:
             return psycopg.connect(place, autocommit=True, connect_timeout=3)
         finally:
             os.close(here)
-
-    def is_open(self, name: str) -> bool:
-        """Whether a member's application finds its database."""
-        try:
-            self.connect(name).close()
-        except (psycopg.Error, OSError):
-            return False
-        return True
-
-    def orders(self, name: str) -> set[str]:
-        """Return what a member's application finds."""
-        with self.connect(name) as connection:
-            return {row[0] for row in connection.execute("SELECT id FROM orders")}
 
     def roles(self) -> dict[str, str]:
         """Return the members by what they are, once all of it is in step."""
@@ -85,7 +72,7 @@ def measure(pair: Pair, what: str, is_watched: bool) -> None:
     watcher = pair.site.start("data", "watch", "shop") if is_watched else None
     if watcher and watcher.stdout:
         print(watcher.stdout.readline(), end="", file=sys.stderr)  # "in step": it watches from here on
-    with written(pair, (left,)) as ledger:  # type: ignore[arg-type] # it needs no more of it than `connect`
+    with written(pair, (left,)) as ledger:
         eventually(lambda: ledger.acknowledged, "writes are acknowledged")
         time.sleep(2)
         if what == "terminated":

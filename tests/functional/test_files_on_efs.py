@@ -95,7 +95,7 @@ def test_what_must_not_move_is_named_and_nothing_is_changed(moving: Moving) -> N
 
 def test_who_writes_on_keeps_the_files_where_they_are(moving: Moving) -> None:
     holder = "nohup sh -c 'exec 3>srv/www/files/long.txt; sleep 100' >/dev/null 2>&1 & echo $!"
-    pid = moving.run("i-a", holder)
+    pid = moving.run("i-a", holder).stdout.strip()
     moving.did("i-a", "copy", mounts=[MOUNT], whose="i-a")
     assert f"sh ({pid})" in moving.attach(patience=0.2)["problem"]
     assert Uploader(moving.addresses["i-a"], "w").upload("after.txt")

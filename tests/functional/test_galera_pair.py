@@ -219,7 +219,8 @@ def test_a_member_rests_with_all_that_was_acknowledged_and_a_copy_of_it_is_a_pla
     assert (woken["problem"], woken["did"][-1]) == ("", "its database runs again")
     assert not ledger.failed
     nothing_is_lost(shop, ledger)
-    shop.seats["i-d"] = Seat("i-d", new_address())
+    shop.addresses["i-d"] = new_address()
+    shop.seats["i-d"] = Seat("i-d", shop.addresses["i-d"])
     shop.create("i-d", tmp_path / "image")
     assert shop.state("i-d")["role"] == "stranger"
     assert shop.ask("i-d", "position")["did"] == [position]

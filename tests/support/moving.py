@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import os
@@ -15,16 +14,12 @@ from typing import Any
 
 import pytest
 
-from nospof.adapters.machine.ssm import MOUNTS_PARTS, answer_of, script
+from nospof.adapters.machine.ssm import MOUNTS_PARTS
 from nospof.localcloud.images import build_demo_uploads
 from nospof.localcloud.machines import mounting
-from nospof.localcloud.machines.agent import AgentUnreachable
-from nospof.localcloud.machines.hypervisor import Hypervisor
 from nospof.localcloud.machines.tree import best_isolation
-from support.addresses import new_address
-from support.waiting import eventually
+from support.asked_machines import AskedMachines
 
-SCHEMA = "nospof.mounts/1"
 SYSTEM, ZONE = "fs-0123456789abcdef0", "us-east-1a"
 SERVER = f"{SYSTEM}.efs.us-east-1.amazonaws.com"
 FILES = "/srv/www/files"
@@ -96,39 +91,21 @@ def page(address: str, path: str) -> tuple[int, str]:
         connection.close()
 
 
-class Moving:
+class Moving(AskedMachines):
     """A source with uploads, its twin, and a file system.
 
     Args:
         root: an empty directory.
     """
 
+    PARTS, SCHEMA = MOUNTS_PARTS, "nospof.mounts/1"
+
     def __init__(self, root: Path) -> None:
         need_mounts()
-        self.root = root
-        (root / "machines").mkdir()
-        self.hypervisor = Hypervisor(root / "machines", stop_grace_seconds=15.0)
-        self.addresses = {name: new_address() for name in ("i-a", "i-b")}
+        super().__init__(root, ("i-a", "i-b"))
         self.system = mounting.write_down(root, SYSTEM, [ZONE])
         build_demo_uploads(root / "base")
         self.create("i-a", root / "base")
-
-    def create(self, name: str, image: Path) -> None:
-        """Make a machine from an image and boot it."""
-        self.hypervisor.create(name, self.addresses[name], image, {"zone": ZONE, "region": "us-east-1"})
-        self.boot(name)
-
-    def boot(self, name: str) -> None:
-        """Switch a machine on and wait for its agent."""
-        self.hypervisor.boot(name)
-        eventually(lambda: self.is_on(name), f"{name} answers")
-
-    def is_on(self, name: str) -> bool:
-        """Whether a machine's agent answers."""
-        try:
-            return self.hypervisor.execute(name, "true", 10).exit_code == 0
-        except AgentUnreachable:
-            return False
 
     def serves(self, name: str) -> bool:
         """Whether a machine's web server answers."""
@@ -140,11 +117,6 @@ class Moving:
         self.hypervisor.snapshot("i-a", self.root / "image")
         self.boot("i-a")
         self.create("i-b", self.root / "image")
-
-    def turn_off(self, name: str) -> None:
-        """Shut a machine down."""
-        self.hypervisor.shutdown(name)
-        eventually(lambda: self.hypervisor.state(name) == "off", f"{name} is off")
 
     def reach(self, *zones: str) -> None:
         """Have the file system be reached from these zones only."""
@@ -160,25 +132,7 @@ class Moving:
         assert status == 200, text
         return set(json.loads(text)["files"])
 
-    def run(self, name: str, text: str) -> str:
-        """Run a script in a machine; return what it said."""
-        return self.hypervisor.execute(name, text, 30).stdout.strip()
-
-    def close(self) -> None:
-        """Destroy all machines."""
-        for name in self.hypervisor.machines():
-            self.hypervisor.destroy(name)
-
     # The mounts program ---------------------------------------------------------------------------------
-
-    def ask(self, name: str, act: str, *, failpoint: str = "", **asked: Any) -> dict[str, Any]:
-        """Have a machine do an act of the mounts program; return its answer."""
-        argument = base64.b64encode(json.dumps(asked).encode()).decode()
-        before = f"export NOSPOF_DATA_FAILPOINT='{failpoint}'\n" if failpoint else ""
-        done = self.hypervisor.execute(name, before + script(MOUNTS_PARTS, SCHEMA, act, argument), 120)
-        document, problem = answer_of(done.stdout, SCHEMA)
-        assert document is not None, (problem, done)
-        return document
 
     def did(self, name: str, act: str, **asked: Any) -> dict[str, Any]:
         """Have a machine do an act that has to go well; return its answer."""

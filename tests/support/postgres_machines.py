@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,28 @@ def hba(disk: Path) -> str:
     return (disk / DATA / "pg_hba.conf").read_text()
 
 
-class Trio:
+class Doors:
+    """Machines whose applications find a database each behind their own door."""
+
+    def connect(self, name: str) -> psycopg.Connection[Any]:
+        """Come in as the application on a machine does."""
+        raise NotImplementedError
+
+    def is_door_open(self, name: str) -> bool:
+        """Whether the application on a machine finds its database."""
+        try:
+            self.connect(name).close()
+        except (psycopg.Error, OSError):
+            return False
+        return True
+
+    def orders(self, name: str) -> set[str]:
+        """Return what the application on a machine finds."""
+        with self.connect(name) as connection:
+            return {row[0] for row in connection.execute("SELECT id FROM orders")}
+
+
+class Trio(Doors):
     """A source, and in time its copy and an arbitrator: `a`, `b` and `c`."""
 
     def __init__(self, bench: Bench, image: Path) -> None:
@@ -177,19 +198,6 @@ class Trio:
         finally:
             os.close(here)
 
-    def is_door_open(self, name: str) -> bool:
-        """Whether the application on a machine finds its database."""
-        try:
-            self.connect(name).close()
-        except (psycopg.Error, OSError):
-            return False
-        return True
-
-    def orders(self, name: str) -> set[str]:
-        """Return what the application on a machine finds."""
-        with self.connect(name) as connection:
-            return {row[0] for row in connection.execute("SELECT id FROM orders")}
-
     def orders_here(self, name: str) -> set[str]:
         """Return what a member itself has, whoever its door leads to: asked by its own socket."""
         with self.connect(name, OWN_SOCKET) as connection:
@@ -240,7 +248,7 @@ def refusals(trio: Trio, name: str, ledger: Ledger, seconds: float) -> list[str]
 
 
 @contextlib.contextmanager
-def written(trio: Trio, names: str, writers: int = 4) -> Iterator[Ledger]:
+def written(doors: Doors, names: Sequence[str], writers: int = 4) -> Iterator[Ledger]:
     """Have writers on machines write, each as fast as it is acknowledged; all have ended afterwards."""
     ledger, over = Ledger(), threading.Event()
 
@@ -249,7 +257,7 @@ def written(trio: Trio, names: str, writers: int = 4) -> Iterator[Ledger]:
         while not over.is_set():
             key = f"{number}-{count}-{time.monotonic_ns()}"
             try:
-                connection = connection or trio.connect(name)
+                connection = connection or doors.connect(name)
                 connection.execute("INSERT INTO orders VALUES (%s)", (key,))
             except (psycopg.Error, OSError):
                 ledger.failed += 1

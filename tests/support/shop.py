@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import json
 import os
 import shutil
 import threading
@@ -20,12 +18,10 @@ import pytest
 
 from nospof.adapters.machine.databases import SCHEMA
 from nospof.adapters.machine.hold_databases import Refused, Session
-from nospof.adapters.machine.ssm import DATA_PARTS, answer_of, script
+from nospof.adapters.machine.ssm import DATA_PARTS
 from nospof.localcloud.images import build_base, build_demo_shop
-from nospof.localcloud.machines.agent import AgentUnreachable, CommandResult
-from nospof.localcloud.machines.hypervisor import Hypervisor
 from nospof.model.layout import Layout, Seat, as_said
-from support.addresses import new_address
+from support.asked_machines import AskedMachines
 from support.waiting import eventually
 
 NEEDED = ("mariadbd", "mariadb", "mariadb-install-db", "garbd", "wsrep_sst_rsync", "rsync")
@@ -44,20 +40,20 @@ def need_galera() -> None:
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
 
 
-class Shop:
+class Shop(AskedMachines):
     """A source, and what becomes of it.
 
     Args:
         root: an empty directory.
     """
 
+    PARTS, SCHEMA = DATA_PARTS, SCHEMA
+
     def __init__(self, root: Path) -> None:
         need_galera()
-        self.root = root
+        super().__init__(root, ("i-a", "i-b", "i-c"))
         self.links: set[Path] = set()
-        (root / "machines").mkdir()
-        self.hypervisor = Hypervisor(root / "machines", isolation=None, stop_grace_seconds=15.0)
-        self.seats = {name: Seat(name, new_address()) for name in ("i-a", "i-b", "i-c")}
+        self.seats = {name: Seat(name, at) for name, at in self.addresses.items()}
         self.alone = Layout("galera", "shop", (self.seats["i-a"],))
         self.pair = Layout("galera", "shop", (self.seats["i-a"], self.seats["i-b"]), self.seats["i-c"])
         self.none = Layout("galera", "shop")
@@ -70,58 +66,22 @@ class Shop:
         self.create("i-a", self.root / "shop")
         eventually(lambda: self.answers("i-a"), "the plain server answers")
 
-    def create(self, name: str, image: Path) -> None:
-        """Make a machine from an image and boot it."""
-        self.hypervisor.create(name, self.seats[name].address, image, {"zone": "us-east-1a"})
-        self.boot(name)
-
-    def boot(self, name: str) -> None:
-        """Switch a machine on and wait for its agent."""
-        self.hypervisor.boot(name)
-        eventually(lambda: self.is_on(name), f"{name} answers")
-
-    def is_on(self, name: str) -> bool:
-        """Whether a machine's agent answers."""
-        try:
-            return self.run(name, "true").exit_code == 0
-        except AgentUnreachable:
-            return False
-
     def copy_source(self) -> None:
         """Make the twin of a source that is off meanwhile, and the arbitrator's machine beside it."""
-        self.hypervisor.shutdown("i-a")
-        eventually(lambda: self.hypervisor.state("i-a") == "off", "the source is off")
+        self.turn_off("i-a")
         self.hypervisor.snapshot("i-a", self.root / "image")
         self.boot("i-a")
         self.create("i-b", self.root / "image")
         build_base(self.root / "base")
         self.create("i-c", self.root / "base")
 
-    def disk(self, name: str) -> Path:
-        """Return a machine's disk."""
-        return self.hypervisor.disk(name)
-
-    def run(self, name: str, text: str, seconds: float = 60.0) -> CommandResult:
-        """Run a script in a machine."""
-        return self.hypervisor.execute(name, text, seconds)
-
     def close(self) -> None:
         """Destroy all machines."""
         for link in self.links:
             link.unlink(missing_ok=True)
-        for name in self.hypervisor.machines():
-            self.hypervisor.destroy(name)
+        super().close()
 
     # The data program ---------------------------------------------------------------------------------
-
-    def ask(self, name: str, act: str, *, failpoint: str = "", **asked: Any) -> dict[str, Any]:
-        """Have a machine do an act of the data program; return its answer."""
-        argument = base64.b64encode(json.dumps(asked).encode()).decode()
-        before = f"export NOSPOF_DATA_FAILPOINT='{failpoint}'\n" if failpoint else ""
-        done = self.run(name, before + script(DATA_PARTS, SCHEMA, act, argument), 300)
-        document, problem = answer_of(done.stdout, SCHEMA)
-        assert document is not None, (problem, done)
-        return document
 
     def apply(self, name: str, layout: Layout, failpoint: str = "") -> dict[str, Any]:
         """Apply a layout on a machine."""

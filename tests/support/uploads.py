@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import shutil
 from pathlib import Path
@@ -12,11 +10,10 @@ from typing import Any
 import pytest
 
 from nospof.adapters.machine.files import SCHEMA
-from nospof.adapters.machine.ssm import FILES_PARTS, answer_of, script
+from nospof.adapters.machine.ssm import FILES_PARTS
 from nospof.localcloud.images import build_base
-from nospof.localcloud.machines.agent import AgentUnreachable
-from nospof.localcloud.machines.hypervisor import Hypervisor
 from support.addresses import new_address
+from support.asked_machines import AskedMachines
 from support.waiting import eventually
 
 UPLOADS = "/srv/uploads"
@@ -29,39 +26,21 @@ def need_syncthing() -> None:
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
 
 
-class Uploads:
+class Uploads(AskedMachines):
     """A source with uploads, and its twin.
 
     Args:
         root: an empty directory.
     """
 
+    PARTS, SCHEMA = FILES_PARTS, SCHEMA
+
     def __init__(self, root: Path) -> None:
         need_syncthing()
-        self.root = root
-        (root / "machines").mkdir()
-        self.hypervisor = Hypervisor(root / "machines", isolation=None, stop_grace_seconds=15.0)
-        self.addresses = {name: new_address() for name in ("i-a", "i-b")}
+        super().__init__(root, ("i-a", "i-b"))
         build_base(root / "base")
         self.create("i-a", root / "base")
         self.directory("i-a").mkdir(parents=True)
-
-    def create(self, name: str, image: Path) -> None:
-        """Make a machine from an image and boot it."""
-        self.hypervisor.create(name, self.addresses[name], image, {"zone": "us-east-1a"})
-        self.boot(name)
-
-    def boot(self, name: str) -> None:
-        """Switch a machine on and wait for its agent."""
-        self.hypervisor.boot(name)
-        eventually(lambda: self.is_on(name), f"{name} answers")
-
-    def is_on(self, name: str) -> bool:
-        """Whether a machine's agent answers."""
-        try:
-            return self.hypervisor.execute(name, "true", 10).exit_code == 0
-        except AgentUnreachable:
-            return False
 
     def copy_source(self) -> None:
         """Make the twin of the source as it is now."""
@@ -72,11 +51,6 @@ class Uploads:
     def another_address() -> str:
         """Return an address that nobody has."""
         return new_address()
-
-    def close(self) -> None:
-        """Destroy all machines."""
-        for name in self.hypervisor.machines():
-            self.hypervisor.destroy(name)
 
     # Files ----------------------------------------------------------------------------------------------
 
@@ -96,15 +70,6 @@ class Uploads:
         return {one.name: one.read_text() for one in found if one.is_file() and one.name[0] != "."}
 
     # The files program ----------------------------------------------------------------------------------
-
-    def ask(self, name: str, act: str, *, failpoint: str = "", **asked: Any) -> dict[str, Any]:
-        """Have a machine do an act of the files program; return its answer."""
-        argument = base64.b64encode(json.dumps(asked).encode()).decode()
-        before = f"export NOSPOF_DATA_FAILPOINT='{failpoint}'\n" if failpoint else ""
-        done = self.hypervisor.execute(name, before + script(FILES_PARTS, SCHEMA, act, argument), 120)
-        document, problem = answer_of(done.stdout, SCHEMA)
-        assert document is not None, (problem, done)
-        return document
 
     def did(self, name: str, act: str, **asked: Any) -> list[str]:
         """Have a machine do an act that has to go well; return what was done."""

@@ -9,45 +9,30 @@ from nospof.adapters.memory.databases import MemoryDatabases
 from nospof.errors import PreconditionFailed, ProcedureFailed
 from nospof.model.cloud import IngressRule
 from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA, Applied, Obstacle
-from nospof.model.requests import CloneRequest, PairRequest, TakeRequest
+from nospof.model.requests import CloneRequest, TakeRequest
 from nospof.planning.data import cluster_of
 from nospof.procedures.clone import clone
 from nospof.procedures.guarantee import keep_guarantees
 from nospof.procedures.maintain import take
-from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES
 from nospof.procedures.undo import undo
 from nospof.runtime.memory import Killed, MemorySteps
 from support.memory_world import Looks, keep_data, memory_world, one_instance, stick
+from support.pairing import Pairing
 from support.undoing import things, told
 
 KEYLESS = Obstacle("key", "shop.cart", "shop.cart has no primary key", "table")
 MYISAM = Obstacle("engine", "shop.words", "shop.words is MyISAM", "table")
 PEERS = Obstacle("account", "app@localhost", "app@localhost has no password: it cannot come by TCP")
 LOCKS = Obstacle("use", "GET_LOCK", "GET_LOCK is used, which holds on one member only")
+PAIRING = Pairing()
+asked, make, refusal = PAIRING.asked, PAIRING.make, PAIRING.refusal
 
 
 def with_data(engine="mariadb", *obstacles, **options):
     cloud = one_instance(**options)
     keep_data(cloud, engine, *obstacles)
     return cloud
-
-
-def asked(cloud, **more):
-    return PairRequest(cloud.the_instance.id, service="www", **more)
-
-
-def make(cloud, steps=None, world=None, **more):
-    return pair(steps or MemorySteps("run-1"), world or memory_world(cloud), asked(cloud, **more))
-
-
-def refusal(cloud, **more):
-    before = things(cloud)
-    with pytest.raises(PreconditionFailed) as refused:
-        make(cloud, **more)
-    assert things(cloud) == before
-    assert refused.value.exit_code == 3
-    return str(refused.value)
 
 
 @pytest.mark.parametrize(("engine", "keeper"), [("mariadb", "galera"), ("postgresql", "patroni")])
@@ -196,7 +181,7 @@ def test_a_copy_that_nobody_let_in_takes_no_writes():
     cloud = with_data()
     steps = MemorySteps("run-1", "before launch the arbitrator")
     with pytest.raises(Killed):
-        make(cloud, steps)
+        make(cloud, steps=steps)
     twin = next(one.id for one in cloud.instances() if one.id != cloud.the_instance.id)
     assert MemoryDatabases(cloud).state(twin).role == "stranger"
     assert not cloud.write(twin, "astray")
@@ -282,7 +267,7 @@ def test_a_member_that_falls_behind_while_the_other_is_drained_keeps_the_other_f
 
 def steps_of_a_pair():
     steps = MemorySteps("run-1")
-    make(with_data("mariadb", KEYLESS), steps, mend_tables=True)
+    make(with_data("mariadb", KEYLESS), steps=steps, mend_tables=True)
     return steps.names[4:]  # the first four change nothing
 
 

@@ -29,10 +29,13 @@ from support.memory_world import (
     memory_world,
     one_instance,
 )
+from support.pairing import Pairing
 from support.undoing import things, told
 
 SQLITE = Obstacle("database", "shop.db", "shop.db is a database (SQLite)")
 NOT_EMPTY = Obstacle("target", SYSTEM, f"{SYSTEM}:/ is not empty")
+PAIRING = Pairing(efs=EFS)
+asked, make, refusal = PAIRING.asked, PAIRING.make, PAIRING.refusal
 
 
 def with_efs(*obstacles, **more):
@@ -40,23 +43,6 @@ def with_efs(*obstacles, **more):
     keep_files(cloud, *obstacles)
     have_efs(cloud, **more)
     return cloud
-
-
-def asked(cloud, **more):
-    return PairRequest(cloud.the_instance.id, service="www", **{"efs": EFS, **more})
-
-
-def make(cloud, world=None, **more):
-    return pair(MemorySteps("run-1"), world or memory_world(cloud), asked(cloud, **more))
-
-
-def refusal(cloud, world=None, **more):
-    before = things(cloud)
-    with pytest.raises(PreconditionFailed) as refused:
-        make(cloud, world, **more)
-    assert things(cloud) == before
-    assert str(refused.value).endswith("Nothing was changed.")
-    return str(refused.value)
 
 
 def twin_of(cloud):

@@ -12,38 +12,24 @@ from nospof.model.requests import PairRequest, TakeRequest
 from nospof.model.sharing import SHARING_PORT, TAG_FILES, FilesFound, sharing_as_said, sharing_of
 from nospof.planning.files import directories_of
 from nospof.procedures.maintain import take
-from nospof.procedures.pair import pair
 from nospof.procedures.registry import PROCEDURES
 from nospof.procedures.undo import undo
 from nospof.runtime.memory import MemorySteps
 from support.memory_world import UPLOADS, Looks, keep_data, keep_files, memory_world, one_instance
+from support.pairing import Pairing
 from support.undoing import things, told
 
 SQLITE = Obstacle("database", "shop.db", "shop.db is a database (SQLite)")
 MANY = Obstacle("use", "uploads", "only the first 200000 files were looked at")
 PHP = "/var/lib/php/sessions"
+PAIRING = Pairing(sync=UPLOADS)
+asked, make, refusal = PAIRING.asked, PAIRING.make, PAIRING.refusal
 
 
 def with_files(*obstacles, **options):
     cloud = one_instance(**options)
     keep_files(cloud, *obstacles)
     return cloud
-
-
-def asked(cloud, **more):
-    return PairRequest(cloud.the_instance.id, service="www", **{"sync": UPLOADS, **more})
-
-
-def make(cloud, world=None, **more):
-    return pair(MemorySteps("run-1"), world or memory_world(cloud), asked(cloud, **more))
-
-
-def refusal(cloud, world=None, **more):
-    before = things(cloud)
-    with pytest.raises(PreconditionFailed) as refused:
-        make(cloud, world, **more)
-    assert things(cloud) == before
-    return str(refused.value)
 
 
 def group_of(cloud):
