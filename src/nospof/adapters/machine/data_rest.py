@@ -108,7 +108,9 @@ class Rest:
                         database.apply(layout)
                         self.m.remove(REST_NOTE)
             time.sleep(0.5)
-        with self.m.alone():  # whoever ended the rest takes the unit away, and its file is not to go meanwhile
+        with (
+            self.m.alone()
+        ):  # whoever ended the rest takes the unit away, and its file is not to go meanwhile
             self.m.remove(UNIT_DIRECTORY + REST_UNIT)
             self.m.systemctl("daemon-reload")
 
