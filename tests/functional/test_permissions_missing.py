@@ -14,15 +14,7 @@ import pytest
 
 from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.names import RecordSet
-from nospof.model.permissions import (
-    AROUND,
-    COPY_ENCRYPTED,
-    INSIDE,
-    RUN_INSIDE,
-    START_ENCRYPTED,
-    actions_of,
-    policy,
-)
+from nospof.model.permissions import actions_of, policy
 from nospof.model.requests import (
     CloneRequest,
     CutOverRequest,
@@ -32,6 +24,7 @@ from nospof.model.requests import (
     TakeRequest,
     UndoRequest,
 )
+from nospof.model.shared_grants import AROUND, COPY_ENCRYPTED, INSIDE, RUN_INSIDE, START_ENCRYPTED
 from nospof.planning.moving import plan_cut_over
 from nospof.planning.pair import plan_pair
 from nospof.ports.world import World

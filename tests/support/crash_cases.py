@@ -9,6 +9,14 @@ from typing import Any
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
 from nospof.adapters.memory.machines import Disk
 from nospof.model.auto_scaling import HEALTHY
+from nospof.model.backups import (
+    TAG_BACKUP,
+    TAG_ENGINE,
+    TAG_TAKEN,
+    BackupRequest,
+    DiscardRequest,
+    RestoreRequest,
+)
 from nospof.model.cloud import TAG_CONSISTENCY, TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, Tags
 from nospof.model.layout import TAG_DATA, Obstacle
 from nospof.model.requests import CloneRequest, PairRequest, RejoinRequest, TakeRequest
@@ -238,6 +246,25 @@ def take_case() -> Case:
     return Case("take", case.cloud, TakeRequest(case.request.instance_id), (0, 0), always_serves=True)
 
 
+def backup_with_data_case() -> Case:
+    case = pair_with_data_case()
+    told(case.cloud, "pair", "run-0", stateless=False, mend_tables=True)
+    asked = BackupRequest("www", case.request.instance_id, keep=1)
+    MemorySteps("backup-0").tell(PROCEDURES["backup"].story, memory_world(case.cloud), asked)
+    return Case("backup", case.cloud, asked, (0, 0), always_serves=True, is_at_rest=False, keeps=(2, 0))
+
+
+def restore_case() -> Case:
+    case = backup_with_data_case()
+    return replace(case, procedure="test-backup", request=RestoreRequest("www"))
+
+
+def discard_case() -> Case:
+    case = backup_with_data_case()
+    request = DiscardRequest("backup-0")
+    return replace(case, procedure="discard", request=request, grown=(-1, 0), keeps=(2, 1))
+
+
 def undo_case() -> Case:
     cloud = one_instance()
     cloud.protect_from_termination(cloud.the_instance.id)
@@ -287,6 +314,9 @@ CASES: dict[str, Callable[[], Case]] = {
     "undo of a pair whose files are on EFS": undo_on_efs_case,
     "rejoin": rejoin_case,
     "take": take_case,
+    "backup whose data is kept in step": backup_with_data_case,
+    "test of a backup": restore_case,
+    "discard": discard_case,
     "undo": undo_case,
     "undo of a pair that joined": undo_of_a_join_case,
     "cut-over": cut_over_case,
@@ -299,6 +329,8 @@ SAMPLED = frozenset(
         "clone of one that is started as another type",
         "clone of one that finds no room",
         "pair whose data is kept in step",
+        "backup whose data is kept in step",
+        "test of a backup",
         "rejoin",
         "undo of a pair whose data is kept in step",
         "pair whose files are kept in step",
@@ -395,6 +427,22 @@ class Invariants:
         whole = sum(not set(self.acknowledged) - rows for rows in has.values())
         return wrong if whole >= many else [*wrong, f"{whole} have all of the data"]
 
+    def of_the_backups(self) -> list[str]:
+        """Return what is called a backup and is none, and what is left of those that are gone."""
+        cloud = self.case.cloud
+        images = cloud.images(TAG_BACKUP)
+        names = {one.name for one in images}
+        wrong = [f"{one.id} is no backup" for one in images if TAG_TAKEN not in one.tags]
+        wrong += [
+            f"{one.id} was not at rest"
+            for one in images
+            if one.tags[TAG_ENGINE] and not cloud.were_held(one.name)
+        ]
+        left = [one.id for one in cloud.snapshots(TAG_BACKUP) if one.tags["Name"] not in names]
+        left += [one.id for one in cloud.security_groups(TAG_RUN, TOKEN) if self.case.leaves is None]
+        is_of_backups = self.case.procedure in ("backup", "test-backup", "discard")
+        return wrong + [f"{one} is left" for one in left if is_of_backups]
+
     def kept(self) -> list[str]:
         """Return what is not as a keeper must leave it."""
         cloud = self.case.cloud
@@ -431,6 +479,7 @@ class Invariants:
         grown = tuple(now - then for now, then in zip(counts(cloud), self.before, strict=True))
         wrong += self.of_the_data()
         wrong += self.of_the_files() if self.case.shares else []
+        wrong += self.of_the_backups()
         if grown != (twins, twins + self.case.keeps[1], entries, entries):
             wrong.append(f"images, instances, groups and balancers grew by {grown}")
         for thing, tags in tagged_things(cloud):

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 import pytest
 
 from nospof.errors import PreconditionFailed, UsageError
+from nospof.model.backups import TAG_BACKUP, BackupRequest, DiscardRequest, RestoreRequest
 from nospof.model.cloud import TAG_TWIN_OF
 from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA
 from nospof.model.plans import Plan
@@ -250,6 +251,55 @@ HISTORY["5"] = HISTORY["4"] | {
         *HISTORY["4"]["drill"][7:],
     ],
 }
+BACKUP = [
+    "choose the member that is copied",
+    "look at the member and those beside it",
+    "look at the backups there are",
+    ASKED,
+    "promise that the member comes back",
+    "drain it from every group it serves in",
+    "take the image with its writes held",
+    *HISTORY["1"]["take"][4:9],
+    "note the time",
+    "wait until the backup can be restored",
+    "take away what attempts that failed have left",
+    "look at the backups once more",
+]
+RESTORED = [
+    "make a security group that lets nobody in",
+    "note when the restoration began",
+    "launch a machine from the backup",
+    "wait until that machine passes its status checks",
+    "compare how far its database is",
+    "have its database be a plain server",
+    "note when it was restored",
+    "read all of its tables",
+    "note when they were read",
+    "terminate that machine",
+    "delete its security group",
+    "mark the backup with what came of it",
+]
+HISTORY["6"] = HISTORY["5"] | {
+    "backup": BACKUP,
+    "backup whose data is kept in step": [
+        *BACKUP[:5],
+        "have another member take its writes",
+        BACKUP[5],
+        "take the image with its database at rest",
+        BACKUP[7],
+        "wait until its data is in step",
+        *BACKUP[8:],
+        *RESTORED,
+        "delete the backup BACKUP",
+    ],
+    "test-backup": ["look at the backup and where it can be restored", ASKED, *RESTORED],
+    "discard": [
+        "look at what the run made",
+        ASKED,
+        "take away the images it made",
+        "take away the snapshots it made",
+    ],
+}
 
 
 class Unloaded(MemorySteps):
@@ -343,6 +393,13 @@ def both_stuck():
     return cloud
 
 
+def backed_up():
+    cloud = made_with_data()
+    request = BackupRequest("www", cloud.the_instance.id)
+    MemorySteps("backup-0").tell(PROCEDURES["backup"].story, memory_world(cloud), request)
+    return cloud
+
+
 OF_PAIR = {"run_id": "run-0", "service": "www", "clients_are_back": True}
 SITUATIONS = {
     "clone": (one_instance, CloneRequest, {}),
@@ -379,6 +436,14 @@ SITUATIONS = {
     "cut-over": (paired_with_names, CutOverRequest, {"service": "www", "steps": (100,)}),
     "rollback": (lambda: moved()[0], RollbackRequest, {"run_id": "cut-over-1", "moves": moved()[1].moves}),
     "drill": (paired, DrillRequest, {"service": "www", "fault": "stop"}),
+    "backup": (paired, BackupRequest, {"service": "www"}),
+    "backup whose data is kept in step": (
+        backed_up,
+        BackupRequest,
+        {"service": "www", "test": True, "keep": 1},
+    ),
+    "test-backup": (backed_up, RestoreRequest, {"service": "www"}),
+    "discard": (backed_up, DiscardRequest, {"run_id": "backup-0"}),
 }
 
 
@@ -390,9 +455,13 @@ def test_the_steps_of_a_story_are_those_of_its_schema(situation):
     steps = Unloaded("run-1")
     story = PROCEDURES[situation.split()[0]].story
     subject = {} if "instance_id" not in request_type.__dataclass_fields__ else {"instance_id": member}
+    before = cloud.images(TAG_BACKUP)
     steps.tell(story, memory_world(cloud), request_type(**subject, **asked))
     others = ((TAG_TWIN_OF, "TWIN"), (TAG_ARBITRATOR, "ARBITRATOR"))
-    names = {one.id: name for tag, name in others for one in cloud.instances(tag)} | {member: "MEMBER"}
+    backups = {one.id: "BACKUP" for one in before}
+    names = (
+        backups | {one.id: name for tag, name in others for one in cloud.instances(tag)} | {member: "MEMBER"}
+    )
     said = [" ".join(names.get(word, word) for word in name.split(" ")) for name in steps.names]
     assert said == HISTORY[SCHEMA][situation]
 
@@ -413,10 +482,11 @@ def test_every_procedure_is_known_by_its_own_name_and_says_what_it_promises(name
 @pytest.mark.parametrize("name", PROCEDURES)
 def test_every_request_is_frozen_and_names_the_instance_or_for_names_the_service(name):
     kind = PROCEDURES[name].request_type
-    subject = "service" if name in ("cut-over", "rejoin", "rollback") else "instance_id"
+    of_service = ("backup", "cut-over", "rejoin", "rollback", "test-backup")
+    subject = "service" if name in of_service else "run_id" if name == "discard" else "instance_id"
     assert subject in {field.name for field in dataclasses.fields(kind)}
     with pytest.raises(dataclasses.FrozenInstanceError):
-        kind("i-1").instance_id = "i-2"
+        setattr(kind("i-1"), subject, "i-2")
 
 
 def test_a_plan_shows_a_stand_in_where_the_runs_id_will_be():

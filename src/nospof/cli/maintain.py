@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from nospof import bootstrap
+from nospof.cli.maintain_backup import backup, backups, test_backup
 from nospof.cli.options import CONSENTS, cloud_options, dead_man_options, format_option, to_json, write_file
 from nospof.cli.procedures import chosen, perform
 from nospof.cli.progress import Watch
@@ -20,6 +21,11 @@ from nospof.model.requests import TakeRequest
 @click.group()
 def maintain() -> None:
     """See what maintenance AWS has announced, and take it one member at a time."""
+
+
+maintain.add_command(backup)
+maintain.add_command(backups)
+maintain.add_command(test_backup)
 
 
 @maintain.command("events")

@@ -67,7 +67,8 @@ def show(run_id: str, output_format: str) -> None:
         click.echo(f"  {mark} {step.name}  {step.finished_at - step.started_at:.1f} s")
     if run.error:
         click.echo(f"  {run.error}")
-    undos = (one for one in journal.runs() if one.procedure == "undo" and one.request["run_id"] == run_id)
+    taken_back = (one for one in journal.runs() if one.procedure in ("undo", "discard"))
+    undos = (one for one in taken_back if one.request["run_id"] == run_id)
     undone = next((one for one in undos if one.state != "refused"), None)
     if undone:
         click.echo(f"it is taken apart by {undone.id}, which is {undone.state}: nospof runs show {undone.id}")
@@ -79,7 +80,11 @@ def show(run_id: str, output_format: str) -> None:
 
 def say_how_to_undo(run: Run) -> None:
     """Say how a run is undone, where it made anything."""
-    if run.procedure in ("clone", "cut-over", "pair") and run.state in ("interrupted", "failed", "done"):
+    if run.procedure in ("backup", "clone", "cut-over", "pair", "test-backup") and run.state in (
+        "interrupted",
+        "failed",
+        "done",
+    ):
         click.echo(f"or take apart what it made: nospof runs undo {run.id} --plan")
 
 
@@ -144,9 +149,11 @@ def undo(run_id: str, *, clients_are_back: bool, **options: Any) -> None:
     """Take apart what a clone or a pair made, back to the one instance that served before.
 
     The instance serves throughout. Only what carries the run's tag is taken away; what does not is named
-    and left alone. Of a cut-over, the names get back the records they had. See all of it first with --plan.
+    and left alone. Of a cut-over, the names get back the records they had. Of a backup or the test of one,
+    the image and the machine that was made of it go. See all of it first with --plan.
     """
     from nospof.cli.procedures import perform
+    from nospof.services.backups import DISCARDED, discard_request
     from nospof.services.undoing import mover_of, rollback_request, service_of_pair, undo_request
 
     journal = bootstrap.open_journal()
@@ -159,6 +166,9 @@ def undo(run_id: str, *, clients_are_back: bool, **options: Any) -> None:
             f"This leads names back as before {run_id}.",
             options,
         )
+        return
+    if run.procedure in DISCARDED:
+        perform("discard", discard_request(run), f"This takes away what {run_id} made.", options)
         return
     moved_by = mover_of(service_of_pair(run), journal.runs()) if run.procedure == "pair" else ""
     request = undo_request(run, clients_are_back=clients_are_back, moved_by=moved_by)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from nospof.cli.backup_text import told_of_backups
 from nospof.model.cutting_over import CutOverResult, Ending, RollbackResult
 from nospof.model.drill import Phase, Verdict
 from nospof.model.layout import MemberState, Seat
@@ -162,7 +163,7 @@ def describe_result(outcome: Outcome) -> str:
     if isinstance(result, RollbackResult):
         names = ", ".join(result.names)
         return f"{names}: as before {result.run_id}; who keeps to the TTL has forgotten the balancer"
-    return str(result)
+    return told_of_backups(result) or str(result)
 
 
 def clone_text(result: CloneResult) -> str:

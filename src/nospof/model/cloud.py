@@ -155,7 +155,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot of a volume; its point in time is fixed as soon as it exists, even when pending."""
+    """A snapshot of a volume of that size; its point in time is fixed as soon as it exists, even pending."""
 
     id: str
     volume_id: str
@@ -164,6 +164,7 @@ class Snapshot:
     tags: Tags = field(default_factory=dict)
     started_at: float = 0.0
     """Its point in time, in seconds since the epoch."""
+    size_gib: int = 0
 
 
 @dataclass(frozen=True)

@@ -293,6 +293,15 @@ class Cloud(Protocol):
     def allow(self, group_id: str, rule: IngressRule) -> None:
         """Let a peer connect. A repeat changes nothing."""
 
+    def allow_egress(self, group_id: str, port: int) -> None:
+        """Let a security group's members connect to anybody on a port of TCP. A repeat changes nothing."""
+
+    def revoke_egress(self, group_id: str, *, but_port: int) -> None:
+        """No longer let them connect to anybody but on one port. A repeat changes nothing.
+
+        What no group filters stays: the VPC's own DNS, time and metadata.
+        """
+
     def create_target_group(self, request: TargetGroupRequest) -> TargetGroup:
         """Make a target group of instances, or return the one of that name.
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from nospof.errors import PreconditionFailed, ProcedureFailed
 from nospof.model.cloud import Image, IngressRule, Instance, LaunchRequest
-from nospof.model.layout import TAG_DATA, Applied, DataFacts, Examined, Layout, MemberState, Seat
+from nospof.model.layout import TAG_DATA, Applied, Checked, DataFacts, Examined, Layout, MemberState, Seat
 from nospof.model.mounting import Copied
 from nospof.model.requests import PairRequest
 from nospof.model.surroundings import Inside
@@ -32,7 +32,7 @@ JOIN_SECONDS = 6 * 3600.0
 """A large database takes hours to copy, where its last changes are no longer kept."""
 STEP_SECONDS = 600.0
 
-T = TypeVar("T", Applied, Copied, MemberState)
+T = TypeVar("T", Applied, Checked, Copied, MemberState)
 
 
 def data_facts(

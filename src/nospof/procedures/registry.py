@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nospof.model.backups import BackupRequest, DiscardRequest, RestoreRequest
 from nospof.model.plans import Plan
 from nospof.model.requests import (
     CloneRequest,
@@ -22,13 +23,16 @@ from nospof.planning.moving import plan_cut_over, plan_rollback
 from nospof.planning.pair import plan_way_in
 from nospof.planning.undo import plan_undo
 from nospof.ports.world import World
+from nospof.procedures.backup import backup
 from nospof.procedures.clone import clone, clone_facts
 from nospof.procedures.cut_over import cut_over, cut_over_facts
+from nospof.procedures.discard import discard, made_by, plan_discard
 from nospof.procedures.drill import drill
 from nospof.procedures.maintain import take
 from nospof.procedures.pair import clone_for, pair, pair_facts
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.rejoin import rejoin
+from nospof.procedures.restore_test import try_backup
 from nospof.procedures.rollback import rollback, rollback_facts
 from nospof.procedures.undo import undo, undo_facts
 
@@ -95,6 +99,12 @@ def cut_over_plan(world: World, request: CutOverRequest) -> Plan:
     return with_unchecked(plan, rehearse(world, plan))
 
 
+def discard_plan(world: World, request: DiscardRequest) -> Plan:
+    """Return what taking away what a backup made would do now, rehearsed."""
+    plan = plan_discard(made_by(world, request.run_id), request.run_id)
+    return with_unchecked(plan, rehearse(world, plan))
+
+
 def rollback_plan(world: World, request: RollbackRequest) -> Plan:
     """Return what leading names back would do now, rehearsed."""
     plan = plan_rollback(rollback_facts(world, request), request).plan
@@ -121,9 +131,18 @@ PROCEDURES: dict[str, Procedure] = {
         Procedure("drill", DrillRequest, drill, "the member runs and serves again when this ends"),
         Procedure("undo", UndoRequest, undo, "the source serves throughout", undo_plan),
         Procedure("take", TakeRequest, take, "the member runs and serves again when this ends"),
+        Procedure("backup", BackupRequest, backup, "the member runs and serves again when this ends"),
+        Procedure("test-backup", RestoreRequest, try_backup, "nothing of it is left when this ends"),
+        Procedure(
+            "discard",
+            DiscardRequest,
+            discard,
+            "nothing goes but what the run made, throughout",
+            discard_plan,
+        ),
     )
 }
 
-SCHEMA = "5"
+SCHEMA = "6"
 """The version of the stories. A run can be resumed only by the schema that began it, so this changes
 whenever a step is added, removed, renamed or moved."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from nospof.errors import CloudError
+from nospof.model.backups import TAG_TAKEN
 from nospof.model.cloud import (
     TAG_DRAINED,
     TAG_GUARANTEE,
@@ -203,8 +204,9 @@ def made(cloud: Cloud) -> dict[str, dict[str, list[str]]]:
         ("load balancer", [(one.arn, one.tags) for one in cloud.load_balancers()]),
         ("target group", [(one.arn, one.tags) for one in cloud.target_groups()]),
         ("instance", [(one.id, one.tags) for one in cloud.instances(TAG_RUN)]),
-        ("image", [(one.id, one.tags) for one in cloud.images(TAG_RUN)]),
-        ("snapshot", [(one.id, one.tags) for one in cloud.snapshots(TAG_RUN)]),
+        # A backup is not what is left of its run: it is what that was for.
+        ("image", [(one.id, one.tags) for one in cloud.images(TAG_RUN) if TAG_TAKEN not in one.tags]),
+        ("snapshot", [(one.id, one.tags) for one in cloud.snapshots(TAG_RUN) if TAG_TAKEN not in one.tags]),
         ("placement group", [(one.name, one.tags) for one in cloud.placement_groups()]),
         ("security group", [(one.id, one.tags) for one in cloud.security_groups(TAG_RUN)]),
     )

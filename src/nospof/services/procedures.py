@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from nospof.errors import NospofError, PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.plans import Plan
-from nospof.model.requests import RollbackRequest, UndoRequest
 from nospof.model.results import Trouble
 from nospof.model.runs import Run
 from nospof.ports.world import World
@@ -20,8 +19,10 @@ from nospof.procedures.guarantee import Claim, keep_guarantees, parse_guarantee
 from nospof.procedures.registry import PROCEDURES
 from nospof.procedures.repair import find_troubles
 
-UNDOING = ("undo", "rollback")
+UNDOING = ("undo", "rollback", "discard")
 """The procedures that take another run back."""
+TAKING_AWAY = ("undo", "discard")
+"""Of them, those that take away what it made."""
 
 
 class Runtime(Protocol):
@@ -84,7 +85,7 @@ def run(world: World, runtime: Runtime, claim: Claim, procedure: str, request: A
     """
     kept = keep_guarantees(world, claim)
     run_id = new_run_id(procedure, world.clock.now())
-    undone = request.run_id if isinstance(request, UndoRequest | RollbackRequest) else ""
+    undone = request.run_id if procedure in UNDOING else ""
     with undone_by(undone, claim):
         return Outcome(run_id, runtime.run(procedure, request, run_id, place_of(world)), kept)
 
@@ -168,9 +169,11 @@ def repair(world: World, runs: Runs, claim: Claim, *, mends: bool) -> tuple[Trou
     undoing = {
         str(run.request["run_id"]): run.id
         for run in known
-        if run.procedure == "undo" and run.state in ("failed", "interrupted", "elsewhere")
+        if run.procedure in TAKING_AWAY and run.state in ("failed", "interrupted", "elsewhere")
     }
-    done = {str(run.request["run_id"]) for run in known if run.procedure == "undo" and run.state == "done"}
+    done = {
+        str(run.request["run_id"]) for run in known if run.procedure in TAKING_AWAY and run.state == "done"
+    }
     states = {run.id: run.state for run in known}
     left = {run_id: undo for run_id, undo in undoing.items() if run_id not in done}
     return find_troubles(world, states, claim, mends=mends, undoing=left)

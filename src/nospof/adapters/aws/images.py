@@ -155,4 +155,5 @@ def as_snapshot(one: SnapshotTypeDef) -> Snapshot:
         progress_percent=int(progress) if progress.isdigit() else 0,
         tags=as_tags(one.get("Tags")),
         started_at=one["StartTime"].timestamp() if "StartTime" in one else 0.0,
+        size_gib=one.get("VolumeSize", 0),
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TCP = ("tcp", "6", "-1")
 LAST_PORT = 65535
+ANYBODY = "0.0.0.0/0"
 
 
 class Network(Connection):
@@ -144,6 +145,33 @@ class Network(Connection):
             if error.code != "InvalidPermission.Duplicate":
                 raise
 
+    def allow_egress(self, group_id: str, port: int) -> None:
+        """See the port."""
+        rule = _permission(IngressRule(port, cidr=ANYBODY))
+
+        def ask() -> None:
+            with self.writing("ec2:AuthorizeSecurityGroupEgress", group_id):
+                self.ec2.authorize_security_group_egress(GroupId=group_id, IpPermissions=[rule])
+
+        try:
+            self.patiently((group_id,), ask)
+        except CloudError as error:
+            if error.code != "InvalidPermission.Duplicate":
+                raise
+
+    def revoke_egress(self, group_id: str, *, but_port: int) -> None:
+        """See the port. AWS gives each new group a rule that lets everything out."""
+
+        def ask() -> list[Any]:
+            with self.reading("ec2:DescribeSecurityGroups", group_id):
+                groups = self.ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
+            return [one for group in groups for one in group["IpPermissionsEgress"]]
+
+        others = [one for one in self.patiently((group_id,), ask) if not _is_just(one, but_port)]
+        if others:
+            with self.deleting("ec2:RevokeSecurityGroupEgress", group_id):
+                self.ec2.revoke_security_group_egress(GroupId=group_id, IpPermissions=others)
+
     def revoke(self, group_id: str, rule: IngressRule) -> None:
         """See the port."""
         with self.deleting("ec2:RevokeSecurityGroupIngress", group_id):
@@ -153,6 +181,13 @@ class Network(Connection):
         """See the port."""
         with self.deleting("ec2:DeleteSecurityGroup", group_id):
             self.ec2.delete_security_group(GroupId=group_id)
+
+
+def _is_just(permission: Any, port: int) -> bool:
+    """Whether a rule is for one port of TCP to anybody."""
+    ports = (permission.get("IpProtocol"), permission.get("FromPort"), permission.get("ToPort"))
+    cidrs = [one.get("CidrIp") for one in permission.get("IpRanges", ())]
+    return ports == ("tcp", port, port) and cidrs == [ANYBODY]
 
 
 def _permission(rule: IngressRule) -> Any:

@@ -62,7 +62,9 @@ class MemoryDatabases:
 
     def position(self, instance_id: str) -> Applied:
         """See the port."""
-        return Applied((self.state(instance_id).position,))
+        found = self.state(instance_id)
+        did = () if found.problem else (found.position,)
+        return Applied(did, found.problem, found.is_reached)
 
     def rest(self, instance_id: str, rest_id: str, seconds: int) -> Applied:
         """See the port."""

@@ -143,7 +143,12 @@ class Images(Machines):
         name, tags = image.name, {**image.tags, "Name": image.name}
         for attachment in source.attachments if source.state not in GONE else ():
             snapshot = Snapshot(
-                self.new_id("snap"), attachment.volume_id, "pending", tags=tags, started_at=self.now()
+                self.new_id("snap"),
+                attachment.volume_id,
+                "pending",
+                tags=tags,
+                started_at=self.now(),
+                size_gib=self._volumes[attachment.volume_id].size_gib,
             )
             was_held = self._is_held(instance_id) or self._rests(instance_id)
             self._snapshots[snapshot.id] = Taken(snapshot, name, source.state, was_held)

@@ -25,6 +25,7 @@ class Network(Account):
         }
         self._groups: dict[str, SecurityGroupRequest] = {}
         self._rules: dict[str, list[IngressRule]] = {}
+        self.lets_out: dict[str, set[int]] = {}
         self.shelves["sg"] = self._groups
         self.default_group = self._new_group(SecurityGroupRequest("default", "default group", VPC_ID))
 
@@ -88,6 +89,18 @@ class Network(Account):
             raise refused(operation, "InvalidGroup.NotFound", f"{rule.from_group} does not exist")
         if rule not in rules:
             rules.append(rule)
+
+    @serves("ec2:AuthorizeSecurityGroupEgress", writes=True)
+    def allow_egress(self, group_id: str, port: int) -> None:
+        """See the port."""
+        operation = "ec2:AuthorizeSecurityGroupEgress"
+        self.find(self._rules, group_id, operation, "InvalidGroup.NotFound")
+        self.lets_out.setdefault(group_id, {0}).add(port)
+
+    @serves("ec2:RevokeSecurityGroupEgress", writes=True)
+    def revoke_egress(self, group_id: str, *, but_port: int) -> None:
+        """See the port."""
+        self.lets_out[group_id] = self.lets_out.get(group_id, {0}) & {but_port}
 
     @serves("ec2:RevokeSecurityGroupIngress", writes=True)
     def revoke(self, group_id: str, rule: IngressRule) -> None:
