@@ -291,6 +291,27 @@ def test_a_drain_that_is_refused_for_one_of_two_groups_puts_the_member_back_into
     service.assert_whole()
 
 
+def test_where_the_other_one_is_drained_in_the_same_moment_the_member_is_back_before_it_has_waited():
+    service = Service()
+    moments = []
+
+    class Racing(Through):
+        def deregister(self, arn, instance_id, port):
+            service.cloud.deregister(arn, instance_id, port)
+            service.cloud.deregister(arn, service.other, port)
+            moments.append(service.cloud.clock.now())
+
+        def register(self, arn, instance_id, port):
+            moments.append(service.cloud.clock.now())
+            service.cloud.register(arn, instance_id, port)
+
+    with pytest.raises(ProcedureFailed, match="no other member of nospof-www is healthy any more"):
+        service.take(Racing(service.cloud))
+    drained, back = moments
+    assert back == drained
+    assert "stop_instance" not in written(service)
+
+
 def test_after_a_failed_drain_a_resumed_run_drains_again_before_it_stops():
     service = Service().second_group()
     steps = MemorySteps("run-1")
