@@ -94,6 +94,7 @@ TITLES = {
     "keep": "Keep what dead runs promised (`runs keep`)",
     "data": "See how data is kept (`data status`, `data check`); drill and undo need it too where it is",
     "watch": "Watch pairs (`data watch`)",
+    "maintain-watch": "Watch over maintenance (`maintain watch`): with all that it begins",
     "rejoin": "Bring data in step again (`data rejoin`)",
     "external": "See who keeps data that is kept elsewhere: what this adds to pair",
     "dead-man": "Have AWS itself start it (`--dead-man`): what this adds to clone, pair and take",

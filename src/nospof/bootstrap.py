@@ -32,7 +32,11 @@ from nospof.runtime.home import claim, home_directory, prepare_home
 from nospof.runtime.journal import Journal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nospof.adapters.endpoint_faults import EndpointFaults
+    from nospof.adapters.notices import Post
+    from nospof.adapters.turns import ChildTurns
     from nospof.audit.baseline import Baseline
     from nospof.audit.crew import CrewOf
     from nospof.runtime.durable import DurableRuntime, Listener
@@ -256,6 +260,43 @@ def is_on_this_computer() -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def open_turns() -> ChildTurns:
+    """Return what has members' turns done, each in a process of its own."""
+    from nospof.adapters.turns import ChildTurns
+
+    return ChildTurns()
+
+
+def open_post(
+    ways: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
+    place: tuple[str, str],
+    complain: Callable[[str], None],
+) -> Post:
+    """Open the ways to people.
+
+    Args:
+        ways: commands, URLs and topics, of `--notify`, `--webhook` and `--sns`.
+        place: the region and the profile that topics are reached with; empty for what the environment says.
+        complain: is told what could not be delivered, from other threads.
+
+    Raises:
+        UsageError: one of them cannot be one.
+        CloudError: as `open_world`, where there are topics.
+    """
+    from nospof.adapters.notices import Hook, Post, Topic, Way, Webhook
+
+    commands, urls, topics = ways
+    opened: list[Way] = [*map(Hook, commands), *map(Webhook, urls)]
+    if topics:
+        from nospof.adapters.aws import connect
+        from nospof.adapters.aws.topics import publisher
+
+        region, profile = place
+        publish = publisher(connect(region=region, profile=profile))
+        opened += [Topic(one, publish) for one in topics]
+    return Post(tuple(opened), complain)
 
 
 def open_runtime(world: World, watcher: Watcher) -> DurableRuntime:

@@ -202,6 +202,7 @@ ASKED_OF_OTHERS = {
     "rds:DescribeDBClusters",
     "rds:DescribeDBInstances",
     "servicequotas:GetServiceQuota",
+    "sns:Publish",
     "ssm:DescribeInstanceInformation",
     "ssm:GetCommandInvocation",
     "ssm:SendCommand",

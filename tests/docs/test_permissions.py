@@ -17,7 +17,7 @@ from nospof.procedures.registry import PROCEDURES
 DOCS = Path(__file__).parents[2] / "docs"
 TOOL = runpy.run_path(str(DOCS / "update_permissions.py"))
 FENCED = re.compile(r"^```json\n(.*?)^```", re.MULTILINE | re.DOTALL)
-BESIDE = {"data", "dead-man", "dead-man-role", "events", "external", "watch"}
+BESIDE = {"data", "dead-man", "dead-man-role", "events", "external", "maintain-watch", "watch"}
 """What is no procedure of its own."""
 READS = ("Describe", "Get", "List", "GET", "Simulate")
 SERVICES = {

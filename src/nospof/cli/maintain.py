@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from nospof import bootstrap
+from nospof.cli import maintain_watch
 from nospof.cli.maintain_backup import backup, backups, test_backup
 from nospof.cli.options import CONSENTS, cloud_options, dead_man_options, format_option, to_json, write_file
 from nospof.cli.procedures import chosen, perform
@@ -93,6 +94,10 @@ def exit_code(found: EventsFound) -> int:
     if found.unread:
         return ExitCode.INCOMPLETE
     return ExitCode.FINDINGS if found.ahead else ExitCode.DONE
+
+
+maintain.add_command(maintain_watch.plan)
+maintain.add_command(maintain_watch.watch)
 
 
 @maintain.command("take")

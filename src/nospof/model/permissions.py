@@ -51,6 +51,7 @@ from nospof.model.shared_grants import (
     TAKE_AWAY_OWN,
     tag_what_is_made,
 )
+from nospof.model.watch_grants import PUBLISH, joined
 
 LONGEST_POLICY = 6144
 """Characters of a managed policy, white space not counted (IAM, "IAM and AWS STS quotas")."""
@@ -258,9 +259,11 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
 
 `dead-man` is what `--dead-man` adds to a procedure, `dead-man-role` what the role needs as which AWS starts;
 `data` is what `data status` and `data check` need, and a drill or an undo too where data is kept in step;
-`watch` is what `data watch` needs; `discard` is what `runs undo` does for a backup or its test;
+`watch` is what `data watch` needs, `maintain-watch` what `maintain watch` and all that it begins does;
+`discard` is what `runs undo` does for a backup or its test;
 `external` is what a pair asks besides, where its source uses data that is kept elsewhere.
 """
+GRANTS["maintain-watch"] = joined(GRANTS["events"], GRANTS["take"], GRANTS["keep"], (PUBLISH,))
 
 
 def policy(procedure: str) -> dict[str, Any]:

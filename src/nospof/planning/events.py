@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nospof.audit.windows import day, overlapping
 from nospof.model.cloud import Instance, InstanceStatus, MaintenanceEvent
-from nospof.model.events import Announced, EventsFound, Notice, Place, Serving, Together, Urgency
+from nospof.model.events import (
+    Announced,
+    EventsFound,
+    Notice,
+    Over,
+    Place,
+    Serving,
+    Together,
+    Urgency,
+)
 from nospof.model.window import Window
 
 Owned = tuple[str, MaintenanceEvent]
@@ -25,6 +34,18 @@ class Crew:
     name: str
     members: frozenset[str]
     healthy: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one read of an account's region told. `crews` is who serves where, empty where nothing is live."""
+
+    place: Place
+    read_at: float
+    instances: Mapping[str, Instance]
+    live: tuple[Owned, ...]
+    over: tuple[Over, ...]
+    crews: tuple[Crew, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from nospof.model.cloud import TAG_SERVICE, Instance, TargetGroup
 from nospof.model.events import EventsFound, Notice, Over, Place
 from nospof.model.settings import Settings
 from nospof.model.window import Window
-from nospof.planning.events import Crew, all_at_once, announced, fit_of, split, unmatched
+from nospof.planning.events import Crew, Seen, all_at_once, announced, fit_of, split, unmatched
 from nospof.ports.world import World
 
 
@@ -64,6 +64,28 @@ def events_of(
     return found if notice is None else named_by(notice, found, frozenset(known))
 
 
+def seen_in(
+    world: World, profile: str, instances: Mapping[str, Instance], *, with_crews: bool = False
+) -> Seen:
+    """Read what is announced, and who serves where if anything is, or if that is asked for.
+
+    Args:
+        instances: those that are there, by id.
+
+    Raises:
+        CloudError: it could not be read; nothing is then said of it.
+    """
+    identity, now = world.cloud.identity(), world.clock.now()
+    place = Place(identity.account, identity.region, profile)
+    live, finished = split(world.cloud.announcements())
+    over = tuple(Over(place, *one) for one in finished)
+    live = [(who, event) for who, event in live if who in instances]  # else it is terminated by now
+    crews = []
+    if live or with_crews:
+        crews = [crew_of(world, group, instances.values()) for group in world.cloud.target_groups()]
+    return Seen(place, now, instances, tuple(live), over, tuple(crews))
+
+
 def events_in(
     world: World, profile: str, instances: Mapping[str, Instance], windows: Mapping[str, Window]
 ) -> EventsFound:
@@ -76,21 +98,14 @@ def events_in(
     Raises:
         CloudError: it could not be read; nothing is then said of it.
     """
-    identity, now = world.cloud.identity(), world.clock.now()
-    place = Place(identity.account, identity.region, profile)
-    live, finished = split(world.cloud.announcements())
-    over = tuple(Over(place, *one) for one in finished)
-    live = [(who, event) for who, event in live if who in instances]  # else it is terminated by now
-    if not live:
-        return EventsFound((place,), over=over, read_at=now)
-    crews = [crew_of(world, group, instances.values()) for group in world.cloud.target_groups()]
-    at_once = all_at_once(place, live, crews)
+    seen = seen_in(world, profile, instances)
+    at_once = all_at_once(seen.place, seen.live, seen.crews)
     ahead = []
-    for who, event in live:
-        services = dict.fromkeys(crew.name for crew in crews if who in crew.members)
-        fits = [fit_of(event, name, windows[name], now) for name in services if name in windows]
-        ahead.append(announced(place, event, instances[who], crews, at_once, fits))
-    return EventsFound((place,), tuple(ahead), at_once, over, read_at=now)
+    for who, event in seen.live:
+        services = dict.fromkeys(crew.name for crew in seen.crews if who in crew.members)
+        fits = [fit_of(event, name, windows[name], seen.read_at) for name in services if name in windows]
+        ahead.append(announced(seen.place, event, instances[who], seen.crews, at_once, fits))
+    return EventsFound((seen.place,), tuple(ahead), at_once, seen.over, read_at=seen.read_at)
 
 
 def crew_of(world: World, group: TargetGroup, instances: Iterable[Instance]) -> Crew:
