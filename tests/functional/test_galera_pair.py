@@ -226,6 +226,7 @@ def test_a_member_rests_with_all_that_was_acknowledged_and_a_copy_of_it_is_a_pla
     assert shop.ask("i-d", "position")["did"] == [position]
     shop.applied("i-d", shop.none)
     assert before <= shop.orders("i-d") & set(ledger.acknowledged) <= after
+    assert "shop.orders" in [one["name"] for one in shop.ask("i-d", "check")["tables"]]
     shop.hypervisor.destroy("i-d")
 
 

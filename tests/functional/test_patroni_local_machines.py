@@ -121,6 +121,7 @@ class Story:
         self.act("restored at", "d", "position")
         self.apply("restored", "d", trio.layout(""))
         self.said["in the copy"]["has"] = trio.orders("d") & set(self.ledgers["rested"].acknowledged)
+        self.act("restored and read", "d", "check")
         trio.bench.hypervisor.destroy("d")
 
     def kill(self) -> None:
@@ -245,6 +246,7 @@ def test_a_copy_of_a_resting_replica_becomes_a_plain_server_with_what_it_had(sto
     assert story.said["restored at"]["did"] == story.said["rested at"]["did"]
     copied = story.said["in the copy"]
     assert copied["at least"] <= copied["has"] <= copied["at most"]
+    assert [one["name"] for one in story.said["restored and read"]["tables"]] == [ORDERS]
 
 
 def test_the_primary_is_killed_and_nothing_acknowledged_is_lost(story: Story) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -94,7 +95,8 @@ def backups(service: str, *, output_format: str, region: str, profile: str) -> i
     with Watch(quiet=output_format == "json") as watch:
         world = bootstrap.open_world(watch, region, profile)
         found, now = backups_known(world, service)
-    click.echo(to_json(found) if output_format == "json" else backups_text(service, found, now))
+    document = [asdict(one) for one in found]
+    click.echo(to_json(document) if output_format == "json" else backups_text(service, found, now))
     return ExitCode.DONE if any(one.is_complete for one in found) else ExitCode.FINDINGS
 
 

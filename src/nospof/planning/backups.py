@@ -34,6 +34,11 @@ HTTPS = 443
 """All that a restored machine reaches of others: Systems Manager is there."""
 ANYBODY = "0.0.0.0/0"
 
+LOOKS = (
+    PlannedCall("ec2", "DescribeSecurityGroups", {}, "see what a restored machine reaches"),
+    PlannedCall("ec2", "DescribeSnapshots", {"OwnerIds": ["self"]}, "see whether the snapshots have begun"),
+)
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -243,7 +248,8 @@ def plan_backup(
         PlannedCall("ec2", "DeleteTags", {**mark, "Tags": [{"Key": TAG_GUARANTEE}]}, "release the promise"),
         *more,
     )
-    return Plan("backup", f"back {instance_id} up while others serve", COMES_BACK, calls, looks=AFTERWARDS)
+    says = f"back {instance_id} up while others serve"
+    return Plan("backup", says, COMES_BACK, calls, looks=(*AFTERWARDS, *LOOKS))
 
 
 def plan_restore(setting: Setting, token: str) -> Plan:
@@ -253,7 +259,7 @@ def plan_restore(setting: Setting, token: str) -> Plan:
         f"restore {setting.backup.image_id} on a machine that nobody reaches",
         "nothing of the test is left when this ends",
         restore_calls(setting, token),
-        looks=AFTERWARDS,
+        looks=(*AFTERWARDS, *LOOKS),
     )
 
 

@@ -286,7 +286,8 @@ class Look:
         return found.group(1) if found else ""
 
     def check(self, wanted: "list[str]") -> "dict[str, Any]":
-        """See `Database`."""
+        """See `Database`. Of a plain server nothing was kept."""
+        self.server.facts = self.server.facts or self.server.learn()
         return table_sums(self.server, wanted)
 
 

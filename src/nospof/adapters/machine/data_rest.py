@@ -60,7 +60,10 @@ class Rest:
         self.m.write(REST_NOTE, json.dumps(note), 0o600)
 
     def begin(self, database: Database, layout: "dict[str, Any]", rest_id: str, seconds: int) -> None:
-        """Have the database at rest for so long, at most. Raises Refused: it is not, and was not touched."""
+        """Have the database at rest for so long, at most.
+
+        Raises Refused: it is not; one that was stopped all the same wakes by itself.
+        """
         if not re.match(r"[0-9a-f]{8,64}$", rest_id) or not 0 < seconds <= REST_AT_MOST_SECONDS:
             raise Refused(f"a rest {rest_id!r:.70} of {seconds} s is none")
         if len(layout["members"]) < 2 or self.m.member(layout) is None:
@@ -108,9 +111,8 @@ class Rest:
                         database.apply(layout)
                         self.m.remove(REST_NOTE)
             time.sleep(0.5)
-        with (
-            self.m.alone()
-        ):  # whoever ended the rest takes the unit away, and its file is not to go meanwhile
+        # Whoever ended the rest takes the unit away, and its file is not to go meanwhile.
+        with self.m.alone():
             self.m.remove(UNIT_DIRECTORY + REST_UNIT)
             self.m.systemctl("daemon-reload")
 
