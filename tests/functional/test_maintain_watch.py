@@ -121,7 +121,9 @@ def test_what_is_announced_for_two_services_is_taken_in_their_windows_whoever_di
         command = ("maintain", "watch", "--every", "1", *ways, *common)
         first = site.start(*command, **mine)
         try:
-            eventually(lambda: kinds(news).count("begun") == 2, "two turns are under way", timeout_seconds=60)
+            eventually(
+                lambda: kinds(news).count("begun") == 2, "two turns are under way", timeout_seconds=240
+            )
         finally:
             first.kill()
             first.communicate()
@@ -130,7 +132,7 @@ def test_what_is_announced_for_two_services_is_taken_in_their_windows_whoever_di
             eventually(
                 lambda: [one["state"] for one in site.answer("runs", "list")] == ["done"] * 3,
                 "all three were taken",
-                timeout_seconds=240,
+                timeout_seconds=600,
                 every_seconds=2.0,
             )
             eventually(lambda: kinds(news).count("ended") == 3, "their ends were told")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from nospof.errors import CloudError, PreconditionFailed, UsageError
@@ -58,8 +60,9 @@ def test_no_more_of_a_zone_go_at_once_than_its_cap_and_no_more_in_all_than_is_as
     for name in fleet.pairs:
         fleet.cloud.announce(fleet.pairs[name][0], in_seconds=3 * DAY)
     fleet.until(NIGHT, day=1)
-    fleet.watch.round()
-    assert len(fleet.turns.under_way) == 1
+    for _ in range(2):
+        fleet.watch.round()
+        assert len(fleet.turns.under_way) == 1
     wide = Fleet("www", "shop", "blog")
     for name in wide.pairs:
         wide.cloud.announce(wide.pairs[name][0], in_seconds=3 * DAY)
@@ -317,6 +320,20 @@ def test_a_new_watch_resumes_what_one_before_it_left_and_no_other_begins_beside_
     assert fleet.healthy("www") == 2
 
 
+def test_a_watch_over_one_service_leaves_what_was_interrupted_of_others_alone():
+    fleet = Fleet("www", "shop")
+    fleet.cloud.announce(fleet.pairs["shop"][0], in_seconds=3 * DAY)
+    fleet.until(NIGHT, day=1)
+    fleet.turns.die_at = "after drain it from every group it serves in"
+    fleet.night(1)
+    fleet.policy = replace(fleet.policy, services=("www",))
+    fleet.another().round()
+    assert fleet.turns.under_way == ()
+    fleet.policy = replace(fleet.policy, services=("shop",))
+    fleet.another().round()
+    assert fleet.turns.under_way == (fleet.pairs["shop"][0],)
+
+
 def test_one_that_is_killed_again_and_again_is_left_to_people():
     fleet = Fleet()
     fleet.cloud.announce(fleet.pairs["www"][0], in_seconds=3 * DAY)
@@ -370,11 +387,12 @@ def test_a_service_that_a_run_as_a_whole_works_on_waits_for_it():
     fleet = Fleet()
     fleet.cloud.announce(fleet.pairs["www"][0], in_seconds=3 * DAY)
     fleet.until(NIGHT, day=1)
-    fleet.turns.journal["drill-1"] = Run("drill-1", "drill", {"service": "www"}, "running", 0, 0, place=PLACE)
+    drill = Run("drill-1", "drill", {"service": "www"}, "running", 0, 0, place=PLACE)
+    fleet.turns.journal["drill-1"] = drill
     fleet.watch.round()
     assert fleet.turns.begun == []
     assert "drill-1 works on www" in fleet.says("held")[0]
-    del fleet.turns.journal["drill-1"]
+    fleet.turns.journal["drill-1"] = replace(drill, state="done")
     fleet.watch.round()
     assert len(fleet.turns.begun) == 1
 

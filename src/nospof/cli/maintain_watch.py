@@ -199,6 +199,7 @@ def watch(services: tuple[str, ...], **options: Any) -> int:
     watching = MaintenanceWatch(world, wishes, tell, bootstrap.open_turns(), journal)
     metrics = Metrics(None if is_dry else options["metrics"], lambda: post.lost)
     try:
+        metrics.write(watching.tally)  # a place that takes none is refused before anything is begun
         if options["once"]:
             watching.round()
             say_what_is_watched(watching, policy)

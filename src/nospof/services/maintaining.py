@@ -31,6 +31,7 @@ from nospof.services.turns import (
     busy_services,
     is_beside,
     is_marked,
+    is_meant,
     is_turn,
     member_of,
     out_of,
@@ -80,7 +81,7 @@ class MaintenanceWatch:
         self._not_kept = ""
         self._is_keeping = False
         self._is_first = True
-        self.tally = Tally()
+        self.tally = Tally(is_unread=True)
         self.watched: tuple[str, ...] = ()
         """The services that are watched over, as the first round found them."""
 
@@ -143,7 +144,7 @@ class MaintenanceWatch:
         subjects = subjects_of(seen, policy.services)
         self._voice.events(subjects, seen)
         self._keep(seen)
-        standing = self._take_up(known)
+        standing = self._take_up([one for one in known if is_meant(member_of(one), policy.services, seen)])
         standing |= self._decide(subjects, seen, known, busy_services(runs, place))
         if self._not_kept:
             standing[KEEPING] = ("held", self._not_kept)

@@ -82,6 +82,11 @@ def member_of(run: Run) -> str:
     return str(run.request.get("instance_id", ""))
 
 
+def is_meant(who: str, services: Collection[str], seen: Seen) -> bool:
+    """Whether a member is of one of these services; anybody is where none is named."""
+    return not services or any(who in crew.members and crew.name in services for crew in seen.crews)
+
+
 def is_marked(tags: Mapping[str, str]) -> bool:
     """Whether somebody works on an instance, or left it out of its service."""
     return TAG_GUARANTEE in tags or TAG_DRAINED in tags
