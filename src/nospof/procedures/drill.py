@@ -38,6 +38,8 @@ BACK_SHARE = 0.6
 """After this share of the load the member is brought back, so that its return is under load too."""
 AFTER_SHARE = 0.2
 """So long, at least, the service is seen whole again before it is judged."""
+BEGIN_SECONDS = 60.0
+"""The load comes from a program of its own, whose start takes a while where the computer is busy."""
 RETURN_SECONDS = 600
 """The load goes on until the member serves again, at most so long past what was asked for."""
 
@@ -204,11 +206,11 @@ def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run
     longest = request.seconds + RETURN_SECONDS
     spec = LoadSpec(facts.url(request.path), request.rate_per_second, longest, host=request.name)
     clock = world.clock
-    began = clock.now()
     with (
         writing(world, facts.url(""), request.writes, seconds=longest, host=request.name) as written,
         world.load.start(spec) as load,
     ):
+        began = wait_begun(world, load)
         hold(world, load, until=began + request.seconds * STEADY_SHARE, says="before the fault")
         steadiness = is_steady(load.snapshot(), facts.members)
         if not steadiness.is_steady:
@@ -236,6 +238,15 @@ def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run
         writes = verdicts_on(world, written, places, Objective())
     fault = Fault(request.fault, facts.victim, broken_at, ended_at, detected_at)
     return with_writes(judge(result, (fault,), Objective()), writes)
+
+
+def wait_begun(world: World, load: LoadRun) -> float:
+    """Wait until requests fall due, and return when; what is to be seen of them is counted from here."""
+    patience = world.clock.now() + BEGIN_SECONDS
+    while not load.snapshot().due and world.clock.now() < patience:
+        world.reporter.progress("the load begins")
+        world.clock.sleep(world.poll_seconds)
+    return world.clock.now()
 
 
 def hold(world: World, load: LoadRun, *, until: float, says: str) -> None:
