@@ -88,6 +88,7 @@ TITLES = {
     "backup": "Back a service up while it serves (`maintain backup`)",
     "test-backup": "Restore a backup and look at it (`maintain test-backup`)",
     "discard": "Take away what a backup made (`runs undo` of it)",
+    "apply": "Take what is announced for a service (`maintain apply`)",
     "drill": "Break a member on purpose",
     "undo": "Take apart what a run made",
     "repair": "Mend what dead runs left (`runs repair`)",

@@ -127,6 +127,20 @@ class TestReading:
         told = {one.instance_id: one.events for one in cloud.announcements()}
         assert told[instance_id] == (event,)
 
+    def test_an_event_is_moved_to_a_time_before_its_deadline_and_to_no_other(self, stage, cloud):
+        instance_id = stage.running()
+        stage.announce(instance_id, "system-reboot")
+        (event,) = cloud.instance_status((instance_id,))[0].events
+        for wrong in (event.deadline + 60, event.not_before - 1800):
+            with pytest.raises(CloudError, match="InvalidInstanceEventStartTime"):
+                cloud.move_event(instance_id, event.id, wrong)
+        wanted = event.not_before + 1800
+        for _ in range(2):
+            cloud.move_event(instance_id, event.id, wanted)
+        (moved,) = cloud.instance_status((instance_id,))[0].events
+        assert (moved.id, moved.not_before, moved.deadline) == (event.id, wanted, event.deadline)
+        assert moved.not_after - moved.not_before == event.not_after - event.not_before
+
     def test_one_that_nothing_is_announced_for_is_not_among_the_announcements(self, stage, cloud):
         assert stage.running() not in {one.instance_id for one in cloud.announcements()}
 

@@ -180,10 +180,7 @@ def calls_of_the_adapter() -> set[str]:
 
 
 NEEDS_NO_PERMISSION = {"sts:GetCallerIdentity"}
-NEVER_CALLED = {
-    "ec2:DescribeAvailabilityZones": "zones",
-    "ec2:RebootInstances": "reboot_instance",
-}
+NEVER_CALLED = {"ec2:DescribeAvailabilityZones": "zones"}
 ASKED_FOR_BY_AWS = {
     "elasticloadbalancing:AddTags",
     "iam:PassRole",

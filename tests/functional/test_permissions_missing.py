@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from nospof.model.applying import ApplyRequest
 from nospof.model.backups import TAG_TAKEN, BackupRequest, DiscardRequest
 from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.names import RecordSet
@@ -85,6 +87,12 @@ class Scene:
         return MemorySteps("run-2").tell(PROCEDURES[procedure].story, world, request)
 
 
+def in_half_a_day() -> str:
+    """Return a window that nothing announced for the next hour is in."""
+    begins = datetime.now(UTC) + timedelta(hours=12)
+    return f"daily {begins:%H:%M}-{begins + timedelta(hours=3):%H:%M}"
+
+
 @pytest.fixture(scope="module")
 def scene(local_cloud: RunningCloud) -> Scene:
     admin = somebody(local_cloud)
@@ -137,6 +145,9 @@ def scene(local_cloud: RunningCloud) -> Scene:
             "pair": shop_pair,
             "join": PairRequest(behind, stateless=True, **CONSENTS),
             "take": TakeRequest(www),
+            "apply": ApplyRequest("www"),
+            "reboot": ApplyRequest("www", by="reboot"),
+            "move": ApplyRequest("www", by="move", window=in_half_a_day()),
             "cut-over": CutOverRequest("www", path="/health"),
             "rollback": rolled_back(world, local_cloud, www),
             "backup": BackupRequest("www", www, path="/health", keep=1, test=True, **jobs),
@@ -201,6 +212,7 @@ moves names back asks for no instance; the keeper's look that every run begins w
 NO_GROUP = {
     ("undo", "ec2:DeletePlacementGroup"),
     ("take", "autoscaling:DescribeAutoScalingGroups"),
+    ("apply", "autoscaling:DescribeAutoScalingGroups"),
     ("drill", "autoscaling:DescribeAutoScalingGroups"),
     ("drill", "elasticloadbalancing:DescribeInstanceHealth"),
 }
@@ -231,12 +243,20 @@ ONLY_TO_JOIN = {
 }
 """What a pair needs only where the source is behind a balancer of others."""
 
+ONLY_BY = {
+    ("apply", "ec2:RebootInstances"): "reboot",
+    ("apply", "ec2:ModifyInstanceEventStartTime"): "move",
+}
+"""What is needed only for one way of taking what is announced. All else is asked for as by "take"."""
+OTHERS = ONLY_TO_JOIN | ONLY_BY
+
 NEEDED = [
     (name, action)
     for name in PROCEDURES
     # One begins only where a pair keeps data; what the other asks for is among what a backup does.
     if name not in ("rejoin", "test-backup")
     for action in actions_of(name)
+    if name != "apply" or (name, action) in ONLY_BY
     if action not in NAMED_AS_NOT_CHECKED | FOR_KEYS
     and (name, action) not in ONLY_ITS_KEEPER | NO_GROUP | NOTHING_TO_ASK_ABOUT
 ]
@@ -246,7 +266,7 @@ NEEDED = [
 def test_c29_without_an_action_nothing_is_begun_and_the_action_is_named(scene, users, procedure, action):
     user, before = users(procedure), whole(scene.cloud)
     user.may(without(procedure, action))
-    error = failure(lambda: scene.act(procedure, user, asks=ONLY_TO_JOIN.get((procedure, action), "")))
+    error = failure(lambda: scene.act(procedure, user, asks=OTHERS.get((procedure, action), "")))
     assert is_clean(error, action), error
     assert whole(scene.cloud) == before
 
@@ -272,7 +292,7 @@ def test_every_exception_is_an_action_of_a_policy():
     assert set(NOT_SEEN_HERE) <= NAMED_AS_NOT_CHECKED
     assert all(
         action in actions_of(name)
-        for name, action in {*ONLY_ITS_KEEPER, *NO_GROUP, *NOTHING_TO_ASK_ABOUT, *ONLY_TO_JOIN}
+        for name, action in {*ONLY_ITS_KEEPER, *NO_GROUP, *NOTHING_TO_ASK_ABOUT, *OTHERS}
     )
 
 

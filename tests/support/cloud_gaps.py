@@ -19,6 +19,7 @@ MOTO = {
     "test_rebooting_a_stopped_instance_is_refused": "moto reboots stopped instances",
     "test_a_running_instance_stays_what_it_is": "moto changes the type of what runs",
     "test_an_announced_event_is_in_the_status": "moto announces no events",
+    "test_an_event_is_moved_to_a_time_before_its_deadline_and_to_no_other": "moto announces no events",
     "test_a_stop_and_start_is_done_with_what_was_announced_and_a_reboot_is_not": "moto announces no events",
     "test_an_unknown_instance_cannot_be_tagged": "moto tags what does not exist",
     "test_an_image_becomes_available_and_a_repeat_returns_it": NO_IMAGE,

@@ -8,6 +8,7 @@ from typing import Any
 
 from nospof.adapters.memory import MemoryCloud, MemoryProbe
 from nospof.adapters.memory.machines import Disk
+from nospof.model.applying import ApplyRequest
 from nospof.model.auto_scaling import HEALTHY
 from nospof.model.backups import (
     TAG_BACKUP,
@@ -17,7 +18,14 @@ from nospof.model.backups import (
     DiscardRequest,
     RestoreRequest,
 )
-from nospof.model.cloud import TAG_CONSISTENCY, TAG_GUARANTEE, TAG_RUN, TAG_SUSPENDED, Tags
+from nospof.model.cloud import (
+    TAG_CONSISTENCY,
+    TAG_GUARANTEE,
+    TAG_RUN,
+    TAG_SUSPENDED,
+    TAG_TWIN_OF,
+    Tags,
+)
 from nospof.model.layout import TAG_DATA, Obstacle
 from nospof.model.requests import CloneRequest, PairRequest, RejoinRequest, TakeRequest
 from nospof.planning.clone import image_name_of
@@ -265,6 +273,28 @@ def discard_case() -> Case:
     return replace(case, procedure="discard", request=request, grown=(-1, 0), keeps=(2, 1))
 
 
+def apply_case() -> Case:
+    case = take_case()
+    (twin,) = case.cloud.instances(TAG_TWIN_OF)
+    case.cloud.announce(twin.id)
+    return replace(case, procedure="apply", request=ApplyRequest("www"))
+
+
+def apply_by_reboot_case() -> Case:
+    case = pair_with_data_case()
+    told(case.cloud, "pair", "run-0", stateless=False, mend_tables=True)
+    case.cloud.announce(case.request.instance_id)
+    request = ApplyRequest("www", by="reboot")
+    return Case("apply", case.cloud, request, (0, 0), always_serves=True, keeps=(2, 0))
+
+
+def apply_by_aws_case() -> Case:
+    case = take_case()
+    case.cloud._machines[case.request.instance_id].events = ()
+    case.cloud.announce(case.request.instance_id, in_seconds=960)
+    return replace(case, procedure="apply", request=ApplyRequest("www", by="aws"))
+
+
 def undo_case() -> Case:
     cloud = one_instance()
     cloud.protect_from_termination(cloud.the_instance.id)
@@ -317,6 +347,9 @@ CASES: dict[str, Callable[[], Case]] = {
     "backup whose data is kept in step": backup_with_data_case,
     "test of a backup": restore_case,
     "discard": discard_case,
+    "apply": apply_case,
+    "apply by a reboot, whose data is kept in step": apply_by_reboot_case,
+    "apply by AWS": apply_by_aws_case,
     "undo": undo_case,
     "undo of a pair that joined": undo_of_a_join_case,
     "cut-over": cut_over_case,
@@ -326,6 +359,9 @@ CASES: dict[str, Callable[[], Case]] = {
 
 SAMPLED = frozenset(
     {
+        "apply",
+        "apply by a reboot, whose data is kept in step",
+        "apply by AWS",
         "clone of one that is started as another type",
         "clone of one that finds no room",
         "pair whose data is kept in step",

@@ -60,13 +60,14 @@ def test_an_event_of_a_member_is_told_with_who_serves_meanwhile_and_what_to_do(a
     assert [(each.name, each.others) for each in one.serving] == [("www", (account.other,))]
     assert (one.urgency, one.because) == ("normal", "others serve meanwhile")
     assert one.do[0] == f"nospof maintain take {account.one}"
-    assert f"--instance-event-id {event.id}" in one.do[1]
+    assert one.do[1] == "nospof maintain apply www"
+    assert f"--instance-event-id {event.id}" in one.do[2]
 
 
 def test_c45_a_later_time_is_offered_only_where_aws_takes_one(account: Account) -> None:
     account.cloud.announce(account.one)
     (one,) = account.found().ahead
-    assert one.do == (f"nospof maintain take {account.one}",)
+    assert one.do == (f"nospof maintain take {account.one}", "nospof maintain apply www")
 
 
 def test_c45_every_code_is_told_and_a_new_one_is_taken_for_one_that_interrupts(account: Account) -> None:
@@ -230,7 +231,7 @@ def test_a_window_before_the_event_is_named_and_nothing_has_to_be_moved(account:
     account.cloud.announce(account.one, in_seconds=5 * DAY, movable_seconds=3 * DAY)
     one = in_window(account, around(moment_of(account, 2 * DAY)))
     assert one.windows[0].startswith("www: your window is before it, ")
-    assert (one.urgency, "--not-before TIME" in one.do[1]) == ("normal", True)
+    assert (one.urgency, "--not-before TIME" in one.do[-1]) == ("normal", True)
 
 
 def test_a_window_between_the_event_and_its_deadline_is_where_it_can_be_moved(account: Account) -> None:
@@ -238,7 +239,7 @@ def test_a_window_between_the_event_and_its_deadline_is_where_it_can_be_moved(ac
     when = moment_of(account, 3 * DAY)
     one = in_window(account, around(when))
     assert "it can be moved into the one of" in one.windows[0]
-    assert f"--not-before {when:%Y-%m-%dT%H}:00:00Z" in one.do[1]
+    assert f"--not-before {when:%Y-%m-%dT%H}:00:00Z" in one.do[-1]
     assert one.urgency == "normal"
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 import pytest
 
 from nospof.errors import PreconditionFailed, UsageError
+from nospof.model.applying import ApplyRequest
 from nospof.model.backups import TAG_BACKUP, BackupRequest, DiscardRequest, RestoreRequest
 from nospof.model.cloud import TAG_TWIN_OF
 from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA
@@ -302,6 +303,39 @@ HISTORY["6"] = HISTORY["5"] | {
 }
 
 
+OUT = [
+    "see that it may leave its service",
+    "promise that the member comes back",
+    "drain it from every group it serves in",
+]
+BACK = [
+    *HISTORY["4"]["take"][5:10],
+    "see which events are left",
+    "note the time",
+]
+MOVED = "stop it and start it on other hardware"
+APPLIED = [*OUT, "see whether it is still announced", MOVED, *BACK]
+LOOKED = ["look at the service and what is announced for it", ASKED]
+
+
+def of(who, names):
+    return [f"{name}: {who}" for name in names]
+
+
+HISTORY["6"] |= {
+    "apply": [*LOOKED, *of("MEMBER", APPLIED), *of("TWIN", APPLIED)],
+    "apply by a reboot": [
+        *LOOKED,
+        *of("MEMBER", [*APPLIED[:4], "reboot it", "see whether that was enough", *APPLIED[4:]]),
+    ],
+    "apply by AWS": [
+        *LOOKED,
+        *of("MEMBER", ["wait until AWS is about to begin", *OUT]),
+        *of("MEMBER", ["wait until AWS has done it", "see that it comes back", *BACK]),
+    ],
+}
+
+
 class Unloaded(MemorySteps):
     """A journal that notes the step which loads a service and does not do it: memory carries no load."""
 
@@ -325,6 +359,13 @@ def paired():
         pair, memory_world(cloud), PairRequest(cloud.the_instance.id, service="www", stateless=True)
     )
     cloud.announce(cloud.the_instance.id)
+    return cloud
+
+
+def both_announced():
+    cloud = paired()
+    (twin,) = cloud.instances(TAG_TWIN_OF)
+    cloud.announce(twin.id)
     return cloud
 
 
@@ -429,6 +470,9 @@ SITUATIONS = {
         DrillRequest,
         {"service": "www", "fault": "stop"},
     ),
+    "apply": (both_announced, ApplyRequest, {"service": "www"}),
+    "apply by a reboot": (paired, ApplyRequest, {"service": "www", "by": "reboot"}),
+    "apply by AWS": (paired, ApplyRequest, {"service": "www", "by": "aws"}),
     "rejoin": (both_stuck, RejoinRequest, {"service": "www"}),
     "undo of a clone": (made("clone"), UndoRequest, {"run_id": "run-0"}),
     "undo of a clone in the same zone": (made("clone", same_zone=True), UndoRequest, {"run_id": "run-0"}),
@@ -482,7 +526,7 @@ def test_every_procedure_is_known_by_its_own_name_and_says_what_it_promises(name
 @pytest.mark.parametrize("name", PROCEDURES)
 def test_every_request_is_frozen_and_names_the_instance_or_for_names_the_service(name):
     kind = PROCEDURES[name].request_type
-    of_service = ("backup", "cut-over", "rejoin", "rollback", "test-backup")
+    of_service = ("apply", "backup", "cut-over", "rejoin", "rollback", "test-backup")
     subject = "service" if name in of_service else "run_id" if name == "discard" else "instance_id"
     assert subject in {field.name for field in dataclasses.fields(kind)}
     with pytest.raises(dataclasses.FrozenInstanceError):

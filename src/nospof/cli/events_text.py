@@ -47,7 +47,7 @@ def together_text(one: Together) -> str:
     who = " and ".join(one.instance_ids)
     return wrap(
         f"ALL OF {one.service} AT ONCE: {who} may be out in one moment from {moment(one.starts_at)}. Take "
-        f"one before, and the next when that serves again: nospof maintain take {one.instance_ids[0]}"
+        f"them before, one after the other: nospof maintain apply {one.service}"
     )
 
 

@@ -10,6 +10,7 @@ import click
 
 from nospof import bootstrap
 from nospof.cli import maintain_watch
+from nospof.cli.maintain_apply import apply
 from nospof.cli.maintain_backup import backup, backups, test_backup
 from nospof.cli.options import CONSENTS, cloud_options, dead_man_options, format_option, to_json, write_file
 from nospof.cli.procedures import chosen, perform
@@ -24,6 +25,7 @@ def maintain() -> None:
     """See what maintenance AWS has announced, and take it one member at a time."""
 
 
+maintain.add_command(apply)
 maintain.add_command(backup)
 maintain.add_command(backups)
 maintain.add_command(test_backup)

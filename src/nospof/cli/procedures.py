@@ -161,7 +161,10 @@ def ask_first(world: World, procedure: str, request: Any, warning: str) -> None:
     if not is_interactive():
         raise UsageError(f"nobody can be asked here: add --yes. {warning}")
     if service.has_plan(procedure):
-        click.echo(plan_text(service.plan(world, procedure, request)), err=True)
+        plan = service.plan(world, procedure, request)
+        click.echo(plan_text(plan), err=True)
+        if not plan.calls:
+            return  # nothing to agree to
     if not click.confirm(f"{warning} Go on?", default=False, err=True):
         raise PreconditionFailed("not done, as you said. Nothing was changed.")
 

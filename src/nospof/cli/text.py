@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from nospof.cli.apply_text import apply_text
 from nospof.cli.backup_text import told_of_backups
+from nospof.model.applying import ApplyResult
 from nospof.model.cutting_over import CutOverResult, Ending, RollbackResult
 from nospof.model.drill import Phase, Verdict
 from nospof.model.layout import MemberState, Seat
@@ -35,8 +37,8 @@ def plan_text(plan: Plan) -> str:
         low, high = plan.expected_seconds_off
         lines.append(f"Time off to expect: {low} to {high} s")
     lines += [f"{key.capitalize()}: {value}" for key, value in plan.details.items()]
-    lines.append("Calls, in this order:")
-    width = max(len(call.permission) for call in plan.calls)
+    lines.append("Calls, in this order:" if plan.calls else "Calls: none")
+    width = max((len(call.permission) for call in plan.calls), default=0)
     lines += [f"  {n:2} {call.permission:{width}}  {call.says}" for n, call in enumerate(plan.calls, 1)]
     named = {call.permission for call in plan.calls}
     beside = [action for action in plan.permissions if action not in named]
@@ -153,6 +155,8 @@ def describe_result(outcome: Outcome) -> str:
             f"{result.instance_id} is back in service after {result.seconds_out_of_service:.1f} s out of it; "
             f"cleared: {cleared}"
         )
+    if isinstance(result, ApplyResult):
+        return apply_text(result)
     if isinstance(result, UndoResult):
         return undo_text(result)
     if isinstance(result, RejoinResult):

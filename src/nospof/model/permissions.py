@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from nospof.model.applying_grants import APPLY_MORE
 from nospof.model.auto_scaling_grants import HOLD_GROUPS, SEES_GROUPS
 from nospof.model.backup_grants import BACKUP, DISCARD, TEST_BACKUP
 from nospof.model.dead_man_grants import DEAD_MAN, START_ONLY
@@ -255,6 +256,7 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
     "dead-man": DEAD_MAN,
     "dead-man-role": (START_ONLY, START_ENCRYPTED),
 }
+GRANTS["apply"] = (*GRANTS["take"], *APPLY_MORE)
 """By procedure, as the command line names them; `keep` is what `runs keep` and every run begin with.
 
 `dead-man` is what `--dead-man` adds to a procedure, `dead-man-role` what the role needs as which AWS starts;

@@ -194,6 +194,7 @@ def what_to_do(
     if meaning not in (LOST, UNKNOWN):
         is_alone = not serving or any(not one.others for one in serving)
         found.append(f"nospof {'pair' if is_alone else 'maintain take'} {instance_id}")
+        found += [f"nospof maintain apply {one.name}" for one in serving if not is_alone]
     if event.deadline > event.not_before:
         moves = [fit.begins for fit in fits if fit.must_move and fit.begins is not None]
         at = f"{datetime.fromtimestamp(max(moves), UTC):%Y-%m-%dT%H:%M:%SZ}" if moves else "TIME"

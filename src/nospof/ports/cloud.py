@@ -265,6 +265,13 @@ class Cloud(Protocol):
     def reboot_instance(self, instance_id: str) -> None:
         """Ask for a reboot of a running instance. A repeat reboots again."""
 
+    def move_event(self, instance_id: str, event_id: str, not_before: float) -> None:
+        """Have an announced event begin at another time, seconds since the epoch. A repeat changes nothing.
+
+        Raises CloudError InstanceEventStartTimeCannotChange where it has no deadline or begins at once, and
+        InvalidInstanceEventStartTime where the time is not an hour away or is after its deadline.
+        """
+
     def create_image(self, instance_id: str, name: str, tags: Tags) -> Image:
         """Start an image of an instance without rebooting it; the name is its identity.
 

@@ -24,13 +24,14 @@ from nospof.ports.world import World
 from nospof.procedures.clone import wait_until_ok
 from nospof.procedures.launching import launch
 from nospof.procedures.membership import mark
-from nospof.procedures.waiting import wait_for
+from nospof.procedures.waiting import TimedOut, wait_for
 
 AGENT_SECONDS = 900.0
 """A machine that was launched a moment ago installs what it needs before it can be asked."""
 JOIN_SECONDS = 6 * 3600.0
 """A large database takes hours to copy, where its last changes are no longer kept."""
 STEP_SECONDS = 600.0
+SETTLE_SECONDS = 60.0
 
 T = TypeVar("T", Applied, Checked, Copied, MemberState)
 
@@ -198,12 +199,25 @@ def leave_writes(world: World, instance_id: str, layout: Layout) -> tuple[str, .
         ProcedureFailed: they do not, so this one must not be touched.
     """
     did = hand_over(world, instance_id)
-    others = [one for one in states_of(world, layout) if one[0].instance_id != instance_id]
-    if wrong := out_of_step(layout, others):
+
+    def look() -> tuple[str, ...]:
+        others = [one for one in states_of(world, layout) if one[0].instance_id != instance_id]
+        return out_of_step(layout, others)
+
+    try:
+        wait_for(
+            world,
+            f"the data of {layout.cluster} to be safe without {instance_id}",
+            look,
+            lambda wrong: not wrong,
+            within_seconds=SETTLE_SECONDS,
+            says="; ".join,
+        )
+    except TimedOut as error:
         raise ProcedureFailed(
             f"{instance_id} is not touched, for without it the data of {layout.cluster} is not safe: "
-            f"{'; '.join(wrong)}. Have it in step (nospof data status) and resume"
-        )
+            f"{error}. Have it in step (nospof data status) and resume"
+        ) from error
     return did
 
 

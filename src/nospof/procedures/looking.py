@@ -13,6 +13,7 @@ from nospof.model.surroundings import Inside, Listening, Mark, WebSetting
 from nospof.planning.concerns import SourceFacts
 from nospof.ports.world import World
 from nospof.procedures.auto_scaling import group_of, seats_of
+from nospof.procedures.guarantee import parse_guarantee
 
 MACHINE = INSIDE[0]
 KEPT = {"engines": "engine", "sessions": "directory", "written": "directory", "files": "path"}
@@ -23,8 +24,8 @@ DECISIVE = ("fstab", "mounts", "jobs", *KEPT)
 """The sections that a decision rests on: one that could not be read is named."""
 
 
-def source_facts(world: World, source: Instance) -> SourceFacts:
-    """Read what decides whether an instance may be turned off."""
+def source_facts(world: World, source: Instance, run_id: str = "") -> SourceFacts:
+    """Read what decides whether an instance may be turned off; `run_id` as in `worked_on_beside`."""
     cloud = world.cloud
     scaling = group_of(world, source.id)
     return SourceFacts(
@@ -35,14 +36,18 @@ def source_facts(world: World, source: Instance) -> SourceFacts:
         around=cloud.surroundings(source),
         inside=look_inside(world, source),
         nospof=world.whereabouts(),
-        worked_on=worked_on_beside(world, source),
+        worked_on=worked_on_beside(world, source, run_id),
         scaling=scaling,
         seats=seats_of(world, source.id, scaling),
     )
 
 
-def worked_on_beside(world: World, instance: Instance) -> tuple[Instance, ...]:
-    """Return who serves beside an instance, by nospof's own marks, and is promised to a run."""
+def worked_on_beside(world: World, instance: Instance, run_id: str = "") -> tuple[Instance, ...]:
+    """Return who serves beside an instance, by nospof's own marks, and is promised to a run.
+
+    Args:
+        run_id: whose own marks do not count: of a member that it has put back, a read may be behind.
+    """
 
     def are_together(other: Instance) -> bool:
         service = instance.tags.get(TAG_SERVICE, "")
@@ -53,7 +58,13 @@ def worked_on_beside(world: World, instance: Instance) -> tuple[Instance, ...]:
         )
 
     promised = world.cloud.instances(tag=TAG_GUARANTEE)
-    return tuple(one for one in promised if one.id != instance.id and are_together(one))
+    return tuple(
+        one
+        for one in promised
+        if one.id != instance.id
+        and are_together(one)
+        and (not run_id or parse_guarantee(one.tags[TAG_GUARANTEE]).run_id != run_id)
+    )
 
 
 def look_inside(world: World, source: Instance) -> Inside:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nospof.errors import NospofError, PreconditionFailed
-from nospof.model.cloud import TAG_DRAINED, Instance
+from nospof.errors import PreconditionFailed
+from nospof.model.cloud import Instance
 from nospof.model.requests import TakeRequest
 from nospof.model.results import TakeResult
 from nospof.model.starts import DeadMan
@@ -16,7 +16,6 @@ from nospof.ports.world import World
 from nospof.procedures.data import leave_writes
 from nospof.procedures.dead_man import kept_ahead
 from nospof.procedures.guarantee import promise
-from nospof.procedures.membership import register
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.rehearse import rehearse
 from nospof.procedures.turn import (
@@ -26,6 +25,7 @@ from nospof.procedures.turn import (
     now,
     put_back,
     refuse_to_leave_the_service_alone,
+    serving_after_failure,
     take_out,
 )
 
@@ -84,7 +84,7 @@ def move(world: World, facts: MemberFacts, run_id: str, dead_man: DeadMan | None
     instance_id = facts.instance.id
     promise(world, instance_id, run_id, must_work=True, dead_man=dead_man)
     world = kept_ahead(world, instance_id, run_id, dead_man)
-    try:
+    with serving_after_failure(world, facts):
         # Draining takes minutes, in which the other one may have fallen behind.
         if facts.layout and world.cloud.instance(instance_id).state == "running":
             leave_writes(world, instance_id, facts.layout)
@@ -92,9 +92,4 @@ def move(world: World, facts: MemberFacts, run_id: str, dead_man: DeadMan | None
             stop(world, instance_id)
         finally:
             instance = bring_back(world, instance_id)
-    except NospofError:
-        for group in facts.memberships:
-            register(world, group.group_arn, group.target_id, group.port)
-        world.cloud.untag(instance_id, (TAG_DRAINED,))
-        raise
     return instance

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nospof.model.applying import ApplyRequest
 from nospof.model.backups import BackupRequest, DiscardRequest, RestoreRequest
 from nospof.model.plans import Plan
 from nospof.model.requests import (
@@ -18,11 +19,13 @@ from nospof.model.requests import (
     TakeRequest,
     UndoRequest,
 )
+from nospof.planning.applying import ONE_AFTER_THE_OTHER
 from nospof.planning.clone import plan_clone
 from nospof.planning.moving import plan_cut_over, plan_rollback
 from nospof.planning.pair import plan_way_in
 from nospof.planning.undo import plan_undo
 from nospof.ports.world import World
+from nospof.procedures.apply import apply, apply_plan
 from nospof.procedures.backup import backup
 from nospof.procedures.clone import clone, clone_facts
 from nospof.procedures.cut_over import cut_over, cut_over_facts
@@ -111,6 +114,12 @@ def rollback_plan(world: World, request: RollbackRequest) -> Plan:
     return with_unchecked(plan, rehearse(world, plan))
 
 
+def planned_apply(world: World, request: ApplyRequest) -> Plan:
+    """Return what a service's announced maintenance would do now, rehearsed."""
+    plan = apply_plan(world, request, PLANNED_RUN)
+    return with_unchecked(plan, rehearse(world, plan))
+
+
 def with_unchecked(plan: Plan, unchecked: tuple[str, ...]) -> Plan:
     """Return the plan with what could not be rehearsed among its warnings."""
     return replace(plan, warnings=plan.warnings + unchecked)
@@ -130,6 +139,7 @@ PROCEDURES: dict[str, Procedure] = {
         Procedure("rejoin", RejoinRequest, rejoin, "nobody begins with less than another has, throughout"),
         Procedure("drill", DrillRequest, drill, "the member runs and serves again when this ends"),
         Procedure("undo", UndoRequest, undo, "the source serves throughout", undo_plan),
+        Procedure("apply", ApplyRequest, apply, ONE_AFTER_THE_OTHER, planned_apply),
         Procedure("take", TakeRequest, take, "the member runs and serves again when this ends"),
         Procedure("backup", BackupRequest, backup, "the member runs and serves again when this ends"),
         Procedure("test-backup", RestoreRequest, try_backup, "nothing of it is left when this ends"),

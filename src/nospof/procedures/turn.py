@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-from nospof.errors import PreconditionFailed, ProcedureFailed
+from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed
 from nospof.model.answers import Answer
 from nospof.model.cloud import (
     TAG_DRAINED,
@@ -143,14 +144,32 @@ def put_back(steps: Steps, world: World, facts: MemberFacts) -> None:
     steps.do("release the promise", let_go, world, instance.id, steps.token)
 
 
+@contextmanager
+def serving_after_failure(world: World, facts: MemberFacts) -> Iterator[None]:
+    """Where what is done to a drained member fails, put it back as it was: its balancer sees if it works."""
+    try:
+        yield
+    except NospofError:
+        for group in facts.memberships:
+            register(world, group.group_arn, group.target_id, group.port)
+        world.cloud.untag(facts.instance.id, (TAG_DRAINED,))
+        raise
+
+
 def member_facts(
-    world: World, instance_id: str, path: str = "", dead_man_seconds: int = 0, dead_man_role: str = ""
+    world: World,
+    instance_id: str,
+    path: str = "",
+    dead_man_seconds: int = 0,
+    dead_man_role: str = "",
+    run_id: str = "",
 ) -> MemberFacts:
     """Read everything the decision rests on.
 
     Args:
         path: the page to ask it for; empty takes the one its balancer asks for.
         dead_man_seconds, dead_man_role: as in `CloneRequest`.
+        run_id: whose own marks on other members do not count.
     """
     instance = world.cloud.instance(instance_id)
     memberships = []
@@ -177,7 +196,7 @@ def member_facts(
         ]
     starter = starter_asked_for(world, dead_man_seconds, dead_man_role)
     return MemberFacts(
-        replace(source_facts(world, instance), starter=starter),
+        replace(source_facts(world, instance, run_id), starter=starter),
         live_events(world, instance.id),
         tuple(memberships),
         layout_in_step(world, instance),
@@ -224,7 +243,7 @@ def promise_at(world: World, instance_id: str, run_id: str, dead_man: DeadMan | 
         ProcedureFailed: another run works on another member by now; the guarantee is off again.
     """
     promise(world, instance_id, run_id, must_work=True, dead_man=dead_man)
-    others = worked_on_beside(world, world.cloud.instance(instance_id))
+    others = worked_on_beside(world, world.cloud.instance(instance_id), run_id)
     if others:
         release(world, instance_id, run_id)
         raise ProcedureFailed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
@@ -243,6 +244,15 @@ class Machines(Connection):
                 self.ec2.reboot_instances(InstanceIds=[instance_id])
 
         self.patiently((instance_id,), ask)
+
+    def move_event(self, instance_id: str, event_id: str, not_before: float) -> None:
+        """See the port."""
+        with self.writing("ec2:ModifyInstanceEventStartTime", instance_id):
+            self.ec2.modify_instance_event_start_time(
+                InstanceId=instance_id,
+                InstanceEventId=event_id,
+                NotBefore=datetime.fromtimestamp(not_before, UTC),
+            )
 
     def terminate_instance(self, instance_id: str) -> None:
         """See the port."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Self
 
 from nospof.adapters.memory.account import OPERATIONS, MemoryClock, Timings, refused, serves
@@ -20,6 +21,8 @@ from nospof.model.plans import PlannedCall
 from nospof.model.surroundings import Surroundings
 
 REBOOTS = ("instance-reboot", "system-reboot", "system-maintenance")
+BEGINS_SOON_SECONDS, EARLIEST_MOVE_SECONDS = 300.0, 3600.0
+"""What is about to begin is moved no more, and nothing is moved nearer (EC2 User Guide, "Reschedule ...")."""
 
 
 class MemoryCloud(MountedFiles, Scaling, Listeners, Launching, Starting, Around, StoresBehind):
@@ -113,6 +116,18 @@ class MemoryCloud(MountedFiles, Scaling, Listeners, Launching, Starting, Around,
             if instance_id:
                 self._get(instance_id, operation)
 
+    @serves("ec2:ModifyInstanceEventStartTime", writes=True)
+    def move_event(self, instance_id: str, event_id: str, not_before: float) -> None:
+        """See the port."""
+        operation, machine = "ec2:ModifyInstanceEventStartTime", self._machines[instance_id]
+        (event,) = (one for one in machine.events if one.id == event_id)
+        if not event.deadline or event.not_before - self.now() <= BEGINS_SOON_SECONDS:
+            raise refused(operation, "InstanceEventStartTimeCannotChange", f"{event_id} cannot be moved")
+        if not self.now() + EARLIEST_MOVE_SECONDS <= not_before <= event.deadline:
+            raise refused(operation, "InvalidInstanceEventStartTime", f"{event_id} cannot begin then")
+        later = not_before - event.not_before
+        self.reschedule(instance_id, replace(event, not_before=not_before, not_after=event.not_after + later))
+
     # What happens to the cloud from outside ------------------------------------------------------
 
     def announce(
@@ -130,10 +145,15 @@ class MemoryCloud(MountedFiles, Scaling, Listeners, Launching, Starting, Around,
         deadline = begins + movable_seconds if movable_seconds else 0.0
         event_id = f"instance-event-{self.number('event'):017x}"
         event = MaintenanceEvent(event_id, code, description, begins, begins + for_seconds, deadline)
-        machine = self._machines[instance_id]
-        machine.events = (*machine.events, event)
-        self.later(in_seconds, lambda: self._event_happens(instance_id, event))
+        self.reschedule(instance_id, event)
         return event
+
+    def reschedule(self, instance_id: str, event: MaintenanceEvent) -> None:
+        """Announce an event, or have one that was announced be another: at another time, or cancelled."""
+        machine = self._machines[instance_id]
+        machine.events = (*(one for one in machine.events if one.id != event.id), event)
+        if event.is_live:
+            self.later(event.not_before - self.now(), lambda: self._event_happens(instance_id, event))
 
     def _event_happens(self, instance_id: str, event: MaintenanceEvent) -> None:
         machine = self._machines[instance_id]
