@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from nospof.adapters.memory.account import refused
 from nospof.cli.backup_text import backups_text
 from nospof.cli.text import describe_result
 from nospof.errors import PreconditionFailed, ProcedureFailed, UsageError
@@ -111,6 +112,24 @@ def test_the_member_gets_no_request_while_its_database_rests():
 
     service.backup(Before(service.cloud, rest_database=look, create_image=look, wake_database=look))
     assert seen == [False, False, False]
+
+
+def test_a_member_that_was_put_back_meanwhile_is_drained_again_before_its_database_rests():
+    service, steps = Service(), MemorySteps("backup-1", "after drain it from every group it serves in")
+    with pytest.raises(Killed):
+        service.backup(steps=steps)
+    world = memory_world(service.cloud)
+    find_troubles(world, {"pair-0": "done", "backup-1": "interrupted"}, lambda _run: nobody(), mends=True)
+    service.assert_whole()
+    seen = []
+
+    def look(instance_id, *_):
+        targets = [one for group in service.cloud.target_groups() for one in service.cloud.targets(group.arn)]
+        seen.append(instance_id in [one.instance_id for one in targets])
+
+    service.backup(Before(service.cloud, rest_database=look), steps)
+    assert seen == [False]
+    service.assert_whole()
 
 
 def test_a_writer_that_is_asked_for_hands_its_writes_over_first():
@@ -222,7 +241,7 @@ def test_the_newest_stay_and_older_ones_go_with_their_snapshots_and_nothing_else
     fourth = service.backup(keep=2)
     assert service.images() == [second, third.taken.image_id, fourth.taken.image_id]
     assert fourth.removed == (f"the backup {first}, with 1 snapshots",)
-    assert f"deleted: the backup {first}" in describe_result(Outcome("backup-4", fourth))
+    assert f"older ones: the backup {first}, with 1" in describe_result(Outcome("backup-4", fourth))
     names = {one.name for one in cloud.images(TAG_BACKUP)}
     assert {one.tags["Name"] for one in cloud.snapshots(TAG_BACKUP)} == names
     assert cloud.image(stranger.id).state == "available"
@@ -238,6 +257,26 @@ def test_what_lives_of_a_backup_is_no_hindrance_to_deleting_it():
     service.backup(keep=1)
     assert first not in service.images()
     assert [one.image_id for one in service.cloud.instances(TAG_RUN, "test-backup-0")] == [first]
+
+
+@pytest.mark.parametrize(
+    ("method", "code", "says"),
+    [
+        ("deregister_image", "OperationNotPermitted", "stays: it is protected"),
+        ("delete_snapshot", "InvalidSnapshot.InUse", "stays: another image rests on it"),
+    ],
+)
+def test_what_has_to_stay_of_an_older_one_is_told_and_the_new_one_stands(method, code, says):
+    service = Service()
+    service.backup()
+
+    def refuse(thing):
+        raise refused(method, code, f"{thing} stays")
+
+    result = service.backup(Before(service.cloud, **{method: refuse}), keep=1)
+    assert says in result.removed[-1]
+    assert result.taken.image_id in service.images()
+    service.assert_whole()
 
 
 # What is restored -----------------------------------------------------------------------------------

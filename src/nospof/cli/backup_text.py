@@ -33,7 +33,7 @@ def backup_text(result: BackupResult) -> str:
         lines.append(restored_text(result.restored))
     else:
         lines.append(f"prove it: nospof maintain test-backup {result.service} {taken.image_id}")
-    lines += [f"deleted: {one}" for one in result.removed]
+    lines += [f"older ones: {one}" for one in result.removed]
     return "\n".join(lines)
 
 

@@ -151,8 +151,8 @@ class Restored:
 class BackupResult:
     """A backup that can be restored.
 
-    `seconds_out_of_service` is how long the member served nobody. `removed` are the older backups that are
-    gone, a sentence each.
+    `seconds_out_of_service` is how long the member served nobody. `removed` says of older backups what went,
+    and what of them had to stay.
     """
 
     service: str

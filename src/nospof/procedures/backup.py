@@ -6,7 +6,7 @@ was restored.
 
 from __future__ import annotations
 
-from nospof.errors import ProcedureFailed
+from nospof.errors import CloudError, ProcedureFailed
 from nospof.model.backups import TAG_BACKUP, Backup, BackupRequest, BackupResult, backup_of
 from nospof.model.cloud import TAG_RUN, Image
 from nospof.planning.backups import (
@@ -27,7 +27,7 @@ from nospof.ports.world import World
 from nospof.procedures.backup_image import image_of_member
 from nospof.procedures.backup_list import backups_of, choose
 from nospof.procedures.clone import IMAGE_SECONDS
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import PROTECTED, rehearse
 from nospof.procedures.restore_test import restore_and_look
 from nospof.procedures.taking_away import take_away
 from nospof.procedures.turn import (
@@ -38,7 +38,10 @@ from nospof.procedures.turn import (
     refuse_to_leave_the_service_alone,
     take_out,
 )
-from nospof.procedures.waiting import wait_for
+from nospof.procedures.waiting import TimedOut, wait_for
+
+IN_USE_SECONDS = 60.0
+"""So long an image that was deregistered may still keep its snapshots."""
 
 
 def backup(steps: Steps, world: World, request: BackupRequest) -> BackupResult:
@@ -121,14 +124,30 @@ def tidy(world: World, image_id: str, run_id: str) -> tuple[str, ...]:
 
 
 def delete(world: World, service: str, old: Backup) -> tuple[str, ...]:
-    """Delete a backup with its snapshots; return what went. Safe to repeat.
+    """Delete a backup with its snapshots; return what went, and what stays. Safe to repeat.
 
     Only what carries the marks of this service and of the run that made it goes. An instance that was
-    launched from it is no hindrance, and stays.
+    launched from it is no hindrance, and stays. So does what its owner protects, or uses in another image.
     """
     if any(one.id == old.image_id for one in world.cloud.images(TAG_BACKUP, service)):
-        take_away(world, "image", {old.image_id: old.image_id}, old.run_id)
+        try:
+            take_away(world, "image", {old.image_id: old.image_id}, old.run_id)
+        except CloudError as error:
+            if error.code != PROTECTED:
+                raise
+            return (f"the backup {old.image_id} stays: it is protected against being deregistered",)
     ours = {one.id for one in world.cloud.snapshots(TAG_BACKUP, service)}
-    left = [one for one in old.snapshot_ids if one in ours]
-    take_away(world, "snapshot", {one: one for one in left}, old.run_id)
-    return (f"the backup {old.image_id}, with {len(old.snapshot_ids)} snapshots",)
+    stays = [one for one in old.snapshot_ids if one in ours and not snapshot_goes(world, one, old.run_id)]
+    return (
+        f"the backup {old.image_id}, with {len(old.snapshot_ids) - len(stays)} snapshots",
+        *(f"the snapshot {one} stays: another image rests on it" for one in stays),
+    )
+
+
+def snapshot_goes(world: World, snapshot_id: str, run_id: str) -> bool:
+    """Delete a snapshot; return whether it is gone: one that another image rests on stays."""
+    try:
+        take_away(world, "snapshot", {snapshot_id: snapshot_id}, run_id, IN_USE_SECONDS)
+    except TimedOut:
+        return False
+    return True

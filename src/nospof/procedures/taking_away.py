@@ -44,7 +44,13 @@ DELETES: dict[str, Callable[[Cloud, str], None]] = {
 }
 
 
-def take_away(world: World, kind: str, things: Mapping[str, str], run_id: str) -> tuple[str, ...]:
+def take_away(
+    world: World,
+    kind: str,
+    things: Mapping[str, str],
+    run_id: str,
+    within_seconds: float = GONE_SECONDS,
+) -> tuple[str, ...]:
     """Take things of one kind away and wait until they are gone; return what went, in words.
 
     Whatever still needs a thing is waited out. Safe to repeat.
@@ -53,6 +59,7 @@ def take_away(world: World, kind: str, things: Mapping[str, str], run_id: str) -
         kind: a key of `MADE_BY`.
         things: what to call each, by its id.
         run_id: whose they are; one that does not carry its tag now is left alone.
+        within_seconds: how long each is waited for.
 
     Raises:
         TimedOut: something needs it still.
@@ -61,17 +68,20 @@ def take_away(world: World, kind: str, things: Mapping[str, str], run_id: str) -
     return tuple(
         f"{kind} {called}"
         for thing, called in things.items()
-        if _take_one_away(world, kind, thing, called, run_id)
+        if _take_one_away(world, kind, (thing, called), run_id, within_seconds)
     )
 
 
-def _take_one_away(world: World, kind: str, thing: str, called: str, run_id: str) -> bool:
+def _take_one_away(
+    world: World, kind: str, named: tuple[str, str], run_id: str, within_seconds: float
+) -> bool:
     """Ask for a thing's end until the cloud has taken that on, and wait until it is not listed any more.
 
     Returns:
         Whether it went by this: False where it was gone or not the run's before.
     """
     is_asked = False
+    thing, called = named
 
     def look() -> str:
         nonlocal is_asked
@@ -91,6 +101,6 @@ def _take_one_away(world: World, kind: str, thing: str, called: str, run_id: str
         return "asked for its end"
 
     wait_for(
-        world, f"the {kind} {called} to be gone", look, lambda seen: not seen, within_seconds=GONE_SECONDS
+        world, f"the {kind} {called} to be gone", look, lambda seen: not seen, within_seconds=within_seconds
     )
     return is_asked
