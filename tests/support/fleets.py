@@ -68,6 +68,14 @@ class ToldTurns:
             del self._pending[instance_id]
             self._ended.append(self._told(instance_id, steps))
 
+    def give_way(self, instance_id: str, says: str, step: str) -> None:
+        """Have a turn end as the real one does that finds another run's mark right after its own."""
+        steps = self._pending.pop(instance_id)
+        self._note(instance_id, steps, "failed", says)
+        run = self.journal[steps.token]
+        self.journal[steps.token] = replace(run, steps=(replace(run.steps[-1], name=step),))
+        self._ended.append(EndedTurn(instance_id, steps.token, "failed", says, step))
+
     def _told(self, instance_id: str, steps: MemorySteps) -> EndedTurn:
         steps.die_at, self.die_at = self.die_at, ""
         try:

@@ -291,6 +291,23 @@ def test_after_a_failure_nothing_of_that_service_is_begun_until_its_run_is_resum
     assert any(f"nospof runs resume {failed.id}" in says for says in fleet.says("held"))
 
 
+def test_a_run_that_gave_way_to_another_is_no_failure_and_holds_nothing_up():
+    fleet = Fleet()
+    one, _ = fleet.pairs["www"]
+    fleet.cloud.announce(one, in_seconds=3 * DAY)
+    fleet.until(NIGHT, day=1)
+    fleet.watch.round()
+    (promise_step, says) = ("promise that the member comes back", "another run began to work on the other")
+    fleet.turns.give_way(one, says, promise_step)
+    fleet.watch.collect()
+    assert fleet.kinds("announced", "begun") == ["refused"]
+    assert dict(fleet.watch.tally.ended) == {"done": 0, "refused": 1, "failed": 0}
+    fleet.cloud.clock.sleep(AGAIN_SECONDS)
+    fleet.night(3)
+    assert fleet.turns.begun == [one, one]
+    assert fleet.kinds("announced", "begun") == ["refused", "ended", "over"]
+
+
 def test_a_run_whose_process_was_killed_is_resumed_and_serves_again():
     fleet = Fleet()
     one, _ = fleet.pairs["www"]
