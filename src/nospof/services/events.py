@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nospof.errors import NospofError
@@ -82,7 +82,7 @@ def seen_in(
     live = [(who, event) for who, event in live if who in instances]  # else it is terminated by now
     crews = []
     if live or with_crews:
-        crews = [crew_of(world, group, instances.values()) for group in world.cloud.target_groups()]
+        crews = [crew_of(world, group, instances) for group in world.cloud.target_groups()]
     return Seen(place, now, instances, tuple(live), over, tuple(crews))
 
 
@@ -108,12 +108,17 @@ def events_in(
     return EventsFound((seen.place,), tuple(ahead), at_once, seen.over, read_at=seen.read_at)
 
 
-def crew_of(world: World, group: TargetGroup, instances: Iterable[Instance]) -> Crew:
+def crew_of(world: World, group: TargetGroup, instances: Mapping[str, Instance]) -> Crew:
     """Return who is in a group, and who of them is healthy now, by their instances' ids."""
+    targets = world.cloud.targets(group.arn)
+    # Only a group of addresses has to look at everybody: there may be thousands of each.
+    named = instances if group.target_type == "ip" else [one.instance_id for one in targets]
     ids = {
-        group.target_id(one): one.id for one in instances if one.vpc_id == group.vpc_id or not group.vpc_id
+        group.target_id(instances[who]): who
+        for who in named
+        if who in instances and group.vpc_id in ("", instances[who].vpc_id)
     }
-    targets = [one for one in world.cloud.targets(group.arn) if one.instance_id in ids]
+    targets = tuple(one for one in targets if one.instance_id in ids)
     return Crew(
         group.tags.get(TAG_SERVICE) or group.name,
         frozenset(ids[one.instance_id] for one in targets),
