@@ -89,6 +89,8 @@ TITLES = {
     "test-backup": "Restore a backup and look at it (`maintain test-backup`)",
     "discard": "Take away what a backup made (`runs undo` of it)",
     "apply": "Take what is announced for a service (`maintain apply`)",
+    "maintain-run": "Have members do a command in turn (`maintain run`)",
+    "maintain-back": "Have members go back to their images (`maintain back`)",
     "drill": "Break a member on purpose",
     "undo": "Take apart what a run made",
     "repair": "Mend what dead runs left (`runs repair`)",

@@ -50,6 +50,38 @@ def code_of(call, *arguments):
     return ""
 
 
+class TestRoots:
+    def test_a_running_instance_gets_the_root_of_an_image_and_keeps_all_else(self, stage, cloud):
+        instance_id = stage.running()
+        image = cloud.create_image(instance_id, stage.name("image"), {})
+        stage.wait(lambda: cloud.image(image.id).state == "available")
+        before, token = cloud.instance(instance_id), stage.name("token")
+        task = cloud.replace_root(instance_id, image.id, token)
+        assert (task.instance_id, task.image_id) == (instance_id, image.id)
+        assert cloud.replace_root(instance_id, image.id, token).id == task.id
+        stage.wait(lambda: cloud.root_task(task.id).state == "succeeded")
+        stage.wait(lambda: cloud.instance_status((instance_id,))[0].is_ok)
+        after = cloud.instance(instance_id)
+        assert (after.private_ip, after.state) == (before.private_ip, "running")
+        (was,), (now,) = before.attachments, after.attachments
+        assert (was.device, was.delete_on_termination) == (now.device, now.delete_on_termination)
+        assert was.volume_id != now.volume_id
+        assert cloud.volumes((was.volume_id,))[0].attached_to == ()
+        assert cloud.volumes((now.volume_id,))[0].attached_to == (instance_id,)
+
+    def test_one_that_is_off_gets_none(self, stage, cloud):
+        instance_id = stage.stopped()
+        assert code_of(cloud.replace_root, instance_id, stage.image_id, "x") == "IncorrectInstanceState"
+
+    def test_an_unknown_image_is_not_found(self, stage, cloud):
+        instance_id = stage.running()
+        assert code_of(cloud.replace_root, instance_id, f"ami-{UNKNOWN}", "y") == "InvalidAMIID.NotFound"
+
+    def test_an_unknown_task_is_not_found(self, cloud):
+        with pytest.raises(NotFound):
+            cloud.root_task(f"replacevol-{UNKNOWN}")
+
+
 class TestReading:
     def test_identity_names_account_caller_and_region(self, cloud):
         identity = cloud.identity()

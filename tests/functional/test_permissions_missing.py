@@ -15,7 +15,8 @@ import pytest
 
 from nospof.model.applying import ApplyRequest
 from nospof.model.backups import TAG_TAKEN, BackupRequest, DiscardRequest
-from nospof.model.cloud import TAG_GUARANTEE
+from nospof.model.cloud import TAG_GUARANTEE, TAG_RUN
+from nospof.model.maintaining import TAG_BACK, BackRequest, RunRequest
 from nospof.model.names import RecordSet
 from nospof.model.permissions import actions_of, policy
 from nospof.model.requests import (
@@ -133,6 +134,8 @@ def scene(local_cloud: RunningCloud) -> Scene:
     put_behind_a_classic_balancer(local_cloud, "old", behind)
     put_behind_a_classic_balancer(local_cloud, "older", *made.members)
     older = next(one.arn for one in world.cloud.load_balancers() if one.name == "older")
+    old = world.cloud.create_image(www, "www-before", {TAG_RUN: "run-0", TAG_BACK: www})
+    eventually(lambda: world.cloud.image(old.id).state == "available", "it can be gone back to")
     # An earlier run got as far as this: what it made is found again, and looked at.
     facts = pair_facts(world, shop_pair)
     world.cloud.create_target_group(plan_pair(facts, shop_pair, "run-0").target_group)
@@ -148,6 +151,8 @@ def scene(local_cloud: RunningCloud) -> Scene:
             "apply": ApplyRequest("www"),
             "reboot": ApplyRequest("www", by="reboot"),
             "move": ApplyRequest("www", by="move", window=in_half_a_day()),
+            "maintain-run": RunRequest("www", "true", reboot=True),
+            "maintain-back": BackRequest("run-0"),
             "cut-over": CutOverRequest("www", path="/health"),
             "rollback": rolled_back(world, local_cloud, www),
             "backup": BackupRequest("www", www, path="/health", keep=1, test=True, **jobs),
@@ -257,6 +262,7 @@ NEEDED = [
     if name not in ("rejoin", "test-backup")
     for action in actions_of(name)
     if name != "apply" or (name, action) in ONLY_BY
+    if not name.startswith("maintain-") or action not in actions_of("take")  # what both do is tried there
     if action not in NAMED_AS_NOT_CHECKED | FOR_KEYS
     and (name, action) not in ONLY_ITS_KEEPER | NO_GROUP | NOTHING_TO_ASK_ABOUT
 ]

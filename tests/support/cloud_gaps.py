@@ -4,6 +4,7 @@ A gap that has closed fails its test (the expectation is strict), and goes from 
 """
 
 NO_IMAGE = "moto's CreateImage answers 500 when snapshots are to be tagged"
+NO_ROOTS = "moto replaces no root volumes"
 NO_PLACEMENT = "moto has no placement groups"
 NO_DEPENDENCY = "moto deletes security groups that are needed"
 NOT_IDEMPOTENT = "moto ignores ClientToken"
@@ -13,6 +14,10 @@ NEVER_FIRES = "moto keeps schedules and carries none out"
 NO_HEALTH = "moto's targets are always healthy"
 NO_REFUSAL = "moto answers 500 for a group or a member that is not there"
 MOTO = {
+    "test_a_running_instance_gets_the_root_of_an_image_and_keeps_all_else": NO_ROOTS,
+    "test_one_that_is_off_gets_none": NO_ROOTS,
+    "test_an_unknown_image_is_not_found": NO_ROOTS,
+    "test_an_unknown_task_is_not_found": NO_ROOTS,
     "test_a_started_instance_is_seen_to_be_pending": "moto's instances run as soon as they are described",
     "test_a_start_is_refused_while_stopping": "moto's instances stop at once",
     "test_stopping_a_terminated_instance_is_refused": "moto stops terminated instances",

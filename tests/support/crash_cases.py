@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nospof.adapters.memory import MemoryCloud, MemoryProbe
+from nospof.adapters.memory import MemoryCloud, MemoryProbe, MemoryService
 from nospof.adapters.memory.machines import Disk
 from nospof.model.applying import ApplyRequest
 from nospof.model.auto_scaling import HEALTHY
@@ -27,6 +27,7 @@ from nospof.model.cloud import (
     Tags,
 )
 from nospof.model.layout import TAG_DATA, Obstacle
+from nospof.model.maintaining import TAG_BACK, BackRequest, RunRequest
 from nospof.model.requests import CloneRequest, PairRequest, RejoinRequest, TakeRequest
 from nospof.planning.clone import image_name_of
 from nospof.procedures.clone import url_of
@@ -66,6 +67,8 @@ class Case:
         names: how each name of the zone Z1 stands at the end: "before" or "moved"; it is answered throughout.
         keeps: how many have the data at the end, 0 where there is none, and how many voters more there are.
         shares: likewise how many have all uploads.
+        images: how many more there are without a twin, each of a member whose disks were at rest.
+        does: what each member is to have done, once.
     """
 
     procedure: str
@@ -81,6 +84,8 @@ class Case:
     names: str = ""
     keeps: tuple[int, int] = (0, 0)
     shares: int = 0
+    images: int = 0
+    does: str = ""
 
     @property
     def story(self) -> Callable[..., Any]:
@@ -295,6 +300,29 @@ def apply_by_aws_case() -> Case:
     return replace(case, procedure="apply", request=ApplyRequest("www", by="aws"))
 
 
+def run_case() -> Case:
+    case = pair_with_data_case()
+    told(case.cloud, "pair", "run-0", stateless=False, mend_tables=True)
+    return Case(
+        "maintain-run",
+        case.cloud,
+        RunRequest("www", "upgrade", reboot=True),
+        (0, 0),
+        always_serves=True,
+        keeps=(2, 0),
+        images=2,
+        does="upgrade",
+    )
+
+
+def back_case() -> Case:
+    # One of them was broken by it, and is still where it serves.
+    case = run_case()
+    MemorySteps("run-9").tell(case.story, memory_world(case.cloud), case.request)
+    case.cloud.serve(case.cloud.instances("nospof:service")[-1].id, MemoryService(status=500))
+    return replace(case, procedure="maintain-back", request=BackRequest("run-9"), images=0)
+
+
 def undo_case() -> Case:
     cloud = one_instance()
     cloud.protect_from_termination(cloud.the_instance.id)
@@ -350,6 +378,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "apply": apply_case,
     "apply by a reboot, whose data is kept in step": apply_by_reboot_case,
     "apply by AWS": apply_by_aws_case,
+    "maintain-run": run_case,
+    "maintain-back": back_case,
     "undo": undo_case,
     "undo of a pair that joined": undo_of_a_join_case,
     "cut-over": cut_over_case,
@@ -364,6 +394,8 @@ SAMPLED = frozenset(
         "apply by AWS",
         "clone of one that is started as another type",
         "clone of one that finds no room",
+        "maintain-run",
+        "maintain-back",
         "pair whose data is kept in step",
         "backup whose data is kept in step",
         "test of a backup",
@@ -479,6 +511,17 @@ class Invariants:
         is_of_backups = self.case.procedure in ("backup", "test-backup", "discard")
         return wrong + [f"{one} is left" for one in left if is_of_backups]
 
+    def of_the_turns(self) -> list[str]:
+        """Return who has not done just once what each was to do, and which image is not of a disk at rest."""
+        cloud = self.case.cloud
+        members = [one.id for one in cloud.instances("nospof:service")] if self.case.does else []
+        wrong = [] if sorted(cloud.done) == [(one, self.case.does) for one in members] else [f"{cloud.done}"]
+        for image in cloud.images(TAG_BACK):
+            states = set(cloud.source_states_of(image.name))
+            wrong += [] if states == {"stopped"} else [f"{image.name} is of disks that were {states}"]
+        left = [one.id for one in cloud.instances(TAG_GUARANTEE)]
+        return wrong + [f"a guarantee is left on {one}" for one in left]
+
     def kept(self) -> list[str]:
         """Return what is not as a keeper must leave it."""
         cloud = self.case.cloud
@@ -516,7 +559,7 @@ class Invariants:
         wrong += self.of_the_data()
         wrong += self.of_the_files() if self.case.shares else []
         wrong += self.of_the_backups()
-        if grown != (twins, twins + self.case.keeps[1], entries, entries):
+        if grown != (twins + self.case.images, twins + self.case.keeps[1], entries, entries):
             wrong.append(f"images, instances, groups and balancers grew by {grown}")
         for thing, tags in tagged_things(cloud):
             if thing not in self.there and tags.get(TAG_RUN) != TOKEN:
@@ -534,6 +577,7 @@ class Invariants:
         is_marked = image is not None and image.tags[TAG_CONSISTENCY] == "application"
         if is_marked and not cloud.were_held(image_name_of(TOKEN)):
             wrong.append("the image is marked as what it is not")
+        wrong += self.of_the_turns()
         for group in cloud.target_groups():
             health = [target.is_healthy for target in cloud.targets(group.arn)]
             members = 2 if self.case.leaves is None else 1

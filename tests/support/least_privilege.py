@@ -12,6 +12,7 @@ import boto3
 from nospof.adapters.aws import AwsCloud
 from nospof.adapters.clock import SystemClock
 from nospof.adapters.http.probe import HttpProbe
+from nospof.adapters.machine.running import SsmRunning
 from nospof.adapters.machine.ssm import SsmMachines
 from nospof.errors import NospofError, PreconditionFailed
 from nospof.model.permissions import policy
@@ -81,6 +82,7 @@ class Somebody:
             "faults": Unbreakable(),
             "poll_seconds": POLL_SECONDS,
             "machines": machines,
+            "running": SsmRunning(SsmMachines(self.adapter, POLL_SECONDS)),
         }
         return World(**{**parts, **changes})
 

@@ -13,6 +13,7 @@ from nospof.adapters.memory.holds import MemoryHolds
 from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.machines import Disk
 from nospof.adapters.memory.mounts import MemoryMounts
+from nospof.adapters.memory.running import MemoryRunning
 from nospof.adapters.memory.site import MemoryService
 from nospof.errors import PreconditionFailed
 from nospof.model.cloud import Image, IngressRule
@@ -96,6 +97,7 @@ def memory_world(cloud: MemoryCloud, through: Any = None) -> World:
         databases=MemoryDatabases(there),
         files=MemoryFiles(there),
         mounts=MemoryMounts(there),
+        running=MemoryRunning(there),
     )
 
 

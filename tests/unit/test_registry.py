@@ -14,6 +14,7 @@ from nospof.model.applying import ApplyRequest
 from nospof.model.backups import TAG_BACKUP, BackupRequest, DiscardRequest, RestoreRequest
 from nospof.model.cloud import TAG_TWIN_OF
 from nospof.model.layout import TAG_ARBITRATOR, TAG_DATA
+from nospof.model.maintaining import BackRequest, RunRequest
 from nospof.model.plans import Plan
 from nospof.model.requests import (
     CloneRequest,
@@ -336,6 +337,44 @@ HISTORY["6"] |= {
 }
 
 
+RUN = [
+    "promise that the member comes back",
+    "drain it from every group it serves in",
+    "take an image of it while it is off",
+    "wait until its image is available",
+    "have it do the command",
+    "reboot it",
+    "wait until it passes its status checks",
+    "wait until it answers on port 80",
+    "put it back into nospof-www",
+    "wait until nospof-www finds it healthy",
+    "release the promise",
+    "note the time",
+]
+HISTORY["6"] |= {
+    "maintain-run": [
+        "look at the members and those beside them",
+        ASKED,
+        *(f"{one}: MEMBER" for one in RUN),
+        *(f"{one}: TWIN" for one in RUN),
+    ],
+}
+
+
+RETURN = [
+    *RUN[:2],
+    "give it the root volume of its image",
+    *RUN[6:],
+]
+HISTORY["6"] |= {
+    "maintain-back": [
+        "look at the members and their images",
+        ASKED,
+        *(f"{one}: MEMBER" for one in RETURN),
+    ],
+}
+
+
 class Unloaded(MemorySteps):
     """A journal that notes the step which loads a service and does not do it: memory carries no load."""
 
@@ -441,6 +480,13 @@ def backed_up():
     return cloud
 
 
+def with_images_to_go_back_to():
+    cloud = paired()
+    request = RunRequest("www", "true")
+    MemorySteps("run-0").tell(PROCEDURES["maintain-run"].story, memory_world(cloud), request)
+    return cloud
+
+
 OF_PAIR = {"run_id": "run-0", "service": "www", "clients_are_back": True}
 SITUATIONS = {
     "clone": (one_instance, CloneRequest, {}),
@@ -473,6 +519,8 @@ SITUATIONS = {
     "apply": (both_announced, ApplyRequest, {"service": "www"}),
     "apply by a reboot": (paired, ApplyRequest, {"service": "www", "by": "reboot"}),
     "apply by AWS": (paired, ApplyRequest, {"service": "www", "by": "aws"}),
+    "maintain-run": (paired, RunRequest, {"service": "www", "command": "true", "reboot": True}),
+    "maintain-back": (with_images_to_go_back_to, BackRequest, {"run_id": "run-0"}),
     "rejoin": (both_stuck, RejoinRequest, {"service": "www"}),
     "undo of a clone": (made("clone"), UndoRequest, {"run_id": "run-0"}),
     "undo of a clone in the same zone": (made("clone", same_zone=True), UndoRequest, {"run_id": "run-0"}),
@@ -526,8 +574,9 @@ def test_every_procedure_is_known_by_its_own_name_and_says_what_it_promises(name
 @pytest.mark.parametrize("name", PROCEDURES)
 def test_every_request_is_frozen_and_names_the_instance_or_for_names_the_service(name):
     kind = PROCEDURES[name].request_type
-    of_service = ("apply", "backup", "cut-over", "rejoin", "rollback", "test-backup")
-    subject = "service" if name in of_service else "run_id" if name == "discard" else "instance_id"
+    of_service = ("apply", "backup", "cut-over", "maintain-run", "rejoin", "rollback", "test-backup")
+    of_run = ("discard", "maintain-back")
+    subject = "service" if name in of_service else "run_id" if name in of_run else "instance_id"
     assert subject in {field.name for field in dataclasses.fields(kind)}
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(kind("i-1"), subject, "i-2")

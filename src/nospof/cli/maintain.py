@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from nospof import bootstrap
-from nospof.cli import maintain_watch
+from nospof.cli import maintain_run, maintain_watch
 from nospof.cli.maintain_apply import apply
 from nospof.cli.maintain_backup import backup, backups, test_backup
 from nospof.cli.options import CONSENTS, cloud_options, dead_man_options, format_option, to_json, write_file
@@ -120,3 +120,7 @@ def take(instance_id: str, **options: Any) -> None:
     """
     request = TakeRequest(instance_id, **chosen(TakeRequest, options))
     perform("take", request, f"This drains {instance_id}, stops it and starts it again.", options)
+
+
+maintain.add_command(maintain_run.run)
+maintain.add_command(maintain_run.back)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from nospof.cli.apply_text import apply_text
 from nospof.cli.backup_text import told_of_backups
+from nospof.cli.maintain_text import maintenance_text
 from nospof.model.applying import ApplyResult
 from nospof.model.cutting_over import CutOverResult, Ending, RollbackResult
 from nospof.model.drill import Phase, Verdict
@@ -20,7 +21,6 @@ from nospof.model.results import (
     Noticed,
     PairResult,
     RejoinResult,
-    TakeResult,
     TimeOff,
     UndoResult,
     way_back,
@@ -149,14 +149,10 @@ def describe_result(outcome: Outcome) -> str:
         return pair_text(result)
     if isinstance(result, DrillResult):
         return verdict_text(result.verdict)
-    if isinstance(result, TakeResult):
-        cleared = ", ".join(result.events_cleared) or "none of its events"
-        return (
-            f"{result.instance_id} is back in service after {result.seconds_out_of_service:.1f} s out of it; "
-            f"cleared: {cleared}"
-        )
     if isinstance(result, ApplyResult):
         return apply_text(result)
+    if told := maintenance_text(outcome.run_id, result):
+        return told
     if isinstance(result, UndoResult):
         return undo_text(result)
     if isinstance(result, RejoinResult):

@@ -43,6 +43,7 @@ EC2_KINDS = {
 }
 EC2_MAKES = {
     "CreateImage": ("image", "snapshot"),
+    "CreateReplaceRootVolumeTask": ("replace-root-volume-task", "volume"),
     "CreateSecurityGroup": ("security-group",),
     "CreateSnapshot": ("snapshot",),
     "CreateVolume": ("volume",),

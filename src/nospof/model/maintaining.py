@@ -51,3 +51,94 @@ class CommandState:
             ended += f" ({self.says})"
         said = "".join(f"\n  | {line}" for line in self.lines[-10:])
         return f"{ended}; it said last:{said}" if said else f"{ended} and said nothing"
+
+
+@dataclass(frozen=True)
+class RootTask:
+    """A replacement of an instance's root volume, in AWS's words.
+
+    `state` is pending, in-progress, succeeded, failing, failed (the root is the one before), or
+    failed-detached (it has none now).
+    """
+
+    id: str
+    instance_id: str
+    state: str
+    image_id: str = ""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Have each member of a service do a command in turn, drained, with an image to go back to.
+
+    Args:
+        service: the service's name.
+        command: for the machine's shell, as root.
+        timeout_seconds: after which it is killed, on each member.
+        reboot: reboot the member once the command has ended well.
+        no_image: the owner's word that none is needed: the member is not stopped for it then.
+        path: the page to ask a member for; empty takes the one its balancer asks for.
+        local_disks_are_scratch, it_boots_again: as in `CloneRequest`.
+    """
+
+    service: str
+    command: str = ""
+    timeout_seconds: int = 3600
+    reboot: bool = False
+    no_image: bool = False
+    path: str = ""
+    local_disks_are_scratch: bool = False
+    it_boots_again: bool = False
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A member that had its turn and serves again.
+
+    `image_id` is the image it can go back to, empty for none; `lines` are the last ones its command said.
+    """
+
+    instance_id: str
+    seconds_out_of_service: float
+    image_id: str = ""
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A service all of whose members did a command, one after the other."""
+
+    service: str
+    command: str
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class BackRequest:
+    """Have members go back to the images that a run took of them.
+
+    Args:
+        run_id: the run of `maintain run`.
+        instance_id: the member; empty takes all of whom there is an image.
+    """
+
+    run_id: str
+    instance_id: str = ""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A member that is as it was. `old_volume` is what its root was until then; it is kept."""
+
+    instance_id: str
+    image_id: str
+    old_volume: str
+    seconds_out_of_service: float
+
+
+@dataclass(frozen=True)
+class BackResult:
+    """Members that went back to the images of a run."""
+
+    run_id: str
+    members: tuple[Returned, ...]

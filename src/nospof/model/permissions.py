@@ -30,6 +30,7 @@ from nospof.model.external_grants import EXTERNAL
 from nospof.model.grants import FORESEE, Grant, ec2, look
 from nospof.model.kinds import ASKED
 from nospof.model.kinds.additions import ADDITIONS
+from nospof.model.maintaining_grants import MAINTAIN_BACK, MAINTAIN_RUN
 from nospof.model.name_grants import CUT_OVER, ROLLBACK
 from nospof.model.shared_grants import (
     AROUND,
@@ -201,6 +202,8 @@ GRANTS: dict[str, tuple[Grant, ...]] = {
         FORESEE,
         IN_AND_OUT,
     ),
+    "maintain-run": MAINTAIN_RUN,
+    "maintain-back": MAINTAIN_BACK,
     "cut-over": CUT_OVER,
     "rollback": ROLLBACK,
     "drill": (

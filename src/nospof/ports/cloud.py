@@ -47,9 +47,10 @@ from nospof.model.plans import PlannedCall
 from nospof.model.starts import Role, ScheduledStart
 from nospof.model.surroundings import Surroundings
 from nospof.model.traits import TypeTraits
+from nospof.ports.roots import Roots
 
 
-class Cloud(Protocol):
+class Cloud(Roots, Protocol):
     """One account in one region."""
 
     # Reading ---------------------------------------------------------------------------------

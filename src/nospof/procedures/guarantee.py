@@ -18,6 +18,7 @@ from nospof.model.results import way_back
 from nospof.model.starts import DeadMan
 from nospof.planning.clone import image_name_of, refuse_what_another_run_holds
 from nospof.planning.dead_man import start_name
+from nospof.planning.maintaining import back_image_name
 from nospof.ports.world import World
 from nospof.procedures.auto_scaling import let_it_act, processes_to_suspend
 from nospof.procedures.dead_man import schedule_start
@@ -247,10 +248,11 @@ def let_snapshots_begin(world: World, instance: Instance, run_id: str) -> None:
 
     A resumed run adopts that image. It is worth a moment and no more: turning the instance on matters most.
     """
-    name = image_name_of(run_id)
+    names = (image_name_of(run_id), back_image_name(run_id, instance.id))
     with suppress(NospofError), moment_where_unseen(world):
-        if wait_for_listing(world, name):
-            wait_for_snapshots(world, instance, name, SNAPSHOTS_SECONDS)
+        image = wait_for_listing(world, *names)
+        if image:
+            wait_for_snapshots(world, instance, image.name, SNAPSHOTS_SECONDS)
 
 
 def is_impaired(world: World, instance: Instance) -> bool:

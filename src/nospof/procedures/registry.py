@@ -8,6 +8,7 @@ from typing import Any
 
 from nospof.model.applying import ApplyRequest
 from nospof.model.backups import BackupRequest, DiscardRequest, RestoreRequest
+from nospof.model.maintaining import BackRequest, RunRequest
 from nospof.model.plans import Plan
 from nospof.model.requests import (
     CloneRequest,
@@ -21,10 +22,13 @@ from nospof.model.requests import (
 )
 from nospof.planning.applying import ONE_AFTER_THE_OTHER
 from nospof.planning.clone import plan_clone
+from nospof.planning.maintaining import ONE_AT_A_TIME
 from nospof.planning.moving import plan_cut_over, plan_rollback
 from nospof.planning.pair import plan_way_in
 from nospof.planning.undo import plan_undo
 from nospof.ports.world import World
+from nospof.procedures import maintain_back as going_back
+from nospof.procedures import maintain_run as running
 from nospof.procedures.apply import apply, apply_plan
 from nospof.procedures.backup import backup
 from nospof.procedures.clone import clone, clone_facts
@@ -114,6 +118,18 @@ def rollback_plan(world: World, request: RollbackRequest) -> Plan:
     return with_unchecked(plan, rehearse(world, plan))
 
 
+def maintain_run_plan(world: World, request: RunRequest) -> Plan:
+    """Return what the turns of all members would do now, rehearsed."""
+    plan = running.plan_of(running.run_facts(world, request), request, PLANNED_RUN)
+    return with_unchecked(plan, rehearse(world, plan))
+
+
+def maintain_back_plan(world: World, request: BackRequest) -> Plan:
+    """Return what going back would do now, rehearsed."""
+    plan = going_back.plan_of(going_back.back_facts(world, request), request, PLANNED_RUN)
+    return with_unchecked(plan, rehearse(world, plan))
+
+
 def planned_apply(world: World, request: ApplyRequest) -> Plan:
     """Return what a service's announced maintenance would do now, rehearsed."""
     plan = apply_plan(world, request, PLANNED_RUN)
@@ -150,6 +166,8 @@ PROCEDURES: dict[str, Procedure] = {
             "nothing goes but what the run made, throughout",
             discard_plan,
         ),
+        Procedure("maintain-run", RunRequest, running.maintain_run, ONE_AT_A_TIME, maintain_run_plan),
+        Procedure("maintain-back", BackRequest, going_back.maintain_back, ONE_AT_A_TIME, maintain_back_plan),
     )
 }
 

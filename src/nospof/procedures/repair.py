@@ -21,6 +21,7 @@ from nospof.model.cloud import (
     Target,
     TargetGroup,
 )
+from nospof.model.maintaining import TAG_BACK
 from nospof.model.results import Trouble
 from nospof.model.runs import RunState
 from nospof.ports.cloud import Cloud
@@ -221,7 +222,7 @@ def leftovers(
     cloud: Cloud, states: Mapping[str, RunState], claim: Claim, undoing: Mapping[str, str]
 ) -> Iterator[Trouble]:
     """Yield what runs made and nobody goes on with, run by run (C108), and what is half taken apart."""
-    found = made(cloud)
+    found, kept = made(cloud), {one.tags.get(TAG_RUN) for one in cloud.images(TAG_BACK)}
     for run_id in sorted({*found, *undoing}):
         things, state = found.get(run_id, {}), states.get(run_id)
         if state == "running" or lives(claim, run_id):
@@ -235,9 +236,10 @@ def leftovers(
                 f"nospof runs resume {undo}",
             )
         elif state in ("failed", "interrupted", "elsewhere"):
+            back = "maintain back" if run_id in kept else "runs undo"
             yield Trouble(
                 f"{run_id} is {state} and has made: {listed}",
-                f"nospof runs resume {run_id}, or nospof runs undo {run_id}",
+                f"nospof runs resume {run_id}, or nospof {back} {run_id}",
             )
         elif state is None:
             commands = " && ".join(
@@ -245,11 +247,17 @@ def leftovers(
                 for kind, template in TAKES_AWAY.items()
                 for thing in things.get(kind, ())
             )
+            back = (
+                f"nospof maintain back {run_id}"
+                if run_id in kept
+                else f"nospof runs undo {run_id} on the machine that began it"
+            )
             yield Trouble(
                 f"{run_id}, which this machine does not know, has made: {listed}",
-                f"nospof runs undo {run_id} on the machine that began it, or when nobody uses it: {commands}",
+                f"{back}, or when nobody uses it: {commands}",
             )
-        elif not {"instance", "load balancer", "target group"} & set(things):
+        # Images to go back to are kept on purpose.
+        elif run_id not in kept and not {"instance", "load balancer", "target group"} & set(things):
             yield Trouble(
                 f"{run_id} is {state}, and of what it made is left: {listed}", f"nospof runs undo {run_id}"
             )

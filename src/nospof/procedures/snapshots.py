@@ -17,13 +17,17 @@ UNSEEN_SECONDS = 10.0
 """Snapshots begin some two seconds after the image call."""
 
 
-def wait_for_listing(world: World, image_name: str) -> Image | None:
+def wait_for_listing(world: World, *names: str) -> Image | None:
     """Return the image a run that died may just have asked for, or None where it is not listed by then."""
+
+    def look() -> Image | None:
+        return next((image for name in names if (image := world.cloud.image_named(name))), None)
+
     try:
         return wait_for(
             world,
-            f"{image_name} to be listed",
-            lambda: world.cloud.image_named(image_name),
+            f"{names[0]} to be listed",
+            look,
             lambda image: image is not None,
             within_seconds=LISTED_SECONDS,
         )

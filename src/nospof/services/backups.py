@@ -9,7 +9,7 @@ from nospof.ports.world import World
 from nospof.procedures.backup_list import backups_of, members_of
 from nospof.services.undoing import refuse_now
 
-DISCARDED = ("backup", "test-backup")
+DISCARDED = ("backup", "maintain-run", "test-backup")
 """The procedures whose runs are taken back by taking away what they made."""
 
 

@@ -10,7 +10,7 @@ from nospof.adapters.memory.images import Contents
 from nospof.adapters.memory.launching import Launching
 from nospof.adapters.memory.listeners import Listeners
 from nospof.adapters.memory.machines import GONE, Disk, Machine, closed
-from nospof.adapters.memory.mounts import MountedFiles
+from nospof.adapters.memory.running import CommandsInside
 from nospof.adapters.memory.scaling import Scaling
 from nospof.adapters.memory.site import MemoryService
 from nospof.adapters.memory.starting import Starting
@@ -25,7 +25,7 @@ BEGINS_SOON_SECONDS, EARLIEST_MOVE_SECONDS = 300.0, 3600.0
 """What is about to begin is moved no more, and nothing is moved nearer (EC2 User Guide, "Reschedule ...")."""
 
 
-class MemoryCloud(MountedFiles, Scaling, Listeners, Launching, Starting, Around, StoresBehind):
+class MemoryCloud(CommandsInside, Scaling, Listeners, Launching, Starting, Around, StoresBehind):
     """The reference implementation of `ports.cloud.Cloud`: exact, small, deterministic.
 
     Time passes only by `clock.sleep`. Faults are data: `fail`, `deny`, `late_ids`, `fail_image`.

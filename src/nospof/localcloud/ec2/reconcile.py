@@ -18,7 +18,7 @@ from typing import Any
 from moto.ec2.utils import random_snapshot_id
 
 from nospof.localcloud.cloud import Cloud
-from nospof.localcloud.ec2 import due, keys
+from nospof.localcloud.ec2 import due, keys, roots
 from nospof.localcloud.ec2.images import Ami, delete_disk, disk_of
 from nospof.localcloud.ec2.instances import LOST, STOP_GRACE_SECONDS, Instance
 from nospof.localcloud.ec2.responses import attach_snapshots
@@ -160,6 +160,9 @@ def _reboot(cloud: Cloud, instance: Instance) -> None:
         cloud.dirty.set()
         return
     if due.is_held_off(instance, cloud.now()):
+        return
+    task = roots.open_task(instance)
+    if task and not roots.swap(cloud, instance, task):
         return
     name = f"power on {instance.id}"
     outcome = cloud.outcome(name)

@@ -12,7 +12,7 @@ from moto.ec2.utils import random_ami_id, random_snapshot_id
 
 from nospof.localcloud.awserrors import AwsError, incorrect_state
 from nospof.localcloud.cloud import current
-from nospof.localcloud.ec2 import events, groups, launch, placement, status
+from nospof.localcloud.ec2 import events, groups, launch, placement, roots, status
 from nospof.localcloud.ec2.images import Ami, ImageVolume, delete_disk, disk_of
 from nospof.localcloud.ec2.instances import Instance, require_running_or_stopped
 from nospof.localcloud.ec2.instances import launch as launch_context
@@ -165,6 +165,16 @@ class EC2Response(MotoEC2Response):
                 "Output": Base64EncodedString.from_raw_string(text),
             }
         )
+
+    def create_replace_root_volume_task(self) -> ActionResult:
+        """Give a running instance another root volume; it reboots for it."""
+        return ActionResult({"ReplaceRootVolumeTask": roots.create(self).document()})
+
+    def describe_replace_root_volume_tasks(self) -> ActionResult:
+        """Tell how far replacements of root volumes are."""
+        found = roots.describe(self)
+        self.error_on_dryrun()
+        return ActionResult({"ReplaceRootVolumeTasks": [one.document() for one in found]})
 
     # Status and events ------------------------------------------------------------------------------------
 

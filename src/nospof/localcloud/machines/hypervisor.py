@@ -131,6 +131,26 @@ class Hypervisor:
             shutil.rmtree(partial, ignore_errors=True)
             raise
 
+    def replace_disk(self, machine_id: str, image: Path) -> None:
+        """Give a machine that is off a copy of an image as its disk. The one it had is gone. May be repeated.
+
+        Raises:
+            OSError: it could not be copied (no space), or the machine is on; it has the disk it had.
+            MachineNotFound: there is no such machine.
+        """
+        directory = self._directory(machine_id)
+        disk, made, before = (directory / one for one in ("disk", "disk.made", "disk.before"))
+        with locked(directory):
+            if self.state(machine_id) != "off":
+                raise OSError(f"the machine {machine_id} is on")
+            if disk.exists():  # else a repeat: the copy is whole, and its place is empty
+                shutil.rmtree(made, ignore_errors=True)
+                copy_tree(image, made)
+                shutil.rmtree(before, ignore_errors=True)
+                disk.rename(before)
+            made.rename(disk)
+            shutil.rmtree(before, ignore_errors=True)
+
     def disk(self, machine_id: str) -> Path:
         """Return the directory that is the machine's disk."""
         return self._directory(machine_id) / "disk"
