@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from nospof.adapters.aws import connection
 from nospof.adapters.memory import MemoryCloud
 from nospof.errors import CloudError, NotFound
 from nospof.model.auto_scaling import GroupMember
@@ -73,7 +74,7 @@ class TestRoots:
         instance_id = stage.stopped()
         assert code_of(cloud.replace_root, instance_id, stage.image_id, "x") == "IncorrectInstanceState"
 
-    def test_an_unknown_image_is_not_found(self, stage, cloud):
+    def test_the_root_of_an_unknown_image_is_not_found(self, stage, cloud):
         instance_id = stage.running()
         assert code_of(cloud.replace_root, instance_id, f"ami-{UNKNOWN}", "y") == "InvalidAMIID.NotFound"
 
@@ -770,7 +771,9 @@ class TestBalancers:
         assert cloud.create_listener(balancer.arn, 8090, group.arn) == made
         assert cloud.listeners(balancer.arn) == (made,)
 
-    def test_a_listener_with_a_certificate_nobody_knows_is_refused(self, stage, cloud):
+    def test_a_listener_with_a_certificate_nobody_knows_is_refused(self, stage, cloud, monkeypatch):
+        # What was made a moment ago may not be known everywhere yet; here nothing becomes known by waiting.
+        monkeypatch.setattr(connection, "PATIENCE_SECONDS", 1.0)
         group = cloud.create_target_group(stage.group_request())
         balancer = cloud.create_load_balancer(balancer_request(stage))
         unknown = stage.certificate("shop.example.org")[:-12] + "000000000000"

@@ -16,7 +16,7 @@ NO_REFUSAL = "moto answers 500 for a group or a member that is not there"
 MOTO = {
     "test_a_running_instance_gets_the_root_of_an_image_and_keeps_all_else": NO_ROOTS,
     "test_one_that_is_off_gets_none": NO_ROOTS,
-    "test_an_unknown_image_is_not_found": NO_ROOTS,
+    "test_the_root_of_an_unknown_image_is_not_found": NO_ROOTS,
     "test_an_unknown_task_is_not_found": NO_ROOTS,
     "test_a_started_instance_is_seen_to_be_pending": "moto's instances run as soon as they are described",
     "test_a_start_is_refused_while_stopping": "moto's instances stop at once",
