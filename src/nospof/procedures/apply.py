@@ -30,7 +30,7 @@ from nospof.planning.preflight import TAKE_RULES, heed
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.data import states_of
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 from nospof.procedures.taking import have_taken, wait_for_aws
 from nospof.procedures.turn import (
     MemberFacts,
@@ -79,9 +79,7 @@ def apply(steps: Steps, world: World, request: ApplyRequest) -> ApplyResult:
         if not facts.due:
             return ApplyResult(request.service)
         decided = decide(facts, request, steps.token)
-    unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, decided.plan)
-    for warning in (*decided.warnings, *unchecked):
-        world.reporter.warn(warning)
+    ask_first(steps, world, decided.plan, decided.warnings)
     if request.by == "move":
         return move_events(steps, world, request, facts, decided.moves)
     taken: tuple[MemberTaken, ...] = ()

@@ -27,7 +27,8 @@ from nospof.ports.world import World
 from nospof.procedures.backup_image import image_of_member
 from nospof.procedures.backup_list import backups_of, choose
 from nospof.procedures.clone import IMAGE_SECONDS
-from nospof.procedures.rehearse import PROTECTED, rehearse
+from nospof.procedures.rehearse import PROTECTED
+from nospof.procedures.rehearse import ask_first
 from nospof.procedures.restore_test import restore_and_look
 from nospof.procedures.taking_away import take_away
 from nospof.procedures.turn import (
@@ -87,9 +88,7 @@ def prepare(
         more += restore_calls(Setting(request.service, own, facts.instance), steps.token)
     groups = [(one, one.group_tags) for one in facts.memberships]
     plan = plan_backup(facts.instance.id, groups, steps.token, more)
-    unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan)
-    for warning in (*warnings, *unchecked):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan, warnings)
 
 
 def wait_until_complete(world: World, image_id: str) -> Image:

@@ -30,7 +30,7 @@ from nospof.procedures.live import image_live
 from nospof.procedures.looking import source_facts
 from nospof.procedures.off_section import image_while_off
 from nospof.procedures.power import ROOM_SECONDS, NoRoom, bring_back
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 from nospof.procedures.waiting import wait_for
 
 AGAIN_SECONDS = 60.0
@@ -52,9 +52,7 @@ def prepare(steps: Steps, world: World, request: CloneRequest) -> tuple[CloneFac
     """Look, decide, and ask the cloud: all that comes before the first change."""
     facts = steps.read("look at the instance and what surrounds it", clone_facts, world, request)
     plan = plan_clone(facts, request, steps.token)
-    unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
-    for warning in (*plan.plan.warnings, *unchecked):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan.plan, plan.plan.warnings)
     return facts, plan
 
 

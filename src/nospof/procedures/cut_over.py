@@ -22,7 +22,7 @@ from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.comparing import measure_old, page_at, watch_share
 from nospof.procedures.names import put_back, swap, wait_everywhere, wait_forgotten
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 
 NOTE = "note the record of each name, and what it becomes"
 ANSWERS_COMPARED = 4
@@ -36,9 +36,7 @@ def cut_over(steps: Steps, world: World, request: CutOverRequest) -> CutOverResu
     """Lead names to the pair. Guarantee: where it serves worse, each name gets back the record it had."""
     facts = steps.read("look at the pair and the names that lead to it", cut_over_facts, world, request)
     plan = plan_cut_over(facts, request, steps.token)
-    unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
-    for warning in (*plan.plan.warnings, *unchecked):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan.plan, plan.plan.warnings)
     old = tuple(move.old for move in plan.moves)
     baseline = steps.read("measure how the names are served now", measure_old, world, old)
     refuse_unsteady(baseline)

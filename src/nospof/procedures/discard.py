@@ -8,7 +8,7 @@ from nospof.model.cloud import TAG_GUARANTEE
 from nospof.model.plans import Plan, PlannedCall
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 from nospof.procedures.taking_away import MADE_BY, take_away
 
 KINDS = ("instance", "security group", "image", "snapshot")
@@ -28,10 +28,7 @@ def discard(steps: Steps, world: World, request: DiscardRequest) -> DiscardResul
     made = steps.read("look at what the run made", made_by, world, run_id)
     if not any(made.values()):
         raise PreconditionFailed(f"nothing of {run_id} is left. Nothing was changed.")
-    for warning in steps.read(
-        "ask the cloud whether it would allow each call", rehearse, world, plan_discard(made, run_id)
-    ):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan_discard(made, run_id))
     removed: list[str] = []
     for kind in KINDS:
         if made[kind]:

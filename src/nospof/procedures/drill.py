@@ -26,7 +26,7 @@ from nospof.procedures.files import sharing_in_step, wait_files_in_step
 from nospof.procedures.guarantee import is_impaired, promise, release
 from nospof.procedures.membership import wait_healthy
 from nospof.procedures.power import bring_back, stop
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 from nospof.procedures.waiting import ask
 from nospof.procedures.writing import places_of, refuse_unless_taken, verdicts_on, wait_until_taken, writing
 
@@ -81,8 +81,7 @@ def drill(steps: Steps, world: World, request: DrillRequest) -> DrillResult:
     steps.read("see whether this fault can be put here", check_fault, world, facts, request.fault)
     victim = facts.victim
     plan = plan_drill(victim, steps.token)
-    for warning in steps.read("ask the cloud whether it would allow each call", rehearse, world, plan):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan)
     steps.do("promise that the member comes back", promise, world, victim, steps.token, must_work=True)
     verdict = steps.do(
         f"load the service and {request.fault} {victim}", load_and_break, world, facts, request, steps.token

@@ -17,7 +17,7 @@ from nospof.procedures.data import leave_writes
 from nospof.procedures.dead_man import kept_ahead
 from nospof.procedures.guarantee import promise
 from nospof.procedures.power import bring_back, stop
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 from nospof.procedures.turn import (
     MemberFacts,
     live_events,
@@ -48,9 +48,7 @@ def take(steps: Steps, world: World, request: TakeRequest) -> TakeResult:
     dead_man = dead_man_of(facts.about, request.dead_man_seconds)
     groups = [(one, one.group_tags) for one in facts.memberships]
     plan = plan_take(instance.id, groups, steps.token, dead_man)
-    unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan)
-    for warning in (*warnings, *unchecked):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan, warnings)
     began = take_out(steps, world, facts, dead_man)
     steps.do("stop it and start it on other hardware", move, world, facts, steps.token, dead_man)
     put_back(steps, world, facts)

@@ -31,7 +31,7 @@ from nospof.procedures.guarantee import promise
 from nospof.procedures.looking import source_facts
 from nospof.procedures.membership import leave
 from nospof.procedures.power import bring_back
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 from nospof.procedures.rejoin import keepers_of, layout_carried
 from nospof.procedures.turn import MemberFacts, Membership, MemberSteps, now, put_back, take_out
 from nospof.procedures.waiting import wait_for
@@ -72,9 +72,7 @@ def maintain_back(steps: Steps, world: World, request: BackRequest) -> BackResul
     """Have members go back. Guarantee: one at a time, and each serves again when this ends, or is named."""
     members = steps.read("look at the members and their images", back_facts, world, request)
     plan = plan_of(members, request, steps.token)
-    unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan)
-    for warning in (*plan.warnings, *unchecked):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan, plan.warnings)
     returned: tuple[Returned, ...] = ()
     for member in members:
         returned += (go_back(MemberSteps(steps, member.id), world, member),)

@@ -26,7 +26,7 @@ from nospof.procedures.guarantee import promise
 from nospof.procedures.membership import leave, register
 from nospof.procedures.off_section import image_while_off
 from nospof.procedures.power import bring_back, stop
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 from nospof.procedures.turn import (
     MemberFacts,
     MemberSteps,
@@ -58,9 +58,7 @@ def maintain_run(steps: Steps, world: World, request: RunRequest) -> RunResult:
     refuse_what_makes_no_sense(request)
     facts = steps.read("look at the members and those beside them", run_facts, world, request)
     plan = plan_of(facts, request, steps.token)
-    unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan)
-    for warning in (*plan.warnings, *unchecked):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan, plan.warnings)
     turns: tuple[Turn, ...] = ()
     for number, member in enumerate(facts.members):
         later = [one.instance.id for one in facts.members[number + 1 :]]

@@ -34,7 +34,7 @@ from nospof.procedures.looking import look_inside
 from nospof.procedures.membership import mark, register, wait_healthy
 from nospof.procedures.mounting import mount_at_twin, mounts_facts, move_files
 from nospof.procedures.proving import At, as_a_balancer_asks, verify, watch, write_to
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 from nospof.procedures.way_in import ask_as_behind_tls, ask_on_443, walk_in
 
 
@@ -42,11 +42,7 @@ def pair(steps: Steps, world: World, request: PairRequest) -> PairResult:
     """Pair an instance with its twin. Guarantee: the source serves throughout."""
     facts = steps.read("look at the service and what surrounds it", pair_facts, world, request)
     plan = plan_way_in(facts, request, steps.token)
-    unchecked = steps.read(
-        "ask the cloud whether it would allow each call of the pair", rehearse, world, plan.plan
-    )
-    for warning in (*plan.plan.warnings, *unchecked):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan.plan, plan.plan.warnings, of=" of the pair")
     source, asked = facts.source, clone_for(request, facts, plan)
     twin, cloned = have_a_twin(steps, world, facts, plan, asked)
     if plan.data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nospof.errors import CloudError, PreconditionFailed
 from nospof.model.plans import Plan, PlannedCall
+from nospof.ports.steps import Steps
 from nospof.ports.world import World
 
 THERE_ALREADY = frozenset(
@@ -22,6 +23,23 @@ PROTECTED = "OperationNotPermitted"
 
 ONLY_WHILE_OFF = "IncorrectInstanceState"
 """What another type is refused with, once it is permitted, while the instance still runs."""
+
+
+def ask_first(
+    steps: Steps, world: World, plan: Plan, warnings: tuple[str, ...] = (), *, of: str = ""
+) -> None:
+    """Have the cloud asked about each call of a plan, and say what the operator should know.
+
+    Args:
+        warnings: what is known already, and is said first.
+        of: whose calls they are, where a run asks twice.
+
+    Raises:
+        PreconditionFailed, CloudError: as `rehearse` does.
+    """
+    name = f"ask the cloud whether it would allow each call{of}"
+    for warning in (*warnings, *steps.read(name, rehearse, world, plan)):
+        world.reporter.warn(warning)
 
 
 def rehearse(world: World, plan: Plan) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from nospof.procedures.data import (
 )
 from nospof.procedures.drill import restore
 from nospof.procedures.guarantee import is_impaired
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 
 SETTLE_SECONDS = 90.0
 """Members that all come back find each other by themselves, most of the time."""
@@ -36,8 +36,7 @@ def rejoin(steps: Steps, world: World, request: RejoinRequest) -> RejoinResult:
     keepers = steps.read("look who keeps the data", keepers_of, world, request.service)
     off = steps.read("look who of them is off or hangs", out_of_order, world, keepers)
     plan = rejoin_calls(keepers, off)
-    for warning in steps.read("ask the cloud whether it would allow each call", rehearse, world, plan):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan)
     left = next((one.id for one in keepers if TAG_DATA in one.tags and one not in off), "")
     for one in off if left else ():
         if one.state == "stopped" and TAG_DATA in one.tags:

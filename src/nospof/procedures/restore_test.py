@@ -32,7 +32,7 @@ from nospof.procedures.clone import wait_until_ok
 from nospof.procedures.data import apply, databases_of, done, reached
 from nospof.procedures.launching import launch
 from nospof.procedures.looking import look_inside
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 from nospof.procedures.taking_away import take_away
 from nospof.procedures.turn import now
 from nospof.procedures.waiting import TimedOut
@@ -51,8 +51,7 @@ def try_backup(steps: Steps, world: World, request: RestoreRequest) -> Restored:
     setting = steps.read("look at the backup and where it can be restored", setting_of, world, request)
     refuse_jobs(setting.jobs, is_accepted=request.jobs_may_run_twice)
     plan = plan_restore(setting, steps.token)
-    for warning in steps.read("ask the cloud whether it would allow each call", rehearse, world, plan):
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan)
     return restore_and_look(steps, world, setting)
 
 

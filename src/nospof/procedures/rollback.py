@@ -10,7 +10,7 @@ from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.comparing import page_at
 from nospof.procedures.names import put_back, records_at, wait_everywhere, wait_forgotten
-from nospof.procedures.rehearse import rehearse
+from nospof.procedures.rehearse import ask_first
 
 
 def rollback(steps: Steps, world: World, request: RollbackRequest) -> RollbackResult:
@@ -19,9 +19,7 @@ def rollback(steps: Steps, world: World, request: RollbackRequest) -> RollbackRe
         "look where the names lead and how the old address serves", rollback_facts, world, request
     )
     plan = plan_rollback(facts, request)
-    unchecked = steps.read("ask the cloud whether it would allow each call", rehearse, world, plan.plan)
-    for warning in unchecked:
-        world.reporter.warn(warning)
+    ask_first(steps, world, plan.plan)
     changes = steps.do("put the names back", put_back, world, plan.backs)
     since = steps.do("wait until the old address is answered everywhere", wait_everywhere, world, changes)
     steps.do("wait until nobody remembers the balancer", wait_forgotten, world, since, ALIAS_TTL)
