@@ -27,8 +27,7 @@ from nospof.ports.world import World
 from nospof.procedures.backup_image import image_of_member
 from nospof.procedures.backup_list import backups_of, choose
 from nospof.procedures.clone import IMAGE_SECONDS
-from nospof.procedures.rehearse import PROTECTED
-from nospof.procedures.rehearse import ask_first
+from nospof.procedures.rehearse import PROTECTED, ask_first
 from nospof.procedures.restore_test import restore_and_look
 from nospof.procedures.taking_away import take_away
 from nospof.procedures.turn import (
