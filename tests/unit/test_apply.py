@@ -15,26 +15,10 @@ from nospof.procedures.apply import apply, apply_plan
 from nospof.procedures.pair import pair
 from nospof.procedures.waiting import TimedOut
 from nospof.runtime.memory import Killed, MemorySteps
+from support.between import After
 from support.memory_world import Silent, keep_data, memory_world, one_instance, stick
 
 HOUR, DAY = 3600.0, 86_400.0
-
-
-class Through:
-    """The cloud, some of whose calls do something else afterwards."""
-
-    def __init__(self, cloud, **after):
-        self._cloud, self._after = cloud, after
-
-    def __getattr__(self, name):
-        method = getattr(self._cloud, name)
-
-        def call(*args, **kwargs):
-            value = method(*args, **kwargs)
-            self._after.get(name, lambda *_: None)(*args)
-            return value
-
-        return call
 
 
 class Heard(Silent):
@@ -286,7 +270,7 @@ def test_outside_of_the_window_it_is_refused_with_when_that_opens_and_waits_if_a
     assert night.cloud.writes == []
 
     first_write = []
-    through = Through(night.cloud, tag=lambda *_: first_write.append(night.cloud.clock.now()))
+    through = After(night.cloud, tag=lambda *_: first_write.append(night.cloud.clock.now()))
     assert night.apply(through, window=window, wait=True).members
     assert at(opens) <= first_write[0] < at(opens) + 60
     night.assert_whole()
@@ -366,7 +350,7 @@ def put_off(night):
 
 def test_what_is_called_off_while_the_member_drains_is_not_done_and_it_is_put_back():
     night = Night(DAY)
-    (one,) = night.apply(Through(night.cloud, deregister=lambda *_: cancelled(night))).members
+    (one,) = night.apply(After(night.cloud, deregister=lambda *_: cancelled(night))).members
     assert (one.way, one.left) == ("", ())
     assert "called it off" in one.says
     assert night.stopped() == []
@@ -376,7 +360,7 @@ def test_what_is_called_off_while_the_member_drains_is_not_done_and_it_is_put_ba
 def test_a_member_whose_event_is_called_off_before_its_turn_is_not_even_drained():
     night = Night(DAY)
     night.events.append(night.cloud.announce(night.members[1], in_seconds=DAY / 2))
-    result = night.apply(Through(night.cloud, stop_instance=lambda *_: cancelled(night)))
+    result = night.apply(After(night.cloud, stop_instance=lambda *_: cancelled(night)))
     assert [one.way for one in result.members] == ["stop-start", ""]
     assert "nothing is announced" in result.members[1].says
     assert [call.name for call in night.cloud.writes].count("deregister") == 1
@@ -385,7 +369,7 @@ def test_a_member_whose_event_is_called_off_before_its_turn_is_not_even_drained(
 
 def test_what_is_put_off_while_the_member_drains_is_taken_all_the_same_and_that_is_said():
     night = Night(DAY)
-    (one,) = night.apply(Through(night.cloud, deregister=lambda *_: put_off(night))).members
+    (one,) = night.apply(After(night.cloud, deregister=lambda *_: put_off(night))).members
     assert one.way == "stop-start"
     assert "put it off" in one.says
     assert night.stopped() == [night.members[0]]
@@ -401,7 +385,7 @@ def test_what_is_put_off_while_the_member_drains_is_taken_all_the_same_and_that_
 def test_a_member_is_drained_before_aws_takes_it_and_put_back_when_it_works_again(code):
     night = Night(2 * HOUR, code=code)
     drained = []
-    through = Through(night.cloud, deregister=lambda *_: drained.append(night.cloud.clock.now()))
+    through = After(night.cloud, deregister=lambda *_: drained.append(night.cloud.clock.now()))
     (one,) = night.apply(through, by="aws", window="Sun 02:00-02:01 UTC").members
     assert (one.way, one.cleared) == ("aws", (night.events[0].id,))
     assert 0 < night.events[0].not_before - drained[0] <= 900
@@ -412,7 +396,7 @@ def test_a_member_is_drained_before_aws_takes_it_and_put_back_when_it_works_agai
 def test_a_member_drained_for_aws_is_put_back_where_that_puts_it_off_or_calls_it_off():
     for change, says in ((put_off, "put it off"), (cancelled, "")):
         night = Night(2 * HOUR)
-        through = Through(night.cloud, deregister=lambda *_, change=change, night=night: change(night))
+        through = After(night.cloud, deregister=lambda *_, change=change, night=night: change(night))
         (one,) = night.apply(through, by="aws").members
         assert says in one.says
         assert night.stopped() == []
@@ -428,7 +412,7 @@ def test_an_event_that_is_put_off_before_the_drain_is_waited_for_while_the_membe
         if len(looks) == 5:
             put_off(night)
 
-    (one,) = night.apply(Through(night.cloud, instance_status=later), by="aws").members
+    (one,) = night.apply(After(night.cloud, instance_status=later), by="aws").members
     assert one.way == "aws"
     assert one.seconds_out_of_service < 2 * HOUR
     night.assert_whole()
@@ -461,9 +445,7 @@ def migrated(night):
 
 def test_a_reboot_that_clears_the_event_is_enough():
     night = Night(DAY)
-    (one,) = night.apply(
-        Through(night.cloud, reboot_instance=lambda *_: migrated(night)), by="reboot"
-    ).members
+    (one,) = night.apply(After(night.cloud, reboot_instance=lambda *_: migrated(night)), by="reboot").members
     assert (one.way, one.cleared, one.left) == ("reboot", (night.events[0].id,), ())
     assert night.stopped() == []
     night.assert_whole()
@@ -480,7 +462,7 @@ def test_c44_what_a_reboot_leaves_announced_is_taken_by_a_stop_and_a_start():
 
 def test_a_reboot_that_never_comes_back_is_ended_by_a_stop_and_a_start():
     night = Night(DAY)
-    (one,) = night.apply(Through(night.cloud, reboot_instance=night.cloud.impair), by="reboot").members
+    (one,) = night.apply(After(night.cloud, reboot_instance=night.cloud.impair), by="reboot").members
     assert "did not come back from its reboot" in one.says
     assert one.seconds_out_of_service < 600
     night.assert_whole()
@@ -489,7 +471,7 @@ def test_a_reboot_that_never_comes_back_is_ended_by_a_stop_and_a_start():
 def test_a_reboot_that_nobody_sees_is_not_taken_for_one():
     night = Night(DAY)
 
-    class Deaf(Through):
+    class Deaf(After):
         def reboot_instance(self, instance_id):
             night.cloud.calls.clear()
 
@@ -545,7 +527,7 @@ def test_an_event_is_not_moved_nearer_than_aws_takes():
 def test_where_the_first_turn_fails_the_second_member_is_not_touched_and_who_is_left_is_told():
     night = Night(DAY, 2 * DAY)
 
-    class Refusing(Through):
+    class Refusing(After):
         def stop_instance(self, instance_id):
             raise CloudError("refused", code="UnauthorizedOperation")
 
@@ -560,7 +542,7 @@ def test_where_the_first_turn_fails_the_second_member_is_not_touched_and_who_is_
 def test_a_member_whose_fellow_does_not_get_well_after_its_turn_is_not_touched():
     night = Night(DAY, 2 * DAY)
     with pytest.raises(ProcedureFailed, match="status checks"):
-        night.apply(Through(night.cloud, start_instance=night.cloud.impair))
+        night.apply(After(night.cloud, start_instance=night.cloud.impair))
     assert night.stopped() == [night.members[0]]
     assert night.healthy() == [night.members[1]]
 

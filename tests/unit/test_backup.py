@@ -28,6 +28,7 @@ from nospof.procedures.restore_test import try_backup
 from nospof.runtime.memory import Killed, MemorySteps
 from nospof.services.backups import backups_known, discard_request
 from nospof.services.procedures import Outcome
+from support.between import Before
 from support.memory_world import keep_data, memory_world, one_instance
 from support.undoing import told
 
@@ -62,22 +63,6 @@ class Service:
             assert all(one.is_healthy for one in self.cloud.targets(group.arn))
             assert len(self.cloud.targets(group.arn)) == 2
         assert not self.cloud.instances(TAG_GUARANTEE)
-
-
-class Before:
-    """The cloud, before some of whose calls something else happens."""
-
-    def __init__(self, cloud, **before):
-        self._cloud, self._before = cloud, before
-
-    def __getattr__(self, name):
-        method = getattr(self._cloud, name)
-
-        def call(*args, **kwargs):
-            self._before.get(name, lambda *_: None)(*args)
-            return method(*args, **kwargs)
-
-        return call
 
 
 def unmarked(cloud, image_id):

@@ -18,6 +18,7 @@ from nospof.procedures.pair import pair
 from nospof.procedures.turn import MemberSteps, member_facts, wait_for_page
 from nospof.procedures.waiting import TimedOut
 from nospof.runtime.memory import Killed, MemorySteps
+from support.between import After
 from support.memory_world import memory_world, one_instance
 
 
@@ -64,23 +65,6 @@ class Service:
         assert self.cloud.instance(self.member).state == "running"
 
 
-class Through:
-    """The cloud, some of whose calls do something else afterwards."""
-
-    def __init__(self, cloud, **after):
-        self._cloud, self._after = cloud, after
-
-    def __getattr__(self, name):
-        method = getattr(self._cloud, name)
-
-        def call(*args, **kwargs):
-            value = method(*args, **kwargs)
-            self._after.get(name, lambda *_: None)(*args)
-            return value
-
-        return call
-
-
 def written(service):
     return [call.name for call in service.cloud.writes]
 
@@ -120,7 +104,7 @@ def test_c75_nothing_of_the_member_is_left_in_the_group_when_it_stops():
     service = Service()
     seen = []
 
-    class Watching(Through):
+    class Watching(After):
         def stop_instance(self, instance_id):
             seen.extend(target.instance_id for target in service.cloud.targets(service.groups[0]))
             service.cloud.stop_instance(instance_id)
@@ -248,7 +232,7 @@ def test_the_facts_name_those_who_serve_beside_the_member():
 def never_drains(service, arn):
     """The cloud, whose group never lets go of the member."""
 
-    class Stuck(Through):
+    class Stuck(After):
         def targets(self, wanted):
             seen = service.cloud.targets(wanted)
             gone = service.member not in {target.instance_id for target in seen}
@@ -280,7 +264,7 @@ def test_a_drain_that_is_refused_for_one_of_two_groups_puts_the_member_back_into
     service = Service().second_group()
     second = service.groups[1]
 
-    class Refusing(Through):
+    class Refusing(After):
         def deregister(self, arn, instance_id, port):
             if arn == second:
                 raise CloudError("refused", code="UnauthorizedOperation")
@@ -295,7 +279,7 @@ def test_where_the_other_one_is_drained_in_the_same_moment_the_member_is_back_be
     service = Service()
     moments = []
 
-    class Racing(Through):
+    class Racing(After):
         def deregister(self, arn, instance_id, port):
             service.cloud.deregister(arn, instance_id, port)
             service.cloud.deregister(arn, service.other, port)
@@ -342,7 +326,7 @@ def test_a_run_resumed_when_the_others_have_died_does_not_take_the_last_member_o
 
 def test_a_member_whose_fellow_dies_while_it_drains_is_put_back_and_not_stopped():
     service = Service()
-    dying = Through(service.cloud, deregister=lambda *_: service.cloud.impair(service.other))
+    dying = After(service.cloud, deregister=lambda *_: service.cloud.impair(service.other))
     with pytest.raises(ProcedureFailed, match="healthy any more"):
         service.take(dying)
     assert "stop_instance" not in written(service)
@@ -394,7 +378,7 @@ def test_a_run_killed_twice_with_the_member_off_leaves_it_promised_each_time():
 
 def test_a_member_that_does_not_work_afterwards_gets_no_traffic():
     service = Service()
-    sick = Through(service.cloud, start_instance=service.cloud.impair)
+    sick = After(service.cloud, start_instance=service.cloud.impair)
     with pytest.raises(TimedOut, match="pass its status checks"):
         service.take(sick)
     assert "register" not in written(service)
@@ -409,7 +393,7 @@ def test_a_member_whose_page_does_not_come_back_gets_no_traffic():
         service.cloud.serve(instance_id, MemoryService(status=503))
 
     with pytest.raises(TimedOut, match="says 503"):
-        service.take(Through(service.cloud, start_instance=break_page))
+        service.take(After(service.cloud, start_instance=break_page))
     assert "register" not in written(service)
 
 
@@ -420,7 +404,7 @@ def test_an_event_that_the_move_did_not_clear_is_not_called_cleared():
     def announce_again(instance_id):
         late.append(service.cloud.announce(instance_id))
 
-    result = service.take(Through(service.cloud, register=lambda _arn, one, _port: announce_again(one)))
+    result = service.take(After(service.cloud, register=lambda _arn, one, _port: announce_again(one)))
     assert result.events_cleared == (service.event.id,)
     assert late[0].id not in result.events_cleared
 
@@ -471,7 +455,7 @@ def test_of_two_runs_that_begin_at_once_the_one_that_sees_the_other_lets_go():
             service.cloud.tag(service.other, {TAG_GUARANTEE: "working run=run-2 by=2099-01-01T00:00:00Z"})
 
     with pytest.raises(ProcedureFailed, match="another run began to work on"):
-        service.take(Through(service.cloud, tag=begins))
+        service.take(After(service.cloud, tag=begins))
     assert "deregister" not in written(service)
     assert TAG_GUARANTEE not in service.cloud.instance(service.member).tags
 

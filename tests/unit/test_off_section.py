@@ -12,6 +12,7 @@ from nospof.procedures.guarantee import parse_guarantee
 from nospof.procedures.off_section import image_while_off
 from nospof.procedures.waiting import TimedOut
 from nospof.runtime.memory import Killed
+from support.between import Before
 from support.memory_world import memory_world, one_instance
 
 IMAGE = "nospof-run-1"
@@ -45,22 +46,6 @@ def with_group(**options):
     cloud.create_placement_group("spread", {})
     cloud.calls.clear()
     return cloud
-
-
-class Through:
-    """A cloud, some of whose calls do something else first."""
-
-    def __init__(self, cloud, **before):
-        self._cloud, self._before = cloud, before
-
-    def __getattr__(self, name):
-        method = getattr(self._cloud, name)
-
-        def call(*args, **kwargs):
-            self._before.get(name, lambda *_: None)(*args)
-            return method(*args, **kwargs)
-
-        return call
 
 
 class DiesAfter:
@@ -99,7 +84,7 @@ def test_the_source_is_promised_stopped_imaged_and_started_in_this_order():
 def test_the_promise_is_on_the_source_before_it_goes_off():
     cloud = one_instance()
     seen = []
-    through = Through(cloud, stop_instance=lambda _: seen.append(cloud.the_instance.tags[TAG_GUARANTEE]))
+    through = Before(cloud, stop_instance=lambda _: seen.append(cloud.the_instance.tags[TAG_GUARANTEE]))
     run(cloud, through)
     assert [parse_guarantee(tag).run_id for tag in seen] == ["run-1"]
 
@@ -318,7 +303,7 @@ def test_the_source_runs_although_its_snapshots_never_appear():
 def test_one_snapshot_of_two_is_not_all_of_them():
     cloud = one_instance(disks=(Disk("/dev/sda1", 8), Disk("/dev/sdb", 8)))
 
-    class OneOnly(Through):
+    class OneOnly(Before):
         def snapshots_of(self, name, volume_ids):
             return cloud.snapshots_of(name, volume_ids)[:1]
 
@@ -340,7 +325,7 @@ def test_c21_a_source_somebody_started_meanwhile_is_not_imaged():
     source_id = cloud.the_instance.id
     later: list[bool] = []
 
-    class Meddled(Through):
+    class Meddled(Before):
         def instance(self, instance_id):
             seen = cloud.instance(instance_id)
             if seen.state == "stopped" and not later:
@@ -356,7 +341,7 @@ def test_c21_a_source_somebody_started_meanwhile_is_not_imaged():
 
 def test_a_source_that_was_terminated_is_an_error_that_says_so():
     cloud = one_instance()
-    terminated = Through(cloud, stop_instance=lambda instance_id: cloud.terminate(instance_id))
+    terminated = Before(cloud, stop_instance=lambda instance_id: cloud.terminate(instance_id))
     with pytest.raises(NospofError, match="somebody terminated it"):
         run(cloud, terminated)
 
@@ -382,7 +367,7 @@ def no_room_in(cloud, seconds=10**9, code="InsufficientInstanceCapacity"):
         if cloud.instance(instance_id).placement_group and cloud.clock.now() < until:
             cloud.fail("start_instance", code)
 
-    return Through(cloud, start_instance=refuse)
+    return Before(cloud, start_instance=refuse)
 
 
 @pytest.mark.parametrize("code", ["InsufficientInstanceCapacity", "UnauthorizedOperation"])
