@@ -212,8 +212,13 @@ def test_a_failed_run_that_is_resumed_does_nothing_a_second_time():
 def test_a_member_whose_image_fails_does_nothing_and_is_told():
     service = Service()
     service.cloud.fail_image()
-    assert "ended failed" in service.fails()
+    said = service.fails()
+    assert "ended failed" in said
+    assert f"{service.members[0]} runs and is out of service: put it back (nospof runs repair --yes)" in said
     assert service.cloud.done == []
+    states = {"run-1": "failed"}
+    list(find_troubles(memory_world(service.cloud), states, lambda _: nullcontext(True), mends=True))
+    assert service.healthy() == sorted(service.members)
 
 
 # Refusals -------------------------------------------------------------------------------------------

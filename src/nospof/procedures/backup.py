@@ -6,7 +6,7 @@ was restored.
 
 from __future__ import annotations
 
-from nospof.errors import CloudError, ProcedureFailed
+from nospof.errors import CloudError
 from nospof.model.backups import TAG_BACKUP, Backup, BackupRequest, BackupResult, backup_of
 from nospof.model.cloud import TAG_RUN, Image
 from nospof.planning.backups import (
@@ -26,7 +26,7 @@ from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.backup_image import image_of_member
 from nospof.procedures.backup_list import backups_of, choose
-from nospof.procedures.clone import IMAGE_SECONDS
+from nospof.procedures.clone import wait_for_image
 from nospof.procedures.rehearse import PROTECTED, ask_first
 from nospof.procedures.restore_test import restore_and_look
 from nospof.procedures.taking_away import take_away
@@ -38,10 +38,15 @@ from nospof.procedures.turn import (
     refuse_to_leave_the_service_alone,
     take_out,
 )
-from nospof.procedures.waiting import TimedOut, wait_for
+from nospof.procedures.waiting import TimedOut
 
 IN_USE_SECONDS = 60.0
 """So long an image that was deregistered may still keep its snapshots."""
+
+BEGIN_ANOTHER = (
+    "The member serves, and no backup was deleted. Take what is left away (nospof runs undo, of this run) "
+    "and begin another"
+)
 
 
 def backup(steps: Steps, world: World, request: BackupRequest) -> BackupResult:
@@ -58,7 +63,7 @@ def backup(steps: Steps, world: World, request: BackupRequest) -> BackupResult:
     taken = steps.do(f"take the image with {how}", image_of_member, world, facts, name, tags, steps.token)
     put_back(steps, world, facts)
     ended = steps.do("note the time", now, world)
-    steps.do("wait until the backup can be restored", wait_until_complete, world, taken.image_id)
+    steps.do("wait until the backup can be restored", wait_for_image, world, taken.image_id, BEGIN_ANOTHER)
     steps.do("take away what attempts that failed have left", tidy, world, taken.image_id, steps.token)
     made = steps.do("look at the backups once more", backups_of, world, request.service)
     restored = None
@@ -88,28 +93,6 @@ def prepare(
     groups = [(one, one.group_tags) for one in facts.memberships]
     plan = plan_backup(facts.instance.id, groups, steps.token, more)
     ask_first(steps, world, plan, warnings)
-
-
-def wait_until_complete(world: World, image_id: str) -> Image:
-    """Wait until a backup can be restored. Raises ProcedureFailed: it never can."""
-
-    def is_available(image: Image) -> bool:
-        if image.is_lost:
-            raise ProcedureFailed(
-                f"the backup {image_id} ended {image.state}: "
-                f"{image.state_reason or 'the cloud gives no reason'}. The member serves, and no backup was "
-                "deleted. Take what is left away (nospof runs undo, of this run) and begin another"
-            )
-        return image.state == "available"
-
-    return wait_for(
-        world,
-        f"{image_id} to be available",
-        lambda: world.cloud.image(image_id),
-        is_available,
-        within_seconds=IMAGE_SECONDS,
-        says=lambda image: image.state,
-    )
 
 
 def tidy(world: World, image_id: str, run_id: str) -> tuple[str, ...]:

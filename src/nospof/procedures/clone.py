@@ -36,6 +36,8 @@ from nospof.procedures.waiting import wait_for
 AGAIN_SECONDS = 60.0
 ANSWER_SECONDS = 600.0
 IMAGE_SECONDS = 6 * 3600.0
+REMOVE_IMAGE = "remove the image (aws ec2 deregister-image --image-id {})"
+CLONE_AGAIN = f"The source is running; {REMOVE_IMAGE} and clone again"
 """The first snapshot of a large volume takes more than an hour (C16)."""
 STATUS_SECONDS = 900.0
 
@@ -236,15 +238,21 @@ def wait_for_answer(world: World, request: CloneRequest, off: OffSection) -> Tim
     return replace(off.time_off, first_good_answer=world.clock.now() - off.running_since)
 
 
-def wait_for_image(world: World, image_id: str) -> Image:
-    """Wait until the image can be launched from."""
+def wait_for_image(world: World, image_id: str, advice: str = CLONE_AGAIN) -> Image:
+    """Wait until the image can be launched from.
+
+    Args:
+        advice: what stands and what to do where it never can be; {} in it is the image.
+
+    Raises:
+        ProcedureFailed: it never can be.
+    """
 
     def is_available(image: Image) -> bool:
         if image.is_lost:
             raise ProcedureFailed(
                 f"the image {image_id} ended {image.state}: "
-                f"{image.state_reason or 'the cloud gives no reason'}. The source is running; remove the "
-                f"image (aws ec2 deregister-image --image-id {image_id}) and clone again"
+                f"{image.state_reason or 'the cloud gives no reason'}. {advice.format(image_id)}"
             )
         return image.state == "available"
 

@@ -20,7 +20,7 @@ from nospof.planning.preflight import heed
 from nospof.ports.running import Running
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
-from nospof.procedures.clone import wait_for_image
+from nospof.procedures.clone import REMOVE_IMAGE, wait_for_image
 from nospof.procedures.data import leave_writes, reached, states_of
 from nospof.procedures.guarantee import promise
 from nospof.procedures.membership import leave, register
@@ -88,7 +88,11 @@ def take_turn(steps: Steps, world: World, facts: MemberFacts, request: RunReques
         taken = steps.do(
             "take an image of it while it is off", image_of_member, world, facts, request, steps.token
         )
-        image_id = steps.do("wait until its image is available", wait_for_image, world, taken.id).id
+        advice = (
+            f"{instance_id} runs and is out of service: put it back (nospof runs repair --yes), "
+            f"{REMOVE_IMAGE} and begin a new run.{others}"
+        )
+        image_id = steps.do("wait until its image is available", wait_for_image, world, taken.id, advice).id
     came = steps.do("have it do the command", have_done, world, instance_id, request, steps.token)
     wrong = "" if came.is_good else f"the command on {instance_id} {came.how}\n"
     way_back = f" Go back to the image: nospof maintain back {steps.token} {instance_id}." if image_id else ""
