@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import queue
 import shlex
 import shutil
-import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +19,7 @@ from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from nospof.adapters.commands import why_not_done
 from nospof.errors import CloudError, UsageError
 
 HOOK_SECONDS = 30.0
@@ -73,28 +71,13 @@ class Hook:
 
     def send(self, news: Document) -> str:
         """See `Way`. What it started is ended with it when its time is over."""
-        try:
-            process = subprocess.Popen(
-                self._words,
-                env={**os.environ, **variables_of(news)},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            return f"it could not be run: {error.strerror}"
-        with process:
-            try:
-                said = process.communicate((json.dumps(news) + "\n").encode(), timeout=HOOK_SECONDS)[0]
-            except subprocess.TimeoutExpired:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                return f"it had not ended after {HOOK_SECONDS:g} s"
-        if process.returncode == 0:
-            return ""
-        told = " ".join(said.decode(errors="replace").split())[-SAID_CHARACTERS:]
-        return f"it ended with {process.returncode}{': ' if told else ''}{told}"
+        return why_not_done(
+            self._words,
+            variables_of(news),
+            HOOK_SECONDS,
+            given=json.dumps(news) + "\n",
+            characters=SAID_CHARACTERS,
+        )
 
 
 class Webhook:
