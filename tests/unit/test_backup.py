@@ -65,6 +65,17 @@ class Service:
         assert not self.cloud.instances(TAG_GUARANTEE)
 
 
+def whether_in_service(cloud):
+    """Return what looks whether an instance may get requests, and what it has seen so far."""
+    seen = []
+
+    def look(instance_id, *_):
+        targets = [one for group in cloud.target_groups() for one in cloud.targets(group.arn)]
+        seen.append(instance_id in [one.instance_id for one in targets])
+
+    return seen, look
+
+
 def unmarked(cloud, image_id):
     """Have an image be one whose run did not live to mark it."""
     cloud.untag(image_id, (TAG_TAKEN,))
@@ -89,29 +100,19 @@ def test_it_is_of_the_member_that_is_not_written_to_and_has_all_that_was_acknowl
 
 def test_the_member_gets_no_request_while_its_database_rests():
     service = Service()
-    seen = []
-
-    def look(instance_id, *_):
-        targets = [one for group in service.cloud.target_groups() for one in service.cloud.targets(group.arn)]
-        seen.append(instance_id in [one.instance_id for one in targets])
-
+    seen, look = whether_in_service(service.cloud)
     service.backup(Before(service.cloud, rest_database=look, create_image=look, wake_database=look))
     assert seen == [False, False, False]
 
 
 def test_a_member_that_was_put_back_meanwhile_is_drained_again_before_its_database_rests():
-    service, steps = Service(), MemorySteps("backup-1", "after drain it from every group it serves in")
+    service, steps = Service(), MemorySteps("backup-1", "before take the image with its database at rest")
     with pytest.raises(Killed):
         service.backup(steps=steps)
     world = memory_world(service.cloud)
     find_troubles(world, {"pair-0": "done", "backup-1": "interrupted"}, lambda _run: nobody(), mends=True)
     service.assert_whole()
-    seen = []
-
-    def look(instance_id, *_):
-        targets = [one for group in service.cloud.target_groups() for one in service.cloud.targets(group.arn)]
-        seen.append(instance_id in [one.instance_id for one in targets])
-
+    seen, look = whether_in_service(service.cloud)
     service.backup(Before(service.cloud, rest_database=look), steps)
     assert seen == [False]
     service.assert_whole()
