@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import secrets
 
-from nospof.errors import NospofError, ProcedureFailed
+from nospof.errors import ProcedureFailed
 from nospof.model.backups import TAG_POSITION, TAG_TAKEN, Taken, told_moment
-from nospof.model.cloud import TAG_CONSISTENCY, TAG_DRAINED, TAG_HOLD, Image, Snapshot, Tags
+from nospof.model.cloud import TAG_CONSISTENCY, TAG_HOLD, Image, Snapshot, Tags
 from nospof.model.layout import Layout
 from nospof.model.requests import CloneRequest
 from nospof.ports.world import World
 from nospof.procedures.data import databases_of, done, leave_writes, reached, states_of, wait_in_step
 from nospof.procedures.guarantee import promise
 from nospof.procedures.live import image_while_held
-from nospof.procedures.membership import leave, register
+from nospof.procedures.membership import leave
 from nospof.procedures.off_section import ask_for_image
 from nospof.procedures.snapshots import wait_for_snapshots
-from nospof.procedures.turn import MemberFacts
+from nospof.procedures.turn import MemberFacts, serving_after_failure
 
 REST_SECONDS = 420
 """The machine itself wakes its database after so long: longer than snapshots may take to begin."""
@@ -44,16 +44,11 @@ def image_of_member(world: World, facts: MemberFacts, image_name: str, tags: Tag
     promise(world, instance_id, run_id, must_work=True)
     attempt = secrets.token_hex(8)
     name = f"{image_name}-{attempt[:6]}"
-    try:
+    with serving_after_failure(world, facts):
         leave(world, instance_id, facts.memberships)
         if facts.layout:
             return image_at_rest(world, instance_id, facts.layout, name, {**tags, TAG_HOLD: attempt})
         return image_held(world, facts, name, tags)
-    except NospofError:
-        for group in facts.memberships:
-            register(world, group.group_arn, group.target_id, group.port)
-        world.cloud.untag(instance_id, (TAG_DRAINED,))
-        raise
 
 
 def image_at_rest(world: World, instance_id: str, layout: Layout, name: str, tags: Tags) -> Taken:

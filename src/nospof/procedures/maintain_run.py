@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from nospof.errors import NospofError, PreconditionFailed, ProcedureFailed, UsageError
-from nospof.model.cloud import TAG_DRAINED, TAG_SERVICE, Image, Instance
+from nospof.model.cloud import TAG_SERVICE, Image, Instance
 from nospof.model.maintaining import CommandState, RunRequest, RunResult, Turn
 from nospof.model.plans import Plan
 from nospof.planning.clone import refuse_what_another_run_holds
@@ -23,13 +23,14 @@ from nospof.ports.world import World
 from nospof.procedures.clone import REMOVE_IMAGE, wait_for_image
 from nospof.procedures.data import leave_writes, reached, states_of
 from nospof.procedures.guarantee import promise
-from nospof.procedures.membership import leave, register
+from nospof.procedures.membership import leave
 from nospof.procedures.off_section import image_while_off
 from nospof.procedures.power import bring_back, stop
 from nospof.procedures.rehearse import ask_first
 from nospof.procedures.turn import (
     MemberFacts,
     MemberSteps,
+    have_serve,
     member_facts,
     now,
     put_back,
@@ -195,9 +196,7 @@ def image_of_member(world: World, facts: MemberFacts, request: RunRequest, run_i
             raise ProcedureFailed(f"{instance_id} has its image and could not be started: {taken.no_room}")
     except NospofError:
         bring_back(world, instance_id)
-        for group in facts.memberships:
-            register(world, group.group_arn, group.target_id, group.port)
-        world.cloud.untag(instance_id, (TAG_DRAINED,))
+        have_serve(world, facts)
         raise
     return taken.image
 

@@ -150,10 +150,15 @@ def serving_after_failure(world: World, facts: MemberFacts) -> Iterator[None]:
     try:
         yield
     except NospofError:
-        for group in facts.memberships:
-            register(world, group.group_arn, group.target_id, group.port)
-        world.cloud.untag(facts.instance.id, (TAG_DRAINED,))
+        have_serve(world, facts)
         raise
+
+
+def have_serve(world: World, facts: MemberFacts) -> None:
+    """Register a member wherever it belongs, unproved, and take off that it is drained."""
+    for group in facts.memberships:
+        register(world, group.group_arn, group.target_id, group.port)
+    world.cloud.untag(facts.instance.id, (TAG_DRAINED,))
 
 
 def member_facts(
