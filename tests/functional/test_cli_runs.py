@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,10 @@ def test_a_plan_names_every_call_and_changes_nothing(site):
     assert site.answer("runs", "list") == []
 
 
+def of_instance(instance_id: str, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in found if one["instance_id"] == instance_id]
+
+
 def test_the_whole_story_by_hand(site):
     source = site.launch("shop")
     first = site.nospof("audit", "--service", "shop", "--format", "json")
@@ -74,12 +79,14 @@ def test_the_whole_story_by_hand(site):
     calendar = site.home / "events.ics"
     listed = site.nospof("maintain", "events", "--format", "json", "--ics", str(calendar))
     assert listed.returncode == 10, listed.stderr
-    (ahead,) = json.loads(listed.stdout)["ahead"]
-    assert (ahead["instance_id"], ahead["serving"][0]["name"]) == (source, "shop")
+    # Other tests have announced something for theirs, in the same cloud.
+    (ahead,) = of_instance(source, json.loads(listed.stdout)["ahead"])
+    assert ahead["serving"][0]["name"] == "shop"
     assert "SUMMARY:shop: system-reboot" in calendar.read_text()
     taken = site.answer("maintain", "take", source, "--yes", "--path", "/health")["result"]
     assert len(taken["events_cleared"]) == 1
-    assert site.answer("maintain", "events")["over"][0]["instance_id"] == source
+    left = json.loads(site.nospof("maintain", "events", "--format", "json").stdout)
+    assert (len(of_instance(source, left["over"])), of_instance(source, left["ahead"])) == (1, [])
 
     drilled = site.answer("drill", "shop", "--yes", "--seconds", "12", "--rate", "100", "--instance", source)
     verdict = drilled["result"]["verdict"]
