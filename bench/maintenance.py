@@ -9,6 +9,7 @@ floor: the same load, with nothing done. Run: python bench/maintenance.py [numbe
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -106,6 +107,11 @@ def reboot_that_never_comes_back(night: Night) -> str:
     return night.apply("--by", "reboot")
 
 
+def aws_does_it(night: Night) -> str:
+    night.pair.announce(night.second, "system-reboot", seconds=30)
+    return night.apply("--by", "aws")
+
+
 def killed(night: Night) -> str:
     night.pair.announce(night.first, "system-reboot")
     program = night.site.start(*APPLY)
@@ -117,6 +123,21 @@ def killed(night: Night) -> str:
     return night.ended(night.site.start("runs", "resume", run, "--format", "json"))
 
 
+def killed_at_each_step(night: Night) -> str:
+    """Kill it before and after each step that a turn has, as the last turn that was not killed tells them."""
+    night.pair.announce(night.first, "system-reboot")
+    night.apply()
+    steps = night.site.answer("runs", "show", night.site.the_run()["id"])["steps"]
+    places = [f"{side} {one['name']}" for one in steps for side in ("before", "after")]
+    night.pair.announce(night.first, "system-reboot")
+    command = APPLY
+    for place in places:
+        done = night.site.nospof(*command, NOSPOF_FAILPOINT=place)
+        assert done.returncode == -signal.SIGKILL, (place, done.returncode, done.stderr[-1000:])
+        command = ("runs", "resume", night.site.the_run()["id"], "--format", "json")
+    return f"{len(places)} times: {night.ended(night.site.start(*command))}"
+
+
 ROWS: dict[str, Callable[[Night], str]] = {
     "nothing is done": nothing,
     "system-reboot of one": one_reboot,
@@ -126,6 +147,8 @@ ROWS: dict[str, Callable[[Night], str]] = {
     "moved while it drains": moved,
     "a reboot that never comes back": reboot_that_never_comes_back,
     "nospof killed with -9 while the member is off": killed,
+    "AWS does it, while the member is out": aws_does_it,
+    "nospof killed with -9 before and after each step": killed_at_each_step,
 }
 
 

@@ -4,43 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from support.balanced import balanced
+from support.balanced import balanced, least_healthy, wait_for_health
 from support.ec2_words import launch, running
 from support.local_cloud import RunningCloud
 from support.site import Site, clients_of, only
 from support.waiting import eventually
 
 pytestmark = pytest.mark.local_cloud
-
-
-@contextmanager
-def least_healthy(cloud: RunningCloud, groups: list[str]) -> Iterator[list[int]]:
-    """Ask how many of each group serve, again and again; yield all that was seen."""
-    elb, seen, is_over = cloud.client("elbv2"), list[int](), threading.Event()
-
-    def look() -> None:
-        while not is_over.is_set():
-            for group in groups:
-                found = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-                seen.append(sum(one["TargetHealth"]["State"] == "healthy" for one in found))
-            time.sleep(0.2)
-
-    eye = threading.Thread(target=look)
-    eye.start()
-    try:
-        yield seen
-    finally:
-        is_over.set()
-        eye.join()
 
 
 def windows(*names: str) -> str:
@@ -68,17 +43,8 @@ def fleet(local_cloud: RunningCloud) -> dict[str, tuple[list[str], str, str]]:
     for name, both in launched.items():
         members = [running(ec2, one) for one in both]
         made[name] = (members, *balanced(local_cloud, members, name))
-    elb = local_cloud.client("elbv2")
     for _, _, group in made.values():
-        eventually(
-            lambda group=group: (
-                [
-                    one["TargetHealth"]["State"]
-                    for one in elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-                ]
-                == ["healthy"] * 2
-            )
-        )
+        wait_for_health(local_cloud, group, 2)
     return made
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from support.ec2_words import instance
 from support.local_cloud import RunningCloud
+from support.waiting import eventually
 
 PORT = 8080
 
@@ -25,3 +31,33 @@ def balanced(cloud: RunningCloud, members: list[str], name: str = "night") -> tu
         LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=PORT, DefaultActions=forward
     )
     return balancer["DNSName"], group
+
+
+def healthy_in(cloud: RunningCloud, group: str) -> int:
+    """Return how many members of a group are healthy now."""
+    found = cloud.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    return sum(one["TargetHealth"]["State"] == "healthy" for one in found)
+
+
+def wait_for_health(cloud: RunningCloud, group: str, count: int) -> None:
+    """Wait until just so many members of a group are healthy."""
+    eventually(lambda: healthy_in(cloud, group) == count, f"{count} members of {group} are healthy")
+
+
+@contextmanager
+def least_healthy(cloud: RunningCloud, groups: list[str]) -> Iterator[list[int]]:
+    """Ask how many members of each group are healthy, again and again; yield all that was seen."""
+    seen, is_over = list[int](), threading.Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            seen.extend(healthy_in(cloud, group) for group in groups)
+            time.sleep(0.2)
+
+    eye = threading.Thread(target=look)
+    eye.start()
+    try:
+        yield seen
+    finally:
+        is_over.set()
+        eye.join()
