@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patroni.postgresql.bootstrap import Bootstrap
 
 from nospof.adapters.machine.data_machine import Host
 from nospof.adapters.machine.data_patroni import (
@@ -156,6 +157,12 @@ def test_c88_c90_a_copy_that_lacks_a_write_never_leads_and_what_waits_for_it_is_
     assert shared["maximum_lag_on_failover"] >= 2**40, "what nobody was told of keeps nobody from leading"
     assert shared["ignore_slots"] == [{"name": "debezium"}]
     assert shared["postgresql"]["parameters"]["max_slot_wal_keep_size"] == "512MB"
+
+
+def test_a_copy_of_all_does_not_wait_for_a_checkpoint_that_takes_its_time() -> None:
+    database = member_configuration(THREE, A, SERVER, "")["postgresql"]
+    said = Bootstrap.process_user_options("basebackup", database["basebackup"], (), pytest.fail)
+    assert said == ["--checkpoint=fast"]
 
 
 def test_what_is_a_members_own_is_not_shared() -> None:

@@ -120,6 +120,8 @@ def member_configuration(
         },
         "parameters": {"unix_socket_directories": server["sockets"]},
         "pg_ctl_timeout": 300,
+        # A copy begins with a checkpoint: the usual, spread one takes minutes in which one member serves.
+        "basebackup": [{"checkpoint": "fast"}],
     }
     return {
         "scope": layout["cluster"],
