@@ -22,6 +22,7 @@ from nospof.ports.databases import Databases
 from nospof.ports.steps import Steps
 from nospof.ports.world import World
 from nospof.procedures.clone import wait_until_ok
+from nospof.procedures.guarantee import is_impaired
 from nospof.procedures.launching import launch
 from nospof.procedures.membership import mark
 from nospof.procedures.waiting import TimedOut, wait_for
@@ -195,9 +196,16 @@ def hand_over(world: World, instance_id: str) -> tuple[str, ...]:
 def leave_writes(world: World, instance_id: str, layout: Layout) -> tuple[str, ...]:
     """Have another member be written to, and see that it and the votes that stay decide without this one.
 
+    One whose status checks fail is asked once. Where nobody reaches it, it is dead: the others decide without
+    it already, and only what is about to be done to it may bring it back.
+
     Raises:
         ProcedureFailed: they do not, so this one must not be touched.
     """
+    if is_impaired(world, world.cloud.instance(instance_id)):
+        answer = databases_of(world).hand_over(instance_id)
+        if not answer.is_reached:
+            return (f"nobody reaches {instance_id}, whose checks fail: {answer.problem}",)
     did = hand_over(world, instance_id)
 
     def look() -> tuple[str, ...]:
