@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nospof.cli.render.documents import written
 from nospof.model.grants import Grant
 from nospof.model.permissions import GRANTS, audit_tells, policy
 from nospof.planning.dead_man import ROLE, TRUST
+from nospof.render.documents import written
 
 PAGE = Path(__file__).with_name("permissions.md")
 HEAD = """\

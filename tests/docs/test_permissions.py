@@ -10,9 +10,9 @@ from pathlib import Path
 import botocore.session
 import pytest
 
-from nospof.cli.render.documents import written
 from nospof.model.permissions import GRANTS, LONGEST_POLICY, actions_of, audit_tells, policy
 from nospof.procedures.registry import PROCEDURES
+from nospof.render.documents import written
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOOL = runpy.run_path(str(DOCS / "update_permissions.py"))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from nospof.audit.acceptance import apply_acceptance
 from nospof.audit.baseline import baseline_of, compare
 from nospof.audit.rates import RATE_OF_EVENT
-from nospof.cli.render.documents import plain
 from nospof.model.findings import AuditReport
 from nospof.model.settings import Acceptance
 from nospof.model.topology import AllOf, AnyOf, Event, Node, On, Requirement, Topology
+from nospof.render.documents import plain
 from support.audit_reports import reports
 from support.availabilities import expected, service_of
 

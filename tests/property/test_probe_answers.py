@@ -15,9 +15,9 @@ from nospof.adapters.machine.ssm import SCHEMA, answer_of
 from nospof.audit.parts.inside import keeps_nothing
 from nospof.audit.question import Question
 from nospof.audit.reporting import build_report
-from nospof.cli.audit_text import render_text
 from nospof.model.item import item_of
 from nospof.model.kinds.inside import INSIDE, SECTIONS
+from nospof.render.audit_text import render_text
 from support.estates import account, instance
 from support.estates import item as record
 

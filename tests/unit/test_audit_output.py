@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from nospof.cli.audit_drawing import draw
-from nospof.cli.audit_text import render_text
-from nospof.cli.render.documents import render_json
 from nospof.model.findings import Part
+from nospof.render.audit_drawing import draw
+from nospof.render.audit_text import render_text
+from nospof.render.documents import render_json
 from nospof.services.audit import audit_estate
 from support.audit_accounts import ZONES, Pair, audit, finding, one_instance, read
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nospof.cli.audit_text import render_text
 from nospof.model.findings import NAMED, AuditReport, Suppression, Unread
+from nospof.render.audit_text import render_text
 from support.audit_reports import single_database
 
 NOT_GIVEN = "not among the files given"

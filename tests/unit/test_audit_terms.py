@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from nospof.audit.baseline import baseline_of
-from nospof.cli.render.documents import render_json
 from nospof.errors import UsageError
 from nospof.model.estate import Use
 from nospof.model.findings import AuditReport, Finding
 from nospof.model.settings import Acceptance, Need, OwnRate, ServiceWish, Settings
+from nospof.render.documents import render_json
 from nospof.services.audit import Terms, audit_estate
 from support.estates import A, B, account, balancer, found, group, instance, item, points, target
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from nospof.cli.render.documents import render_json
 from nospof.model.estate import UNKNOWN, Estate, Use
 from nospof.model.findings import AuditReport
 from nospof.model.item import Item
+from nospof.render.documents import render_json
 from nospof.services.audit import audit_estate
 from support.behind import PAIR, SUBNETS, audited, files, titles, using, verdict
 from support.estates import A, B, account, instance, item

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from nospof.cli.options import to_json
 from nospof.model.estate import UNKNOWN, Estate, Use
 from nospof.model.findings import Unread
 from nospof.model.item import Item
 from nospof.model.kinds import KINDS
+from nospof.render.answers import to_json
 from nospof.services.audit import audit_estate
 from support.estates import A, B, account, balancer, described, group, instance, item, scaling, target
 

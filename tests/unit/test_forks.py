@@ -10,7 +10,7 @@ import pytest
 
 from nospof.adapters.forks import LEAST, ForkedCrew
 from nospof.audit.crew import InTurn
-from nospof.cli.render.documents import render_json
+from nospof.render.documents import render_json
 from nospof.services.audit import audit_estate
 from nospof.services.reading import read_estate
 from support.children import children, forget_others

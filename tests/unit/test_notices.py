@@ -12,9 +12,9 @@ import pytest
 
 from nospof.adapters import notices
 from nospof.adapters.notices import Hook, Post, Topic, Webhook, variables_of
-from nospof.cli.render.metrics import metrics_text, write_metrics
 from nospof.errors import CloudError, UsageError
 from nospof.model.news import Tally
+from nospof.render.metrics import metrics_text, write_metrics
 from support.waiting import eventually
 
 NEWS = {

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from nospof.cli.render import RENDERERS
-from nospof.cli.render.documents import render_json, render_jsonl, schema_text, written
+from nospof.render import RENDERERS
+from nospof.render.documents import render_json, render_jsonl, schema_text, written
 from support.audit_accounts import Pair, audit, one_instance
 from support.audit_reports import fleet, reports, single_database
 

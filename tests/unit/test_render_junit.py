@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 from hypothesis import HealthCheck, given, settings
 
-from nospof.cli.render.junit import render_junit
 from nospof.model.findings import AuditReport
 from nospof.model.rules import RULES
+from nospof.render.junit import render_junit
 from support.audit_reports import HOSTILE, fleet, reports, single_database
 
 

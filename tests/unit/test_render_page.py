@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from nospof.cli.render.page import own_file, render_html
 from nospof.model.findings import AuditReport, Finding, Part
+from nospof.render.page import own_file, render_html
 from support.audit_reports import HOSTILE, reports, single_database
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}

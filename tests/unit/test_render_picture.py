@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 from hypothesis import HealthCheck, given, settings
 
 from nospof.audit.linking import links_between
-from nospof.cli.render.diagrams import render_dot, render_mermaid
-from nospof.cli.render.drawing import MOST_BOXES, drawing_of
-from nospof.cli.render.picture import COLUMN, draw_svg, place_all
 from nospof.model.findings import Part
 from nospof.model.topology import AllOf, AnyOf, Node, On, Topology
+from nospof.render.diagrams import render_dot, render_mermaid
+from nospof.render.drawing import MOST_BOXES, drawing_of
+from nospof.render.picture import COLUMN, draw_svg, place_all
 from support.audit_reports import HOSTILE, fleet, services, single_database
 
 SVG = "{http://www.w3.org/2000/svg}"

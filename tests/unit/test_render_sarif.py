@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from nospof.cli.render.sarif import render_sarif, uri_of
 from nospof.model.findings import AuditReport, Finding, Location
 from nospof.model.rules import EVERY_RULE
+from nospof.render.sarif import render_sarif, uri_of
 from support.audit_reports import HOSTILE, reports, single_database
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from nospof.cli.audit_text import render_text
-from nospof.cli.figures import minutes_range, percent_range
 from nospof.model.findings import Minutes
+from nospof.render.audit_text import render_text
+from nospof.render.figures import minutes_range, percent_range
 from support.audit_reports import minutes, reports, single_database
 
 

@@ -12,10 +12,10 @@ import click
 from nospof import bootstrap
 from nospof.cli.options import cloud_options, write_file
 from nospof.cli.progress import Watch
-from nospof.cli.render import RENDERERS
 from nospof.errors import UsageError
 from nospof.model.estate import Estate
 from nospof.model.findings import AuditReport, FailOn
+from nospof.render import RENDERERS
 from nospof.services.audit import Terms, audit_estate
 from nospof.services.reading import read_estate
 

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from nospof.cli.options import format_option, to_json
+from nospof.cli.options import format_option
 from nospof.errors import PreconditionFailed
 from nospof.localcloud import control
 from nospof.localcloud.errors import LocalCloudError
+from nospof.render.answers import to_json
 
 F = TypeVar("F", bound=Callable[..., Any])
 

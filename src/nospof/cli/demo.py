@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import click
 
 from nospof import bootstrap
-from nospof.cli.audit_text import first_upper, service_text, wrap
 from nospof.cli.cloud import in_our_words
 from nospof.cli.progress import Watch
 from nospof.cli.text import time_off_text, verdict_text
@@ -24,6 +23,7 @@ from nospof.localcloud import control
 from nospof.model.requests import DrillRequest, PairRequest, TakeRequest
 from nospof.model.writes import WriteVerdict, WriteWish
 from nospof.ports.world import World
+from nospof.render.audit_text import first_upper, service_text, wrap
 from nospof.services import demo as service
 from nospof.services import procedures
 from nospof.services.audit import audit_estate

@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from nospof import bootstrap
-from nospof.cli.options import cloud_options, format_option, to_json
+from nospof.cli.options import cloud_options, format_option
 from nospof.cli.procedures import ask_first, chosen, run_with_signals
 from nospof.cli.progress import Watch
 from nospof.cli.text import verdict_text
 from nospof.errors import ExitCode
 from nospof.model.requests import DrillRequest
 from nospof.model.writes import A_WRITE, WriteWish
+from nospof.render.answers import to_json
 
 
 @click.command()

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import groupby
 
-from nospof.cli.audit_text import first_upper, wrap
 from nospof.model.cloud import MaintenanceEvent
 from nospof.model.events import Announced, EventsFound, Place, Together
+from nospof.render.audit_text import first_upper, wrap
 
 HOUR = 3600.0
 OCTETS = 75

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from nospof.cli.audit_text import wrap
 from nospof.cli.options import format_option
-from nospof.cli.render.documents import written
 from nospof.errors import UsageError
 from nospof.model.rules import FAMILIES, RULES, Rule
+from nospof.render.audit_text import wrap
+from nospof.render.documents import written
 
 SCHEMA = "nospof.rules/1"
 

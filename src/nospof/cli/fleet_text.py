@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from nospof.cli.audit_text import wrap
 from nospof.cli.events_text import moment, place_text
 from nospof.model.news import FleetPlan, News, PlannedTurn
+from nospof.render.audit_text import wrap
 
 
 def fleet_text(plan: FleetPlan) -> str:

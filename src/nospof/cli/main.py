@@ -8,12 +8,12 @@ import json
 import os
 import sys
 import traceback
-from typing import Any
 
 import click
 
 from nospof import __version__
-from nospof.errors import CloudError, ExitCode, NospofError, ProcedureFailed, UsageError
+from nospof.errors import ExitCode, NospofError, ProcedureFailed, UsageError
+from nospof.render.answers import envelope
 
 COMMANDS = {
     "audit": ("nospof.cli.audit:audit", "Find every single point of failure of your services, with proof."),
@@ -138,17 +138,3 @@ def told(error: NospofError) -> str:
 def wants_json() -> bool:
     """Whether the command line asks for JSON, however far it was understood."""
     return ("--format" in sys.argv and "json" in sys.argv) or "--format=json" in sys.argv
-
-
-def envelope(error: NospofError) -> dict[str, Any]:
-    """Return an error as the JSON object every face gives."""
-    content: dict[str, Any] = {
-        "kind": type(error).__name__,
-        "message": str(error),
-        "exit_code": int(error.exit_code),
-    }
-    if isinstance(error, CloudError):
-        content |= {"code": error.code, "operation": error.operation, "request_id": error.request_id}
-    if isinstance(error, ProcedureFailed):
-        content |= {"run_id": error.run_id, "step": error.step, "exists": list(error.exists)}
-    return content

@@ -12,12 +12,13 @@ from nospof import bootstrap
 from nospof.cli import maintain_run, maintain_watch
 from nospof.cli.maintain_apply import apply
 from nospof.cli.maintain_backup import backup, backups, test_backup
-from nospof.cli.options import CONSENTS, cloud_options, dead_man_options, format_option, to_json, write_file
+from nospof.cli.options import CONSENTS, cloud_options, dead_man_options, format_option, write_file
 from nospof.cli.procedures import chosen, perform
 from nospof.cli.progress import Watch
 from nospof.errors import ExitCode
 from nospof.model.events import EventsFound
 from nospof.model.requests import TakeRequest
+from nospof.render.answers import to_json
 
 
 @click.group()

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from nospof import bootstrap
-from nospof.cli.options import CONSENTS, cloud_options, format_option, to_json
+from nospof.cli.options import CONSENTS, cloud_options, format_option
 from nospof.cli.procedures import ask_first, chosen, run_with_signals
 from nospof.cli.progress import Watch
 from nospof.errors import ExitCode
 from nospof.model.backups import BackupRequest, RestoreRequest
+from nospof.render.answers import to_json
 
 
 @click.command("backup")

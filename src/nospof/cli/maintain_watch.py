@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from nospof import bootstrap
-from nospof.cli.options import Duration, cloud_options, format_option, to_json, to_line
+from nospof.cli.options import Duration, cloud_options, format_option
 from nospof.cli.progress import Watch
 from nospof.errors import ExitCode, UsageError
+from nospof.render.answers import to_json, to_line
 
 if TYPE_CHECKING:
     from nospof.model.news import News, Tally
@@ -311,7 +312,7 @@ class Metrics:
 
     def write(self, tally: Tally) -> None:
         """Write what is counted now."""
-        from nospof.cli.render.metrics import metrics_text, write_metrics
+        from nospof.render.metrics import metrics_text, write_metrics
 
         if self._path is None:
             return

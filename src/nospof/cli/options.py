@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -141,19 +139,3 @@ def write_file(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def to_json(value: Any) -> str:
-    """Return a result as JSON, the same bytes for the same value."""
-    return json.dumps(plain(value), indent=2, default=str)
-
-
-def to_line(value: Any) -> str:
-    """Return one of many results as a line of JSON."""
-    return json.dumps(plain(value), default=str)
-
-
-def plain(value: Any) -> Any:
-    """Return a result as what JSON has words for."""
-    is_result = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    return dataclasses.asdict(value) if is_result else value

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from nospof.cli.audit_text import wrap
 from nospof.cli.options import format_option
-from nospof.cli.render.documents import written
 from nospof.model.permissions import GRANTS, policy
+from nospof.render.audit_text import wrap
+from nospof.render.documents import written
 
 
 @click.command()

@@ -16,7 +16,6 @@ from nospof.cli.options import (
     format_option,
     live_options,
     plan_options,
-    to_json,
     twin_options,
 )
 from nospof.cli.progress import Watch, is_interactive
@@ -24,6 +23,7 @@ from nospof.cli.text import describe_result, plan_text
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.ports.world import World
+from nospof.render.answers import to_json
 from nospof.services import procedures as service
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from nospof import bootstrap
-from nospof.cli.options import cloud_options, format_option, plan_options, to_json
+from nospof.cli.options import cloud_options, format_option, plan_options
 from nospof.errors import NospofError, PreconditionFailed
 from nospof.model.runs import Run
+from nospof.render.answers import summary, to_json
 
 KEEPER_POLLS = 5
 """How often a run's keeper sweeps, beside how often a run looks."""
@@ -259,9 +260,3 @@ def at(seconds: float) -> str:
 def subject(run: Run) -> str:
     """Return what a run is about."""
     return f"{run.procedure} {run.request.get('instance_id') or run.request.get('service', '')}".strip()
-
-
-def summary(run: Run) -> dict[str, Any]:
-    """Return a run as one entry of a list."""
-    keys = ("id", "procedure", "request", "state", "started_at", "updated_at", "error", "attempts")
-    return {key: getattr(run, key) for key in keys}

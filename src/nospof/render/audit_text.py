@@ -7,8 +7,6 @@ import sys
 import textwrap
 from datetime import UTC, datetime
 
-from nospof.cli.audit_drawing import draw
-from nospof.cli.figures import contract_says, minutes_range, percent_range
 from nospof.model.findings import (
     AuditReport,
     Availability,
@@ -19,6 +17,8 @@ from nospof.model.findings import (
     ServiceReport,
     counted,
 )
+from nospof.render.audit_drawing import draw
+from nospof.render.figures import contract_says, minutes_range, percent_range
 
 WIDTH = 100
 """The width of what is not shown on a terminal: the same account, the same bytes."""

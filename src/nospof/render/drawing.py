@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from nospof.cli.audit_drawing import tiers_of
 from nospof.model.findings import Part, ServiceReport, counted
+from nospof.render.audit_drawing import tiers_of
 
 MOST_BOXES = 60
 

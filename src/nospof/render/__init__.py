@@ -25,12 +25,12 @@ def later(module: str, name: str) -> Renderer:
 
 
 RENDERERS: dict[str, Renderer] = {
-    "text": later("nospof.cli.audit_text", "render_text"),
-    "json": later("nospof.cli.render.documents", "render_json"),
-    "jsonl": later("nospof.cli.render.documents", "render_jsonl"),
-    "sarif": later("nospof.cli.render.sarif", "render_sarif"),
-    "junit": later("nospof.cli.render.junit", "render_junit"),
-    "html": later("nospof.cli.render.page", "render_html"),
-    "dot": later("nospof.cli.render.diagrams", "render_dot"),
-    "mermaid": later("nospof.cli.render.diagrams", "render_mermaid"),
+    "text": later("nospof.render.audit_text", "render_text"),
+    "json": later("nospof.render.documents", "render_json"),
+    "jsonl": later("nospof.render.documents", "render_jsonl"),
+    "sarif": later("nospof.render.sarif", "render_sarif"),
+    "junit": later("nospof.render.junit", "render_junit"),
+    "html": later("nospof.render.page", "render_html"),
+    "dot": later("nospof.render.diagrams", "render_dot"),
+    "mermaid": later("nospof.render.diagrams", "render_mermaid"),
 }

@@ -10,8 +10,8 @@ from importlib.resources import files
 from json.encoder import encode_basestring as quoted
 from typing import Any
 
-from nospof.cli.audit_text import accepted_last
 from nospof.model.findings import AuditReport, Finding
+from nospof.render.audit_text import accepted_last
 
 SCHEMA = "nospof.audit/1"
 LINE_SCHEMA = "nospof.finding/1"

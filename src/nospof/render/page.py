@@ -11,13 +11,21 @@ import hashlib
 from html import escape
 from importlib.resources import files
 
-from nospof.cli.audit_text import PAIR_CLASSES, accepted_last, facts_says, listed, origin, place, tried_text
-from nospof.cli.audit_text import first_upper as upper
-from nospof.cli.figures import contract_says, minutes_range, percent_range
-from nospof.cli.render.picture import draw_svg
 from nospof.errors import ExitCode
 from nospof.model.findings import AuditReport, Availability, Finding, Remedy, ServiceReport, counted
 from nospof.model.rules import EVERY_RULE
+from nospof.render.audit_text import (
+    PAIR_CLASSES,
+    accepted_last,
+    facts_says,
+    listed,
+    origin,
+    place,
+    tried_text,
+)
+from nospof.render.audit_text import first_upper as upper
+from nospof.render.figures import contract_says, minutes_range, percent_range
+from nospof.render.picture import draw_svg
 
 DEEPEST = 5
 """A proof is indented this far; deeper lines stand as far as this one."""

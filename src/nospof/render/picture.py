@@ -10,9 +10,9 @@ import textwrap
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from nospof.cli.audit_drawing import label
-from nospof.cli.render.drawing import Drawing, drawing_of
 from nospof.model.findings import Part, ServiceReport
+from nospof.render.audit_drawing import label
+from nospof.render.drawing import Drawing, drawing_of
 
 GUTTER, COLUMN, LEAST_WIDTH = 92, 216, 500
 PAD, GAP, TIER_GAP = 14, 12, 36

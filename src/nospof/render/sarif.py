@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import quote
 
 from nospof import __version__
-from nospof.cli.audit_text import accepted_last, facts_says, place, tried_text
-from nospof.cli.render.documents import written
 from nospof.model.findings import AuditReport, Finding, Severity
 from nospof.model.rules import EVERY_RULE, Rule
+from nospof.render.audit_text import accepted_last, facts_says, place, tried_text
+from nospof.render.documents import written
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "nospof/v1"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nospof.cli.audit_drawing import label
-from nospof.cli.render.drawing import Drawing, drawing_of
 from nospof.model.findings import AuditReport, Part, ServiceReport
+from nospof.render.audit_drawing import label
+from nospof.render.drawing import Drawing, drawing_of
 
 RED, PALE = "#b3261e", "#fde7e5"
 

@@ -10,9 +10,9 @@ import re
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
-from nospof.cli.audit_text import facts_says
 from nospof.model.findings import AuditReport, Finding, ServiceReport
 from nospof.model.rules import EVERY_RULE, RULES
+from nospof.render.audit_text import facts_says
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, however it is written."""
