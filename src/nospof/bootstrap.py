@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nospof.adapters.endpoint_faults import EndpointFaults
+    from nospof.adapters.hands import ProcessHands
     from nospof.adapters.notices import Post
     from nospof.adapters.turns import ChildTurns
     from nospof.audit.baseline import Baseline
     from nospof.audit.crew import CrewOf
+    from nospof.runtime.asked import AskedRuns
     from nospof.runtime.durable import DurableRuntime, Listener
 
     class Watcher(Reporter, Listener, Protocol):
@@ -101,7 +103,9 @@ def whereabouts() -> Whereabouts:
     return Whereabouts(own_instance(), tuple(sorted({str(one[4][0]) for one in found})))
 
 
-def open_discovery(region: str = "", profile: str = "", *, save: Path | None, read_at: float) -> Discovery:
+def open_discovery(
+    region: str = "", profile: str = "", *, save: Path | None, read_at: float, divides: bool = True
+) -> Discovery:
     """Connect to the account that boto3's own conventions name, to read it.
 
     Args:
@@ -109,6 +113,7 @@ def open_discovery(region: str = "", profile: str = "", *, save: Path | None, re
         profile: of the shared configuration; empty for what the environment says.
         save: a new directory that gets every answer, or None.
         read_at: now, seconds since the epoch; a saved account tells it.
+        divides: read with every processor, by forks; not for a process with threads.
 
     Raises:
         UsageError: no region, no such profile; nothing can be saved there.
@@ -119,8 +124,9 @@ def open_discovery(region: str = "", profile: str = "", *, save: Path | None, re
     from nospof.adapters.divided import divided
     from nospof.adapters.saved.account import SavingDiscovery
 
-    discovery = AwsDiscovery(connect(region=region, profile=profile))
-    return divided(discovery if save is None else SavingDiscovery(discovery, save, read_at))
+    aws: Discovery = AwsDiscovery(connect(region=region, profile=profile))
+    discovery = aws if save is None else SavingDiscovery(aws, save, read_at)
+    return divided(discovery) if divides else discovery
 
 
 def probe(estate: Estate, region: str, profile: str, watcher: Reporter, save: Path | None = None) -> Estate:
@@ -316,6 +322,35 @@ def open_runtime(world: World, watcher: Watcher) -> DurableRuntime:
 def open_journal() -> Journal:
     """Open the journal to read it; there may be none yet."""
     return Journal(home_directory(), database_url())
+
+
+def open_asked() -> AskedRuns:
+    """Open the queue of what was asked for from afar. Raises PreconditionFailed: it cannot be written."""
+    from nospof.runtime.asked import AskedRuns
+
+    return AskedRuns(prepare_home(home_directory()), database_url())
+
+
+def open_hands() -> ProcessHands:
+    """Return what has runs done, each in a process of its own."""
+    from nospof.adapters.hands import ProcessHands
+
+    return ProcessHands(prepare_home(home_directory()))
+
+
+def log_of(run_id: str) -> str:
+    """Return what a run's processes have said; nothing where they were not begun from afar."""
+    from nospof.adapters.hands import log_of
+
+    try:
+        return log_of(home_directory(), run_id).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def state_directory() -> Path:
+    """Return where nospof keeps its state here, made if need be. Raises PreconditionFailed: it cannot be."""
+    return prepare_home(home_directory())
 
 
 def database_url() -> str:

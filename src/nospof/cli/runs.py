@@ -12,7 +12,7 @@ import click
 
 from nospof import bootstrap
 from nospof.cli.options import cloud_options, format_option, plan_options
-from nospof.errors import NospofError, PreconditionFailed
+from nospof.errors import NospofError
 from nospof.model.runs import Run
 from nospof.render.answers import summary, to_json
 
@@ -20,15 +20,6 @@ KEEPER_POLLS = 5
 """How often a run's keeper sweeps, beside how often a run looks."""
 SWEEPS_BELIEVED = 4
 """A list can lag behind the tag on it, so one that has no promise in it is asked for again."""
-
-NOT_RUNNING = {
-    "interrupted": "no process works on it, so there is nothing to stop",
-    "elsewhere": "another machine began it; if it works there, stop it there",
-    "done": "there is nothing to stop",
-    "refused": "there is nothing to stop",
-    "failed": "there is nothing to stop",
-}
-"""Why a run cannot be stopped, by its state."""
 
 
 @click.group()
@@ -113,6 +104,35 @@ def resume(run_id: str, take_over: bool, output_format: str, region: str, profil
     click.echo(to_json(outcome) if output_format == "json" else describe_result(outcome))
 
 
+@runs.command("begin", hidden=True)
+@click.argument("number", type=int)
+def begin(number: int) -> None:
+    """Do what was asked of the web API; its worker starts this."""
+    from nospof.cli.procedures import stopping_politely
+    from nospof.cli.progress import Watch
+    from nospof.services.asking import do_what_was_asked
+
+    queue = bootstrap.open_asked()
+    asked = queue.get(number)
+    says = "a fault of nospof; see its log"
+    try:
+        with Watch() as watch:
+            world = bootstrap.open_world(watch)
+            runtime = bootstrap.open_runtime(world, watch)
+            with stopping_politely(runtime, watch):
+                outcome = do_what_was_asked(
+                    world, runtime, bootstrap.open_journal(), bootstrap.claims(), asked, bootstrap.read_back
+                )
+        for sentence in outcome.kept:
+            watch.say(sentence)
+        says = ""
+    except NospofError as error:
+        says = str(error)
+        raise
+    finally:
+        queue.end(number, says)
+
+
 @runs.command("stop")
 @click.argument("run_id", metavar="RUN")
 def stop(run_id: str) -> None:
@@ -121,10 +141,10 @@ def stop(run_id: str) -> None:
     A step that only waits, for an image say, is left at once. What Ctrl-C does where it runs. Nothing is
     left half-done: the run is resumed later.
     """
+    from nospof.services.procedures import refuse_to_stop
+
     journal = bootstrap.open_journal()
-    run = journal.run(run_id)
-    if run.state != "running":
-        raise PreconditionFailed(f"{run_id} is {run.state}: {NOT_RUNNING[run.state]}. Nothing was changed.")
+    refuse_to_stop(journal.run(run_id))
     bootstrap.ask_to_stop(run_id)
     click.echo(f"asked {run_id} to stop after the step under way; waiting for it", err=True)
     while (ended := journal.run(run_id)).state == "running":

@@ -90,7 +90,8 @@ class PairRequest:
         no_redirect: let the plain listener forward too, instead of sending clients to HTTPS.
         http_only: the owner's word that clients may lose the HTTPS that the instance serves today.
         zone, same_zone, or_types, or_type_for_source, copy_user_data, live, hold_seconds, require_consistent,
-            the consents and the dead man: as in `CloneRequest`.
+            local_disks_are_scratch, allow_address_change, override_stop_protection, suspend_auto_scaling,
+            it_boots_again, jobs_may_run_twice, dead_man_seconds, dead_man_role: as in `CloneRequest`.
     """
 
     instance_id: str

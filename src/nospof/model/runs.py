@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-RunState = Literal["running", "interrupted", "elsewhere", "done", "refused", "failed"]
+RunState = Literal["waiting", "running", "interrupted", "elsewhere", "done", "refused", "failed"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class RunStep:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as the journal has it.
+    """A run as the journal has it; one that is `waiting` was asked for from afar and is not there yet.
 
     `interrupted` means that its process is gone and the run can be resumed; `elsewhere`, that another
     machine began it and only its people know whether that machine still works on it. `workflow_id` is the

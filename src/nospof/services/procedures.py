@@ -24,6 +24,16 @@ UNDOING = ("undo", "rollback", "discard")
 TAKING_AWAY = ("undo", "discard")
 """Of them, those that take away what it made."""
 
+NOT_RUNNING = {
+    "waiting": "it has not begun",
+    "interrupted": "no process works on it, so there is nothing to stop",
+    "elsewhere": "another machine began it; if it works there, stop it there",
+    "done": "there is nothing to stop",
+    "refused": "there is nothing to stop",
+    "failed": "there is nothing to stop",
+}
+"""Why a run cannot be stopped, by its state."""
+
 
 class Runtime(Protocol):
     """What makes stories durable, as the services need it."""
@@ -77,14 +87,19 @@ def new_run_id(procedure: str, now: float) -> str:
     return f"{procedure}-{when}-{secrets.token_hex(3)}"
 
 
-def run(world: World, runtime: Runtime, claim: Claim, procedure: str, request: Any) -> Outcome:
+def run(
+    world: World, runtime: Runtime, claim: Claim, procedure: str, request: Any, run_id: str = ""
+) -> Outcome:
     """Keep what earlier runs left unkept, then run a procedure to its end.
+
+    Args:
+        run_id: the id that somebody was told already; empty for a new one.
 
     Raises:
         NospofError: as the story does; `ProcedureFailed` once anything was changed.
     """
     kept = keep_guarantees(world, claim)
-    run_id = new_run_id(procedure, world.clock.now())
+    run_id = run_id or new_run_id(procedure, world.clock.now())
     undone = request.run_id if procedure in UNDOING else ""
     with undone_by(undone, claim):
         return Outcome(run_id, runtime.run(procedure, request, run_id, place_of(world)), kept)
@@ -145,6 +160,16 @@ def refuse_elsewhere(world: World, run: Run) -> None:
             f"{run.id} is about {run.place}, and this is {here}; choose its account and region with "
             "--profile and --region. Nothing was changed."
         )
+
+
+def refuse_to_stop(run: Run) -> None:
+    """Refuse to stop what no process of this machine works on.
+
+    Raises:
+        PreconditionFailed: it is so.
+    """
+    if run.state != "running":
+        raise PreconditionFailed(f"{run.id} is {run.state}: {NOT_RUNNING[run.state]}. Nothing was changed.")
 
 
 def place_of(world: World) -> str:

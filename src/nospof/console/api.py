@@ -1,0 +1,171 @@
+"""The web API under /api/v1: the questions, the answers and the refusals of the command line.
+
+Answers are the documents that `--format json` writes. Errors are one envelope, with the exit code that the
+command would have ended with. What is done takes a while: it is accepted (202) under a run's id, done by a
+process of its own, and followed at /api/v1/runs/{id}/events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from nospof import __version__
+from nospof.console.api_runs import acting, caller_of, document, following, looking_back
+from nospof.console.desk import Desk
+from nospof.console.forms import (
+    REFUSALS,
+    About,
+    Deeds,
+    Document,
+    Health,
+    Login,
+    Member,
+    Procedures,
+    Service,
+    Services,
+    Session,
+)
+from nospof.console.guard import COOKIE, SESSION_SECONDS, Guard, Turned
+from nospof.render.answers import plain
+from nospof.render.documents import render_json
+from nospof.render.picture import draw_svg
+from nospof.services.asking import asked_procedures, described
+
+
+def make_routes(desk: Desk, guard: Guard, is_tls: Callable[[], bool]) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/api/v1", responses=REFUSALS)
+    coming_in(routes, guard, is_tls)
+    reading(routes, desk)
+    of_a_service(routes, desk)
+    beside(routes, desk)
+    acting(routes, desk)
+    looking_back(routes, desk)
+    following(routes, desk)
+    return routes
+
+
+def coming_in(routes: APIRouter, guard: Guard, is_tls: Callable[[], bool]) -> None:
+    """Add what makes somebody known."""
+
+    @routes.get("/health", tags=["session"])
+    def health() -> Health:
+        """Say that this server answers; needs no token."""
+        return Health(status="ok", version=__version__)
+
+    @routes.post("/session", tags=["session"])
+    def log_in(login: Login, response: Response) -> Session:
+        """Trade a token for a session's cookie, as the pages do; programs send the token itself."""
+        role, cookie = guard.session(login.token)
+        response.set_cookie(
+            COOKIE,
+            cookie,
+            max_age=int(SESSION_SECONDS),
+            httponly=True,
+            samesite="strict",
+            secure=is_tls(),
+            path="/",
+        )
+        return Session(role=role)
+
+    @routes.delete("/session", tags=["session"], status_code=204)
+    def log_out(response: Response) -> None:
+        """End this browser's session."""
+        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+
+
+def reading(routes: APIRouter, desk: Desk) -> None:
+    """Add the questions."""
+
+    @routes.get("/about", tags=["reading"])
+    def about(request: Request) -> About:
+        """Say what account and region this server is about, and what you may do."""
+        role = caller_of(request).role
+        return About(version=__version__, place=desk.place(), role=role, procedures=list(asked_procedures()))
+
+    @routes.get("/audit", tags=["reading"], response_model=Document)
+    def audit(
+        what_if: Annotated[list[Annotated[str, Query(max_length=300)]] | None, Query(max_length=20)] = None,
+        fresh: bool = False,
+    ) -> Response:
+        """Find every single point of failure: what `nospof audit --format json` writes.
+
+        The account is read anew where the last reading is older than 15 s, or with `fresh`.
+        """
+        report = desk.report(tuple(what_if or ()), is_new=fresh)
+        return Response(render_json(report), media_type="application/json")
+
+    @routes.get("/services", tags=["reading"])
+    def services(fresh: bool = False) -> Services:
+        """List the services with what is wrong with them, at a glance."""
+        report = desk.report(is_new=fresh)
+        return Services(
+            read_at=report.read_at,
+            verdict=report.verdict,
+            complete=report.is_complete,
+            services=[
+                Member(
+                    name=one.name,
+                    entry=one.entry,
+                    members=list(one.members),
+                    zones=list(one.zones),
+                    findings=counted(one.findings),
+                )
+                for one in report.services
+            ],
+        )
+
+
+def of_a_service(routes: APIRouter, desk: Desk) -> None:
+    """Add the questions about one service."""
+
+    @routes.get(
+        "/services/{service}/picture.svg",
+        tags=["reading"],
+        response_class=Response,
+        responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}},
+    )
+    def picture(service: Service) -> Response:
+        """Draw a service: tiers downwards, zones side by side, single points red."""
+        found = next((one for one in desk.report().services if one.name == service), None)
+        if found is None:
+            raise Turned(404, f"no service is called {service!r} here")
+        return Response(draw_svg(found), media_type="image/svg+xml")
+
+    @routes.get("/services/{service}/data", tags=["reading"], response_model=Document)
+    def data(service: Service) -> Response:
+        """Say how a service's data is kept in step: what `nospof data status --format json` writes."""
+        return document(desk.data(service))
+
+
+def beside(routes: APIRouter, desk: Desk) -> None:
+    """Add the questions about what is ahead, what can be asked for, and who did what."""
+
+    @routes.get("/events", tags=["reading"], response_model=Document)
+    def events() -> Response:
+        """List announced maintenance: what `nospof maintain events --format json` writes."""
+        return document(desk.events())
+
+    @routes.get("/procedures", tags=["reading"])
+    def procedures() -> Procedures:
+        """List the procedures and what each can be asked."""
+        return Procedures.model_validate({"procedures": [described(one) for one in asked_procedures()]})
+
+    @routes.get("/deeds", tags=["reading"])
+    def deeds(request: Request) -> Deeds:
+        """List who did what through this API, newest first; for operators."""
+        if caller_of(request).role != "operator":
+            raise Turned(403, "the log is for operators")
+        return Deeds.model_validate({"deeds": [plain(one) for one in desk.deeds()]})
+
+
+def counted(findings: tuple[Any, ...]) -> dict[str, int]:
+    """Return how many findings there are by severity; those that somebody accepted count for nothing."""
+    found: dict[str, int] = {}
+    for one in findings:
+        if one.suppressed is None:
+            found[one.severity] = found.get(one.severity, 0) + 1
+    return found

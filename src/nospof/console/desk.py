@@ -1,0 +1,179 @@
+"""What the web API asks for: each a question to a service, in the account and region of this server.
+
+Reading an account takes seconds and calls; whoever asks the same within a short time gets the same answer.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Generic, TypeVar
+
+from nospof import bootstrap
+from nospof.model.asked import AskedRun, Caller, Deed
+from nospof.model.events import EventsFound
+from nospof.model.findings import AuditReport
+from nospof.model.plans import Plan
+from nospof.model.results import DataStatus
+from nospof.model.runs import Run
+from nospof.model.settings import Settings
+from nospof.ports.world import World
+from nospof.services import asking, procedures
+from nospof.services.audit import Terms, audit_estate
+from nospof.services.data import data_status
+from nospof.services.events import Asked, events_of
+from nospof.services.reading import read_estate
+
+T = TypeVar("T")
+
+FRESH_SECONDS = 15.0
+RUNS_SECONDS = 0.4
+MOST_KEPT = 64
+
+
+class Quiet:
+    """A reporter whom nobody hears."""
+
+    def progress(self, says: str, done: float | None = None) -> None:
+        """Say nothing."""
+
+    def warn(self, says: str) -> None:
+        """Say nothing."""
+
+
+class Fresh(Generic[T]):
+    """Answers that are kept for a while; many who ask at once wait for one answer.
+
+    Args:
+        seconds: how long one is fresh.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._kept: dict[str, tuple[float, T]] = {}
+
+    def get(self, key: str, ask: Callable[[], T], seconds: float | None = None) -> T:
+        """Return the kept answer where it is fresh, else a new one. What fails is not kept."""
+        seconds = self._seconds if seconds is None else seconds
+        began = time.monotonic()
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            kept = self._kept.get(key)
+            if kept and kept[0] >= began - seconds:
+                return kept[1]
+            asked_at = time.monotonic()
+            value = ask()
+            with self._lock:
+                self._kept[key] = (asked_at, value)
+                while len(self._kept) > MOST_KEPT:
+                    oldest = min(self._kept, key=lambda one: self._kept[one][0])
+                    del self._kept[oldest]
+                    self._locks.pop(oldest, None)
+            return value
+
+
+class Desk:
+    """Answers the API's questions and takes its orders.
+
+    Args:
+        settings: of nospof.yaml.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._queue = bootstrap.open_asked()
+        self._hands = bootstrap.open_hands()
+        self._journal = bootstrap.open_journal()
+        self._reports = Fresh[AuditReport](FRESH_SECONDS)
+        self._events = Fresh[EventsFound](FRESH_SECONDS)
+        self._runs = Fresh[tuple[Run, ...]](RUNS_SECONDS)
+        self._one = Fresh[Run](RUNS_SECONDS)
+
+    # Reading ------------------------------------------------------------------------------------------
+
+    def place(self) -> str:
+        """Return the account and region of this server."""
+        return procedures.place_of(self._world())
+
+    def report(self, what_if: tuple[str, ...] = (), *, is_new: bool = False) -> AuditReport:
+        """Return the audit of the account, as it was read a moment ago."""
+
+        def ask() -> AuditReport:
+            now = time.time()
+            estate = read_estate(bootstrap.open_discovery(save=None, read_at=now, divides=False), now)
+            terms = Terms(what_if=what_if, settings=self.settings)
+            return audit_estate(estate, terms, now=now)
+
+        return self._reports.get("\n".join(what_if), ask, 0.0 if is_new else None)
+
+    def events(self) -> EventsFound:
+        """Return the maintenance that is announced."""
+
+        def ask() -> EventsFound:
+            return events_of([Asked("", "", self._world)], None, self.settings)
+
+        return self._events.get("", ask)
+
+    def data(self, service: str) -> DataStatus:
+        """Return how a service's data is kept in step now."""
+        return data_status(self._world(), service)
+
+    def plan(self, procedure: str, plain: dict[str, Any]) -> Plan:
+        """Return what a procedure would do now."""
+        return procedures.plan(self._world(), procedure, self._request(procedure, plain))
+
+    # Runs ---------------------------------------------------------------------------------------------
+
+    def runs(self) -> tuple[Run, ...]:
+        """Return every run, newest first."""
+        return self._runs.get("", lambda: asking.seen_runs(self._journal, self._queue))
+
+    def run(self, run_id: str) -> Run:
+        """Return one run with its steps."""
+        return self._one.get(run_id, lambda: asking.seen_run(self._journal, self._queue, run_id))
+
+    def log(self, run_id: str) -> str:
+        """Return what a run's processes have said."""
+        self.run(run_id)
+        return bootstrap.log_of(run_id)
+
+    def begin(self, procedure: str, plain: dict[str, Any], who: Caller, key: str) -> AskedRun:
+        """Accept a run."""
+        request = asdict(self._request(procedure, plain))
+        return asking.ask_to_begin(self._world(), self._queue, procedure, request, who.role, key)
+
+    def resume(self, run_id: str, who: Caller, key: str) -> AskedRun:
+        """Accept that a run is taken up again."""
+        return asking.ask_to_resume(self._world(), self._queue, self._journal, run_id, who.role, key)
+
+    def stop(self, run_id: str) -> Run:
+        """Ask a run to stop after its step."""
+        found = self._journal.run(run_id)
+        procedures.refuse_to_stop(found)
+        bootstrap.ask_to_stop(run_id)
+        return found
+
+    def work(self) -> int:
+        """Start what waits; return how many were started."""
+        return asking.work(self._queue, self._journal, self._hands)
+
+    # Who did what -------------------------------------------------------------------------------------
+
+    def note(self, deed: Deed) -> None:
+        """Write a line of the log."""
+        self._queue.note(deed)
+
+    def deeds(self) -> tuple[Deed, ...]:
+        """Return who did what, newest first."""
+        return self._queue.deeds()
+
+    def _world(self) -> World:
+        return bootstrap.open_world(Quiet())
+
+    def _request(self, procedure: str, plain: dict[str, Any]) -> Any:
+        return asking.request_of(procedure, plain, bootstrap.read_back, self.settings)
