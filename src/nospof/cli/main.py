@@ -13,7 +13,6 @@ import click
 
 from nospof import __version__
 from nospof.errors import ExitCode, NospofError, ProcedureFailed, UsageError
-from nospof.render.answers import envelope
 
 COMMANDS = {
     "audit": ("nospof.cli.audit:audit", "Find every single point of failure of your services, with proof."),
@@ -124,6 +123,8 @@ def leave(message: str, code: int) -> None:
 def told(error: NospofError) -> str:
     """Return what a person is told, or the same as JSON when that was asked for."""
     if wants_json():
+        from nospof.render.answers import envelope
+
         sys.stdout.write(json.dumps({"error": envelope(error)}, indent=2) + "\n")
         return ""
     lines = [f"nospof: {error}"]

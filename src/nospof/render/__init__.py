@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from nospof.model.findings import AuditReport
+if TYPE_CHECKING:  # every command imports this package, and only some the audit's words
+    from nospof.model.findings import AuditReport
 
 Renderer = Callable[..., str]
 """Takes a report; the text takes `pairs` too."""
