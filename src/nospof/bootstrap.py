@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -66,8 +64,7 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
     from nospof.adapters.machine.ssm import SsmMachines
     from nospof.runtime.failpoints import VARIABLE, MortalCloud
 
-    chosen = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_PROFILE": profile}
-    os.environ.update({variable: value for variable, value in chosen.items() if value})  # the keeper's too
+    choose_place(region, profile)
     aws = connect(region=region, profile=profile)
     cloud: Any = MortalCloud(aws) if os.environ.get(VARIABLE) else aws
     machines = SsmMachines(aws, poll_seconds())
@@ -89,6 +86,12 @@ def open_world(reporter: Reporter, region: str = "", profile: str = "") -> World
         SsmRunning(machines),
         machines,
     )
+
+
+def choose_place(region: str, profile: str) -> None:
+    """Have this process, and those that it starts such as keepers, use a region and a profile where named."""
+    chosen = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_PROFILE": profile}
+    os.environ.update({variable: value for variable, value in chosen.items() if value})
 
 
 def whereabouts() -> Whereabouts:
@@ -383,14 +386,10 @@ def ask_to_stop(run_id: str) -> None:
 def post_keeper(home: Path, run_id: str) -> None:
     """Start the keeper of a run: a process that outlives ours and mends what our death leaves.
 
-    It sleeps on the run's lock. In a session of its own, so that no signal meant for us reaches it.
+    It sleeps on the run's lock.
     """
-    with (home / "runs" / f"{run_id}.keeper.log").open("a") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "nospof", "runs", "keep", run_id],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env={key: value for key, value in os.environ.items() if key != "NOSPOF_FAILPOINT"},
-        )
+    from nospof.adapters.own_process import start
+
+    env = {key: value for key, value in os.environ.items() if key != "NOSPOF_FAILPOINT"}
+    with (home / "runs" / f"{run_id}.keeper.log").open("ab") as log:
+        start(("runs", "keep", run_id), log, log, env=env)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from support.ec2_words import instance
 from support.local_cloud import RunningCloud
-from support.waiting import eventually
+from support.waiting import eventually, meanwhile
 
 PORT = 8080
 
@@ -47,17 +45,6 @@ def wait_for_health(cloud: RunningCloud, group: str, count: int) -> None:
 @contextmanager
 def least_healthy(cloud: RunningCloud, groups: list[str]) -> Iterator[list[int]]:
     """Ask how many members of each group are healthy, again and again; yield all that was seen."""
-    seen, is_over = list[int](), threading.Event()
-
-    def look() -> None:
-        while not is_over.is_set():
-            seen.extend(healthy_in(cloud, group) for group in groups)
-            time.sleep(0.2)
-
-    eye = threading.Thread(target=look)
-    eye.start()
-    try:
+    seen: list[int] = []
+    with meanwhile(lambda: seen.extend(healthy_in(cloud, group) for group in groups), 0.2):
         yield seen
-    finally:
-        is_over.set()
-        eye.join()

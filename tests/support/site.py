@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from nospof.model.permissions import policy
 from support import ec2_words
 from support.iam_keys import new_key
 from support.local_cloud import RunningCloud
+from support.waiting import meanwhile
 
 SITE = ("--port", "8080", "--path", "/health", "--allow-address-change")
 PAIR = (
@@ -148,17 +147,5 @@ def only(site: Site, procedure: str, without: str = "") -> dict[str, str]:
 def clients_of(address: str) -> Iterator[list[int]]:
     """Ask for the page at an address, twenty times a second; yield what it answered so far."""
     answers: list[int] = []
-    is_over = threading.Event()
-
-    def ask() -> None:
-        while not is_over.is_set():
-            answers.append(ec2_words.get(address))
-            time.sleep(0.05)
-
-    client = threading.Thread(target=ask)
-    client.start()
-    try:
+    with meanwhile(lambda: answers.append(ec2_words.get(address)), 0.05):
         yield answers
-    finally:
-        is_over.set()
-        client.join()

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import pytest
 
 T = TypeVar("T")
+
+
+@contextmanager
+def meanwhile(act: Callable[[], object], every_seconds: float) -> Iterator[None]:
+    """Do something again and again, in a thread, for as long as this lasts."""
+    is_over = threading.Event()
+
+    def again() -> None:
+        while not is_over.is_set():
+            act()
+            time.sleep(every_seconds)
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def eventually(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import IO
 
+from nospof.adapters.own_process import start
 from nospof.model.asked import AskedRun
 
 
@@ -31,16 +31,8 @@ class ProcessHands:
         """See the protocol."""
         self._children = [one for one in self._children if one.poll() is None]
         with log_of(self._home, asked.run_id).open("ab") as log:
-            self._children.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "nospof", "runs", "begin", str(asked.number)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    pass_fds=(held.fileno(),),
-                )
-            )
+            words = ("runs", "begin", str(asked.number))
+            self._children.append(start(words, log, log, keeps=(held.fileno(),)))
 
 
 def log_of(home: Path, run_id: str) -> Path:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
+from nospof.adapters.own_process import start
 from nospof.errors import ExitCode, PreconditionFailed
 from nospof.model.news import EndedTurn
 
@@ -54,13 +54,7 @@ class ChildTurns:
         # Files, not pipes: whoever reads them may be gone before there is anything to read.
         out, errors = (tempfile.TemporaryFile() for _ in range(2))  # noqa: SIM115 - `read` closes them
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "nospof", *command, "--format", "json"],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=errors,
-                start_new_session=True,
-            )
+            process = start((*command, "--format", "json"), out, errors)
         except OSError as error:
             out.close()
             errors.close()

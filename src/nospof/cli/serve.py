@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
+import threading
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_args
@@ -13,11 +12,10 @@ import click
 
 from nospof import bootstrap
 from nospof.cli.options import cloud_options
-from nospof.errors import NospofError, UsageError
+from nospof.errors import UsageError
 from nospof.model.asked import Role
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-WORK_SECONDS = 0.5
 
 
 @click.command()
@@ -60,7 +58,7 @@ def serve(**options: Any) -> None:
         return
     from nospof.console.server import Wishes, serve_until_told
 
-    choose(options)
+    bootstrap.choose_place(options["region"], options["profile"])
     refuse_in_the_clear(options)
     serve_until_told(
         Wishes(
@@ -75,12 +73,6 @@ def serve(**options: Any) -> None:
         bootstrap.read_settings(options["settings"]),
         lambda line: click.echo(line, err=True),
     )
-
-
-def choose(options: dict[str, Any]) -> None:
-    """Have this process, and those that it starts, use the region and profile that were named."""
-    chosen = {"AWS_REGION": options["region"], "AWS_PROFILE": options["profile"]}
-    os.environ.update({name: value for name, value in chosen.items() if value})
 
 
 def refuse_in_the_clear(options: dict[str, Any]) -> None:
@@ -127,14 +119,11 @@ def worker(**options: Any) -> None:
     Each run is a process of its own, which goes on where this one ends. Several workers of several machines
     may share the queue, where NOSPOF_DATABASE_URL names it.
     """
-    from nospof.services.asking import work
+    from nospof.services.asking import keep_working, work
 
-    choose(options)
+    bootstrap.choose_place(options["region"], options["profile"])
     queue, journal, hands = bootstrap.open_asked(), bootstrap.open_journal(), bootstrap.open_hands()
     click.echo("working on what is asked for; Ctrl-C ends this, and no run", err=True)
-    while True:
-        try:
-            work(queue, journal, hands)
-        except NospofError as error:
-            click.echo(f"nospof: {error}", err=True)
-        time.sleep(WORK_SECONDS)
+    keep_working(
+        lambda: work(queue, journal, hands), lambda line: click.echo(line, err=True), threading.Event().wait
+    )

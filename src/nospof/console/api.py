@@ -7,7 +7,7 @@ process of its own, and followed at /api/v1/runs/{id}/events.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -35,10 +35,10 @@ from nospof.render.picture import draw_svg
 from nospof.services.asking import asked_procedures, described
 
 
-def make_routes(desk: Desk, guard: Guard, is_tls: Callable[[], bool]) -> APIRouter:
+def make_routes(desk: Desk, guard: Guard, *, is_tls: bool) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/api/v1", responses=REFUSALS)
-    coming_in(routes, guard, is_tls)
+    coming_in(routes, guard, is_tls=is_tls)
     reading(routes, desk)
     of_a_service(routes, desk)
     beside(routes, desk)
@@ -48,7 +48,7 @@ def make_routes(desk: Desk, guard: Guard, is_tls: Callable[[], bool]) -> APIRout
     return routes
 
 
-def coming_in(routes: APIRouter, guard: Guard, is_tls: Callable[[], bool]) -> None:
+def coming_in(routes: APIRouter, guard: Guard, *, is_tls: bool) -> None:
     """Add what makes somebody known."""
 
     @routes.get("/health", tags=["session"])
@@ -66,7 +66,7 @@ def coming_in(routes: APIRouter, guard: Guard, is_tls: Callable[[], bool]) -> No
             max_age=int(SESSION_SECONDS),
             httponly=True,
             samesite="strict",
-            secure=is_tls(),
+            secure=is_tls,
             path="/",
         )
         return Session(role=role)
@@ -164,8 +164,4 @@ def beside(routes: APIRouter, desk: Desk) -> None:
 
 def counted(findings: tuple[Any, ...]) -> dict[str, int]:
     """Return how many findings there are by severity; those that somebody accepted count for nothing."""
-    found: dict[str, int] = {}
-    for one in findings:
-        if one.suppressed is None:
-            found[one.severity] = found.get(one.severity, 0) + 1
-    return found
+    return dict(Counter(one.severity for one in findings if one.suppressed is None))

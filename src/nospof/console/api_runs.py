@@ -24,9 +24,9 @@ BEAT_SECONDS = 15.0
 MOST_FOLLOWERS = 200
 
 
-def document(value: Any, status: int = 200) -> Response:
+def document(value: Any) -> Response:
     """Return a result as the command line writes it."""
-    return Response(to_json(value), status, media_type="application/json")
+    return Response(to_json(value), media_type="application/json")
 
 
 def caller_of(request: Request) -> Caller:
@@ -57,7 +57,6 @@ def acting(routes: APIRouter, desk: Desk) -> None:
     @routes.post("/runs/{run_id}/resume", tags=["acting"], status_code=202)
     def resume(request: Request, run_id: RunId, key: Key) -> Accepted:
         """Take up an interrupted or failed run where it was."""
-        desk.run(run_id)
         return accepted(request, desk.resume(run_id, caller_of(request), key))
 
     @routes.post("/runs/{run_id}/stop", tags=["acting"], status_code=202)

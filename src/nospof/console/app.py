@@ -17,12 +17,12 @@ from starlette.types import ASGIApp
 from nospof import __version__
 from nospof.console.api import make_routes
 from nospof.console.desk import Desk
-from nospof.console.gate import Gate, refusal
+from nospof.console.gate import Gate, refusal, turned_away
 from nospof.console.guard import Guard, Turned
 from nospof.errors import CloudError, NospofError, PreconditionFailed, UsageError
 from nospof.render.answers import envelope
+from nospof.services.asking import keep_working
 
-WORK_SECONDS = 0.5
 Say = Callable[[str], None]
 
 
@@ -40,7 +40,11 @@ def make_app(desk: Desk, guard: Guard, say: Say, *, works: bool, is_tls: bool) -
 
     @asynccontextmanager
     async def life(_app: FastAPI) -> AsyncIterator[None]:
-        worker = asyncio.create_task(asyncio.to_thread(keep_working, desk, say, is_over)) if works else None
+        worker = (
+            asyncio.create_task(asyncio.to_thread(keep_working, desk.work, say, is_over.wait))
+            if works
+            else None
+        )
         yield
         is_over.set()
         if worker:
@@ -55,22 +59,12 @@ def make_app(desk: Desk, guard: Guard, say: Say, *, works: bool, is_tls: bool) -
         redoc_url=None,
         lifespan=life,
     )
-    app.include_router(make_routes(desk, guard, lambda: is_tls))
+    app.include_router(make_routes(desk, guard, is_tls=is_tls))
     app.exception_handler(NospofError)(of_ours)
     app.exception_handler(Turned)(of_the_gate)
     app.exception_handler(RequestValidationError)(of_validation)
     app.exception_handler(HTTPException)(of_starlette)
     return Gate(app, guard, desk.note, is_tls=is_tls)
-
-
-def keep_working(desk: Desk, say: Say, is_over: threading.Event) -> None:
-    """Start what waits until the end. What cannot be started now is tried again."""
-    while not is_over.is_set():
-        try:
-            desk.work()
-        except (NospofError, OSError) as error:
-            say(f"nospof: {error}")
-        is_over.wait(WORK_SECONDS)
 
 
 def status_of(error: NospofError) -> int:
@@ -90,8 +84,7 @@ def of_ours(_request: Request, error: NospofError) -> JSONResponse:
 
 def of_the_gate(_request: Request, error: Turned) -> JSONResponse:
     """Answer what a route itself turned away."""
-    headers = {"retry-after": str(error.after_seconds)} if error.after_seconds else None
-    return JSONResponse(refusal(error.status, str(error)), error.status, headers)
+    return turned_away(error)
 
 
 def of_validation(_request: Request, error: RequestValidationError) -> JSONResponse:

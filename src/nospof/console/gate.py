@@ -37,9 +37,17 @@ HEADERS = {
 Note = Callable[[Deed], None]
 
 
-def refusal(status: int, says: str, **more: Any) -> dict[str, Any]:
+def refusal(status: int, says: str) -> dict[str, Any]:
     """Return the one envelope for what never reached a service."""
-    return {"error": {"kind": KINDS.get(status, "Refused"), "message": says, "exit_code": 2, **more}}
+    return {"error": {"kind": KINDS.get(status, "Refused"), "message": says, "exit_code": 2}}
+
+
+def turned_away(why: Turned) -> JSONResponse:
+    """Return the answer to a request that is turned away."""
+    headers = {"retry-after": str(why.after_seconds)} if why.after_seconds else {}
+    if why.status == HTTPStatus.UNAUTHORIZED:
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse(refusal(why.status, str(why)), why.status, headers)
 
 
 class Gate:
@@ -80,11 +88,7 @@ class Gate:
         if why is None:
             return
         body.refused = None
-        headers = {"retry-after": str(why.after_seconds)} if why.after_seconds else {}
-        if why.status == HTTPStatus.UNAUTHORIZED:
-            headers["www-authenticate"] = "Bearer"
-        said = JSONResponse(refusal(why.status, str(why)), why.status, headers)
-        await said(scope, body.receive, answer.send)
+        await turned_away(why)(scope, body.receive, answer.send)
 
     def _let_in(self, scope: Scope) -> Caller:
         """Return who asks.

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.asked import AskedRun, Deed
 from nospof.runtime.home import prepare_home
+from nospof.runtime.sqlite import engine_on
 
 FILE = "console.sqlite"
 BUSY_MS = 10_000
@@ -186,17 +187,10 @@ class AskedRuns:
 
 
 def _engine(home: Path, database_url: str) -> sa.Engine:
-    """Return an engine; on SQLite each commit is on the disk before it is believed."""
+    """Return an engine on the shared database, if there is one, else on a file only its owner reads."""
     if database_url:
         address = database_url.partition("://")[2]
         return sa.create_engine(f"postgresql+psycopg://{address}", pool_pre_ping=True)
     database = prepare_home(home) / FILE
     database.touch(mode=0o600, exist_ok=True)
-    engine = sa.create_engine(f"sqlite:///{database}")
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        for pragma in (f"busy_timeout={BUSY_MS}", "journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
+    return engine_on(database, BUSY_MS)

@@ -32,12 +32,14 @@ from nospof.runtime.codec import from_plain, returned_by, to_plain
 from nospof.runtime.failpoints import reach
 from nospof.runtime.home import alive, is_asked_to_stop
 from nospof.runtime.journal import Journal
+from nospof.runtime.sqlite import engine_on
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 APPLICATION = "nospof"
 POLL_SECONDS = 0.1
+BUSY_MS = 30_000
 WAITS = "wait until "
 """What a step begins with that only waits: left in the middle, nothing is half-done."""
 KEEPER_SECONDS = 60.0
@@ -304,7 +306,7 @@ class DurableRuntime:
             log_level="CRITICAL",
         )
         if not self._url:
-            config["system_database_engine"] = _engine(database)
+            config["system_database_engine"] = engine_on(database, BUSY_MS)
         try:
             DBOS(config=config)
             DBOS.listen_queues([self._queue])
@@ -369,16 +371,3 @@ def _told(error: NospofError, steps: DurableSteps) -> NospofError:
         return PreconditionFailed(f"{error}; nothing was changed") if type(error) is NospofError else error
     exists = tuple(f"done: {name}" for name in steps.done)
     return ProcedureFailed(str(error), run_id=steps.token, step=steps.current, exists=exists)
-
-
-def _engine(database: Path) -> sa.Engine:
-    """Return an engine on a SQLite file: WAL, and each commit on the disk before it is believed."""
-    engine = sa.create_engine(f"sqlite:///{database}")
-
-    @sa.event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = "IMMEDIATE"
-        for pragma in ("busy_timeout=30000", "foreign_keys=ON", "journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import IO, Any, Protocol, get_type_hints
 
-from nospof.errors import PreconditionFailed, UsageError
+from nospof.errors import NospofError, PreconditionFailed, UsageError
 from nospof.model.asked import AskedRun
 from nospof.model.runs import Run
 from nospof.model.settings import Settings
@@ -28,6 +28,8 @@ from nospof.services.procedures import (
 
 ReadBack = Callable[[Any, Any], Any]
 """Makes a value of plain JSON and a type. Raises ValueError: it is none of that type."""
+Pause = Callable[[float], bool]
+WORK_SECONDS = 0.5
 STARTS = 3
 """How many processes are started for one that died before its run stood in the journal."""
 
@@ -182,6 +184,23 @@ def work(queue: Queue, runs: Runs, hands: Hands) -> int:
                 hands.start(one, held)
                 started += 1
     return started
+
+
+def keep_working(work_once: Callable[[], int], say: Callable[[str], None], pause: Pause) -> None:
+    """Start what waits until the end. What cannot be started now is told, and tried again.
+
+    Args:
+        work_once: starts what waits now, as `work`.
+        say: is told what could not be done.
+        pause: waits for so many seconds at most, and returns whether it is the end.
+    """
+    is_over = False
+    while not is_over:
+        try:
+            work_once()
+        except (NospofError, OSError) as error:
+            say(f"nospof: {error}")
+        is_over = pause(WORK_SECONDS)
 
 
 def do_what_was_asked(
