@@ -159,8 +159,9 @@ def test_a_token_is_not_guessed(local_cloud: RunningCloud, tmp_path: Path) -> No
         (("--bind", "localhost"), "no IP address"),
         (("--origin", "ops.example.com"), "--origin"),
         (("--tls-key", __file__), "go together"),
+        (("--tls-key", __file__, "--tls-certificate", __file__), "--tls-certificate and --tls-key: "),
     ],
 )
-def test_what_would_not_be_safe_is_not_served(site: Site, options: tuple[str, str], says: str) -> None:
+def test_what_would_not_be_safe_is_not_served(site: Site, options: tuple[str, ...], says: str) -> None:
     done = site.nospof("serve", "--port", "0", *options)
     assert (done.returncode, says in done.stderr) == (2, True), done.stderr

@@ -152,6 +152,16 @@ def test_a_process_in_another_account_does_nothing():
         do_what_was_asked(memory_world(one_instance()), None, Known(), None, asked, from_plain)
 
 
+def test_a_process_that_comes_late_leaves_a_run_that_was_begun_alone():
+    world = memory_world(one_instance())
+    here = world.cloud.identity()
+    place = f"{here.account}/{here.region}"
+    asked = AskedRun(1, "clone-1", "begin", "clone", PLAIN, place, "operator", "a", 0.0)
+    run = Run("clone-1", "clone", PLAIN, "interrupted", 1.0, 1.0)
+    with pytest.raises(PreconditionFailed, match="was begun already, and is interrupted"):
+        do_what_was_asked(world, None, Known(run), None, asked, from_plain)
+
+
 def test_requests_are_read_strictly():
     def read(procedure, plain):
         return request_of(procedure, plain, from_plain, Settings())

@@ -100,7 +100,7 @@ class Gate:
         changes = scope["method"] not in SAFE
         self._guard.refuse_strangers(headers.get("host", ""), headers.get("origin", ""), changes=changes)
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MOST_BYTES:
+        if not length.isascii() or not length.isdigit() or int(length[:20]) > MOST_BYTES:
             raise Turned(413, TOO_MUCH)
         if scope["path"] in OPEN or not scope["path"].startswith("/api/"):
             return Caller("viewer", address_of(scope))

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from nospof.console.app import make_app
 from nospof.console.desk import Desk
 from nospof.console.guard import Guard
-from nospof.errors import PreconditionFailed
+from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.asked import Role
 from nospof.model.settings import Settings
 
@@ -97,6 +97,10 @@ def serve_until_told(
         ssl_certfile=wishes.certificate,
         ssl_keyfile=wishes.key,
     )
+    try:
+        config.load()
+    except OSError as error:  # a certificate and a key that are none, or not of each other
+        raise UsageError(f"--tls-certificate and --tls-key: {error}") from error
     say(f"serving {place} at {wishes.origin or f'{scheme}://{netloc}'}/api/v1/; Ctrl-C ends this, and no run")
     uvicorn.Server(config).run(sockets=[listener])
 

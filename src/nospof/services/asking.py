@@ -218,6 +218,9 @@ def do_what_was_asked(
         )
     if asked.act == "resume":
         return resume(world, runtime, runs, claim, asked.run_id)
+    begun = next((one for one in runs.runs() if one.id == asked.run_id), None)
+    if begun:  # by a process that died after it was last looked for here
+        raise PreconditionFailed(f"{begun.id} was begun already, and is {begun.state}. Nothing was changed.")
     request = read_back(asked.request, PROCEDURES[asked.procedure].request_type)
     return run(world, runtime, claim, asked.procedure, request, asked.run_id)
 
