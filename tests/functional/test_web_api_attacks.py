@@ -165,3 +165,10 @@ def test_a_token_is_not_guessed(local_cloud: RunningCloud, tmp_path: Path) -> No
 def test_what_would_not_be_safe_is_not_served(site: Site, options: tuple[str, ...], says: str) -> None:
     done = site.nospof("serve", "--port", "0", *options)
     assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+
+
+def test_without_its_libraries_it_says_what_to_install(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "fastapi.py").write_text("raise ModuleNotFoundError(name='fastapi')\n")
+    done = site.nospof("serve", "--port", "0", PYTHONPATH=f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    assert (done.returncode, "pip install 'nospof[console]'" in done.stderr) == (2, True), done.stderr
+    assert len(done.stderr.splitlines()) == 1

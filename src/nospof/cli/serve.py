@@ -56,7 +56,10 @@ def serve(**options: Any) -> None:
     if options["print_token"]:
         click.echo(tokens[options["role"]])
         return
-    from nospof.console.server import Wishes, serve_until_told
+    try:
+        from nospof.console.server import Wishes, serve_until_told
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is not installed here: pip install 'nospof[console]'") from error
 
     bootstrap.choose_place(options["region"], options["profile"])
     refuse_in_the_clear(options)
