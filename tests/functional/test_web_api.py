@@ -162,3 +162,17 @@ def test_a_worker_of_its_own_does_what_was_asked_and_no_other(site: Site) -> Non
         finally:
             worker.kill()
             worker.communicate()
+
+
+def test_what_cannot_be_begun_says_why_and_is_tried_once(site: Site) -> None:
+    with served(site, "--no-worker") as server:
+        run_id = server.begin("clone", a_clone("i-0123456789abcdef0"), "a")
+        worker = site.start("worker", "--region", "us-west-2")
+        try:
+            ended = server.ended(run_id)
+        finally:
+            worker.kill()
+            worker.communicate()
+    assert (ended["state"], ended["attempts"]) == ("refused", 1)
+    assert f"{run_id} is about 123456789012/us-east-1, and this is 123456789012/us-west-2" in ended["error"]
+    assert site.answer("runs", "list") == []
