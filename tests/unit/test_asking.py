@@ -23,6 +23,7 @@ from nospof.services.asking import (
     asked_procedures,
     described,
     do_what_was_asked,
+    keep_working,
     request_of,
     seen_run,
     seen_runs,
@@ -160,6 +161,21 @@ def test_a_process_that_comes_late_leaves_a_run_that_was_begun_alone():
     run = Run("clone-1", "clone", PLAIN, "interrupted", 1.0, 1.0)
     with pytest.raises(PreconditionFailed, match="was begun already, and is interrupted"):
         do_what_was_asked(world, None, Known(run), None, asked, from_plain)
+
+
+@pytest.mark.parametrize("error", [PreconditionFailed("no"), OSError("no"), RuntimeError("no")])
+def test_a_worker_goes_on_after_whatever_happens_and_says_it(error):
+    told, rounds = [], iter([error, None])
+
+    def work_once():
+        if found := next(rounds):
+            raise found
+        return 0
+
+    ends = iter([False, True])
+    keep_working(work_once, told.append, lambda _seconds: next(ends))
+    assert len(told) == 1
+    assert "no" in told[0]
 
 
 def test_requests_are_read_strictly():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import IO, Any, Protocol, get_type_hints
@@ -200,6 +201,8 @@ def keep_working(work_once: Callable[[], int], say: Callable[[str], None], pause
             work_once()
         except (NospofError, OSError) as error:
             say(f"nospof: {error}")
+        except Exception:  # noqa: BLE001 - the worker's edge: what was accepted must not wait for ever
+            say(f"nospof: this is a fault of nospof; please report it:\n{traceback.format_exc()}")
         is_over = pause(WORK_SECONDS)
 
 
