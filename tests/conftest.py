@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from support.local_cloud import RunningCloud, running_cloud
 from support.site import Site
+
+UMASK = os.umask(0o022)
+"""As it was before any test was imported; a machine for somebody else is made with it."""
+os.umask(UMASK)
 
 pytest_plugins = ["support.crash_count"]
 
@@ -28,12 +33,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="module", autouse=True)
 def what_a_module_leaves_open_is_told_there() -> Iterator[None]:
-    """Collect garbage when a module's tests are over, and its fixtures too.
+    """Collect garbage when a module's tests are over, and its fixtures too; see that the umask is as it was.
 
     A socket in a cycle warns when it is collected, and the warning fails whichever test runs then.
     """
     yield
     gc.collect()
+    umask = os.umask(UMASK)
+    assert umask == UMASK, f"something that was imported here has set the umask to {umask:03o}"
 
 
 @pytest.fixture(scope="module")
