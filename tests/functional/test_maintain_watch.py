@@ -109,7 +109,8 @@ def test_what_is_announced_for_two_services_is_taken_in_their_windows_whoever_di
             watch.send_signal(signal.SIGTERM)
             errors = watch.communicate(timeout=120)[1]
     assert watch.returncode == 0, errors
-    assert "ending by SIGTERM: begins nothing more; no turn is under way" in errors
+    # A turn is done in its journal before its process is gone: the watch may still have one to wait for.
+    assert "ending by SIGTERM: begins nothing more; " in errors
     assert "www: daily" in errors
     assert (set(of_www), set(of_shop), min(healthy)) == ({200}, {200}, 1)
 
