@@ -150,6 +150,22 @@ def test_what_is_stopped_is_resumed_and_what_was_refused_says_why(site: Site) ->
         assert "i-0123456789abcdef0" in ended["error"]
 
 
+def test_what_a_run_made_is_taken_apart_as_a_run_of_its_own(site: Site) -> None:
+    source = site.launch("undone")
+    with served(site) as server:
+        run_id = server.begin("clone", a_clone(source), "a")
+        twin = server.ended(run_id)["result"]["twin"]["id"]
+        status, plan = server.ask("POST", f"/api/v1/runs/{run_id}/undo/plan", {})
+        assert (status, plan) == (200, printed(site, "runs", "undo", run_id, "--plan"))
+        status, said = server.ask("POST", f"/api/v1/runs/{run_id}/undo", {}, Idempotency_Key="b")
+        assert status == 202, said
+        assert server.ended(said["run_id"])["state"] == "done"
+        assert site.state(source) == "running"
+        assert twin in str(plan)
+        status, said = server.ask("POST", f"/api/v1/runs/{said['run_id']}/undo", {}, Idempotency_Key="c")
+        assert (status, said["error"]["exit_code"]) == (400, 2)
+
+
 def test_a_worker_of_its_own_does_what_was_asked_and_no_other(site: Site) -> None:
     source = site.launch("worked")
     with served(site, "--no-worker") as server:

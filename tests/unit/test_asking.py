@@ -72,7 +72,8 @@ def queue(tmp_path: Path) -> AskedRuns:
 
 
 def begun(queue, key="a", **plain):
-    return ask_to_begin(memory_world(one_instance()), queue, "clone", {**PLAIN, **plain}, "operator", key)
+    request = CloneRequest(**{**PLAIN, **plain})
+    return ask_to_begin(memory_world(one_instance()), queue, "clone", request, "operator", key)
 
 
 def test_a_repeat_is_the_same_and_another_request_under_its_key_is_refused(queue):

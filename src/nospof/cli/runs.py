@@ -174,26 +174,12 @@ def undo(run_id: str, *, clients_are_back: bool, **options: Any) -> None:
     the image and the machine that was made of it go. See all of it first with --plan.
     """
     from nospof.cli.procedures import perform
-    from nospof.services.backups import DISCARDED, discard_request
-    from nospof.services.undoing import mover_of, rollback_request, service_of_pair, undo_request
+    from nospof.services.taking_back import SAYS, taking_back
 
     journal = bootstrap.open_journal()
-    run = journal.run(run_id)
-    options["about"] = run
-    if run.procedure == "cut-over":
-        perform(
-            "rollback",
-            rollback_request(run, bootstrap.read_back),
-            f"This leads names back as before {run_id}.",
-            options,
-        )
-        return
-    if run.procedure in DISCARDED:
-        perform("discard", discard_request(run), f"This takes away what {run_id} made.", options)
-        return
-    moved_by = mover_of(service_of_pair(run), journal.runs()) if run.procedure == "pair" else ""
-    request = undo_request(run, clients_are_back=clients_are_back, moved_by=moved_by)
-    perform("undo", request, f"This takes apart what {run_id} made.", options)
+    options["about"] = journal.run(run_id)
+    procedure, request = taking_back(journal, run_id, bootstrap.read_back, clients_are_back=clients_are_back)
+    perform(procedure, request, SAYS[procedure].format(run_id), options)
 
 
 @runs.command("repair")

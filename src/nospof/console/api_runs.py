@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from nospof.console.desk import Desk
-from nospof.console.forms import Accepted, Document, Key, Order, RunId, RunPage, Stopping
+from nospof.console.forms import Accepted, Document, Key, Order, RunId, RunPage, Stopping, TakingBack
 from nospof.console.guard import Turned
 from nospof.errors import UsageError
 from nospof.model.asked import AskedRun, Caller
@@ -58,6 +58,17 @@ def acting(routes: APIRouter, desk: Desk) -> None:
     def resume(request: Request, run_id: RunId, key: Key) -> Accepted:
         """Take up an interrupted or failed run where it was."""
         return accepted(request, desk.resume(run_id, caller_of(request), key))
+
+    @routes.post("/runs/{run_id}/undo/plan", tags=["acting"], response_model=Document)
+    def plan_to_undo(run_id: RunId, asked: TakingBack) -> Response:
+        """Show each call that would take apart what a run made; changes nothing."""
+        return document(desk.plan_to_take_back(run_id, clients_are_back=asked.clients_are_back))
+
+    @routes.post("/runs/{run_id}/undo", tags=["acting"], status_code=202)
+    def undo(request: Request, run_id: RunId, asked: TakingBack, key: Key) -> Accepted:
+        """Take apart what a run made, or lead names back; that is a run of its own."""
+        back = desk.take_back(run_id, caller_of(request), key, clients_are_back=asked.clients_are_back)
+        return accepted(request, back)
 
     @routes.post("/runs/{run_id}/stop", tags=["acting"], status_code=202)
     def stop(request: Request, run_id: RunId) -> Stopping:

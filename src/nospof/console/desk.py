@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, Generic, TypeVar
 
 from nospof import bootstrap
@@ -25,6 +24,7 @@ from nospof.services.audit import Terms, audit_estate
 from nospof.services.data import data_status
 from nospof.services.events import Asked, events_of
 from nospof.services.reading import read_estate
+from nospof.services.taking_back import taking_back
 
 T = TypeVar("T")
 
@@ -67,7 +67,12 @@ class Fresh(Generic[T]):
             if kept and kept[0] >= began - seconds:
                 return kept[1]
             asked_at = time.monotonic()
-            value = ask()
+            try:
+                value = ask()
+            except BaseException:
+                with self._lock:
+                    self._locks.pop(key, None)
+                raise
             with self._lock:
                 self._kept[key] = (asked_at, value)
                 while len(self._kept) > MOST_KEPT:
@@ -127,6 +132,10 @@ class Desk:
         """Return what a procedure would do now."""
         return procedures.plan(self._world(), procedure, self._request(procedure, plain))
 
+    def plan_to_take_back(self, run_id: str, *, clients_are_back: bool) -> Plan:
+        """Return what taking a run back would do now."""
+        return procedures.plan(self._here(run_id), *self._back(run_id, clients_are_back))
+
     # Runs ---------------------------------------------------------------------------------------------
 
     def runs(self) -> tuple[Run, ...]:
@@ -144,8 +153,13 @@ class Desk:
 
     def begin(self, procedure: str, plain: dict[str, Any], who: Caller, key: str) -> AskedRun:
         """Accept a run."""
-        request = asdict(self._request(procedure, plain))
+        request = self._request(procedure, plain)
         return asking.ask_to_begin(self._world(), self._queue, procedure, request, who.role, key)
+
+    def take_back(self, run_id: str, who: Caller, key: str, *, clients_are_back: bool) -> AskedRun:
+        """Accept that a run is taken back."""
+        procedure, request = self._back(run_id, clients_are_back)
+        return asking.ask_to_begin(self._here(run_id), self._queue, procedure, request, who.role, key)
 
     def resume(self, run_id: str, who: Caller, key: str) -> AskedRun:
         """Accept that a run is taken up again."""
@@ -174,6 +188,15 @@ class Desk:
 
     def _world(self) -> World:
         return bootstrap.open_world(Quiet())
+
+    def _here(self, run_id: str) -> World:
+        """Return the world, where the run is about it. Raises PreconditionFailed: it is about another."""
+        world = self._world()
+        procedures.refuse_elsewhere(world, self._journal.run(run_id))
+        return world
+
+    def _back(self, run_id: str, clients_are_back: bool) -> tuple[str, Any]:
+        return taking_back(self._journal, run_id, bootstrap.read_back, clients_are_back=clients_are_back)
 
     def _request(self, procedure: str, plain: dict[str, Any]) -> Any:
         return asking.request_of(procedure, plain, bootstrap.read_back, self.settings)

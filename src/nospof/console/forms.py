@@ -40,6 +40,15 @@ class Order(BaseModel):
     request: dict[str, Any] = Field(default_factory=dict, description="its fields, as the procedure has them")
 
 
+class TakingBack(BaseModel):
+    """What taking a run back needs to know."""
+
+    model_config = ConfigDict(extra="forbid")
+    clients_are_back: bool = Field(
+        default=False, description="your word that no client comes in through the load balancer any more"
+    )
+
+
 class Accepted(BaseModel):
     """A run that will be begun or taken up."""
 

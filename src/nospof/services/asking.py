@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from typing import IO, Any, Protocol, get_type_hints
 
 from nospof.errors import NospofError, PreconditionFailed, UsageError
@@ -97,13 +97,11 @@ def request_of(procedure: str, plain: Mapping[str, Any], read_back: ReadBack, se
         raise UsageError(f"{procedure}: {' '.join(str(error).split())[:500]}") from error
 
 
-def ask_to_begin(
-    world: World, queue: Queue, procedure: str, plain: dict[str, Any], who: str, key: str
-) -> AskedRun:
+def ask_to_begin(world: World, queue: Queue, procedure: str, request: Any, who: str, key: str) -> AskedRun:
     """Accept a run. It is begun by whoever works on the queue, under the id that this returns."""
     now = world.clock.now()
     run_id = new_run_id(procedure, now)
-    return queue.ask(AskedRun(0, run_id, "begin", procedure, plain, place_of(world), who, key, now))
+    return queue.ask(AskedRun(0, run_id, "begin", procedure, asdict(request), place_of(world), who, key, now))
 
 
 def ask_to_resume(world: World, queue: Queue, runs: Runs, run_id: str, who: str, key: str) -> AskedRun:
