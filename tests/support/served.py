@@ -81,7 +81,8 @@ def served(site: Site, *options: str) -> Iterator[Served]:
         role: site.nospof("serve", "--print-token", "--role", role).stdout.strip()
         for role in ("viewer", "operator")
     }
-    process = site.start("serve", "--port", "0", *options)
+    port = () if "--port" in options else ("--port", "0")
+    process = site.start("serve", *port, *options)
     try:
         assert process.stderr
         line = process.stderr.readline()

@@ -26,7 +26,7 @@ COMMANDS = {
     "maintain": ("nospof.cli.maintain:maintain", "What AWS has announced, taken one member at a time."),
     "data": ("nospof.cli.data:data", "How a service's data is kept in step, and brought back into it."),
     "drill": ("nospof.cli.drill:drill", "Break one member under load and count what the clients saw."),
-    "serve": ("nospof.cli.serve:serve", "The web API: every command as a call, with a token."),
+    "serve": ("nospof.cli.serve:serve", "The console: pages and a web API, with a token."),
     "worker": ("nospof.cli.serve:worker", "Do what was asked of a web API elsewhere."),
     "runs": ("nospof.cli.runs:runs", "List, show, resume, stop, undo and repair runs."),
     "permissions": (

@@ -43,12 +43,12 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @cloud_options
 def serve(**options: Any) -> None:
-    """Serve the web API for one account and region, on this computer only unless told otherwise.
+    """Serve the console and its web API for one account and region, on this computer only unless told.
 
     Its questions and answers are those of the commands, under /api/v1; what they are stands in
-    /api/v1/openapi.json. Come in with a token: `curl -H "Authorization: Bearer $(nospof serve
-    --print-token)" http://127.0.0.1:8787/api/v1/services`. A procedure that is asked for runs in a process
-    of its own, which goes on where this one ends.
+    /api/v1/openapi.json, and pages for a browser stand beside them. Come in with a token: `curl -H
+    "Authorization: Bearer $(nospof serve --print-token)" http://127.0.0.1:8787/api/v1/services`. A
+    procedure that is asked for runs in a process of its own, which goes on where this one ends.
     """
     from nospof.console.guard import tokens_in
 

@@ -8,7 +8,7 @@ process of its own, and followed at /api/v1/runs/{id}/events.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -29,6 +29,7 @@ from nospof.console.forms import (
     Session,
 )
 from nospof.console.guard import COOKIE, SESSION_SECONDS, Guard, Turned
+from nospof.model.findings import SEVERITIES, ServiceReport
 from nospof.render.answers import plain
 from nospof.render.documents import render_json
 from nospof.render.picture import draw_svg
@@ -106,16 +107,7 @@ def reading(routes: APIRouter, desk: Desk) -> None:
             read_at=report.read_at,
             verdict=report.verdict,
             complete=report.is_complete,
-            services=[
-                Member(
-                    name=one.name,
-                    entry=one.entry,
-                    members=list(one.members),
-                    zones=list(one.zones),
-                    findings=counted(one.findings),
-                )
-                for one in report.services
-            ],
+            services=[glance(one) for one in report.services],
         )
 
 
@@ -162,6 +154,13 @@ def beside(routes: APIRouter, desk: Desk) -> None:
         return Deeds.model_validate({"deeds": [plain(one) for one in desk.deeds()]})
 
 
-def counted(findings: tuple[Any, ...]) -> dict[str, int]:
-    """Return how many findings there are by severity; those that somebody accepted count for nothing."""
-    return dict(Counter(one.severity for one in findings if one.suppressed is None))
+def glance(service: ServiceReport) -> Member:
+    """Return a service at a glance; findings that somebody accepted count for nothing."""
+    counts = Counter(one.severity for one in service.findings if one.suppressed is None)
+    return Member(
+        name=service.name,
+        entry=service.entry,
+        members=list(service.members),
+        zones=list(service.zones),
+        findings={severity: counts[severity] for severity in SEVERITIES if counts[severity]},
+    )

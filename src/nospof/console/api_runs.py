@@ -11,9 +11,18 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from nospof.console.desk import Desk
-from nospof.console.forms import Accepted, Document, Key, Order, RunId, RunPage, Stopping, TakingBack
+from nospof.console.forms import (
+    Accepted,
+    CommandLine,
+    Document,
+    Key,
+    Order,
+    RunId,
+    RunPage,
+    Stopping,
+    TakingBack,
+)
 from nospof.console.guard import Turned
-from nospof.errors import UsageError
 from nospof.model.asked import AskedRun, Caller
 from nospof.model.runs import Run
 from nospof.render.answers import plain, summary, to_json
@@ -48,6 +57,11 @@ def acting(routes: APIRouter, desk: Desk) -> None:
     def plan(order: Order) -> Response:
         """Show each call that a procedure would make now; changes nothing."""
         return document(desk.plan(order.procedure, order.request))
+
+    @routes.post("/command-lines", tags=["acting"])
+    def command_line(order: Order) -> CommandLine:
+        """Say how the same is typed; changes nothing."""
+        return CommandLine(command=desk.command_line(order.procedure, order.request))
 
     @routes.post("/runs", tags=["acting"], status_code=202)
     def begin(request: Request, order: Order, key: Key) -> Accepted:
@@ -87,15 +101,8 @@ def looking_back(routes: APIRouter, desk: Desk) -> None:
         after: Annotated[str, Query(max_length=100, description="the last run of the page before")] = "",
     ) -> RunPage:
         """List the runs, newest first."""
-        found = desk.runs()
-        begin = next((number + 1 for number, one in enumerate(found) if one.id == after), 0)
-        if after and not begin:
-            raise UsageError(f"after: there is no run {after}")
-        page = found[begin : begin + limit]
-        is_last = begin + limit >= len(found)
-        return RunPage.model_validate(
-            {"runs": [summary(one) for one in page], "next": "" if is_last else page[-1].id}
-        )
+        page, following = desk.page(limit, after)
+        return RunPage.model_validate({"runs": [summary(one) for one in page], "next": following})
 
     @routes.get("/runs/{run_id}", tags=["runs"], response_model=Document)
     def run(run_id: RunId) -> Response:

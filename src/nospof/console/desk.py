@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from nospof import bootstrap
+from nospof.errors import UsageError
 from nospof.model.asked import AskedRun, Caller, Deed
 from nospof.model.events import EventsFound
 from nospof.model.findings import AuditReport
@@ -19,6 +20,7 @@ from nospof.model.results import DataStatus
 from nospof.model.runs import Run
 from nospof.model.settings import Settings
 from nospof.ports.world import World
+from nospof.render.command_line import command_of
 from nospof.services import asking, procedures
 from nospof.services.audit import Terms, audit_estate
 from nospof.services.data import data_status
@@ -132,6 +134,10 @@ class Desk:
         """Return what a procedure would do now."""
         return procedures.plan(self._world(), procedure, self._request(procedure, plain))
 
+    def command_line(self, procedure: str, plain: dict[str, Any]) -> str:
+        """Return how the same is typed."""
+        return command_of(procedure, self._request(procedure, plain))
+
     def plan_to_take_back(self, run_id: str, *, clients_are_back: bool) -> Plan:
         """Return what taking a run back would do now."""
         return procedures.plan(self._here(run_id), *self._back(run_id, clients_are_back))
@@ -141,6 +147,19 @@ class Desk:
     def runs(self) -> tuple[Run, ...]:
         """Return every run, newest first."""
         return self._runs.get("", lambda: asking.seen_runs(self._journal, self._queue))
+
+    def page(self, limit: int, after: str = "") -> tuple[tuple[Run, ...], str]:
+        """Return so many runs that are older than one, and what the next page is after; empty at the end.
+
+        Raises:
+            UsageError: there is no such run.
+        """
+        found = self.runs()
+        begin = next((number + 1 for number, one in enumerate(found) if one.id == after), 0)
+        if after and not begin:
+            raise UsageError(f"there is no run {after}")
+        page = found[begin : begin + limit]
+        return page, "" if begin + limit >= len(found) else page[-1].id
 
     def run(self, run_id: str) -> Run:
         """Return one run with its steps."""

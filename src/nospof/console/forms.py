@@ -40,6 +40,12 @@ class Order(BaseModel):
     request: dict[str, Any] = Field(default_factory=dict, description="its fields, as the procedure has them")
 
 
+class CommandLine(BaseModel):
+    """What is typed to ask for the same."""
+
+    command: str
+
+
 class TakingBack(BaseModel):
     """What taking a run back needs to know."""
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nospof.console.guard import COOKIE, Guard, Turned
@@ -22,6 +23,9 @@ BODY_SECONDS = 15.0
 SAFE = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/api/v1/session", "/api/v1/health")
 """What needs nobody to be known: it is where one comes to be."""
+FOR_ALL = ("/login", "/static/")
+ONLY_SHOWS = ("/plans", "/plan", "/command-lines")
+"""What is posted, and changes nothing."""
 KINDS = {400: "UsageError", 401: "NotKnown", 403: "NotAllowed", 404: "NotFound", 405: "NotAllowed"}
 HEADERS = {
     "cache-control": "no-store",
@@ -81,6 +85,9 @@ class Gate:
         """Have the application answer, or say why it is not asked."""
         try:
             scope["state"]["caller"] = self._let_in(scope)
+            if not scope["state"]["caller"] and not is_api(scope) and not scope["path"].startswith(FOR_ALL):
+                await to_log_in(scope["path"])(scope, body.receive, answer.send)
+                return
             await self._app(scope, body.receive, answer.send)
             why = body.refused
         except Turned as error:
@@ -90,8 +97,8 @@ class Gate:
         body.refused = None
         await turned_away(why)(scope, body.receive, answer.send)
 
-    def _let_in(self, scope: Scope) -> Caller:
-        """Return who asks.
+    def _let_in(self, scope: Scope) -> Caller | None:
+        """Return who asks, where that is known; the API is for those who are.
 
         Raises:
             Turned: it is not let in.
@@ -102,16 +109,29 @@ class Gate:
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length[:20]) > MOST_BYTES:
             raise Turned(413, TOO_MUCH)
-        if scope["path"] in OPEN or not scope["path"].startswith("/api/"):
-            return Caller("viewer", address_of(scope))
+        if scope["path"] in OPEN:
+            return None
+        if not is_api(scope):
+            role = self._guard.role_in(cookie_of(headers.get("cookie", "")))
+            return Caller(role, address_of(scope)) if role else None
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         cookie = "" if bearer else cookie_of(headers.get("cookie", ""))
         caller = self._guard.caller(bearer if scheme.lower() == "bearer" else "", cookie, address_of(scope))
         if changes and cookie and headers.get("x-nospof-page") != "1":
             raise Turned(403, "a page's own requests carry X-Nospof-Page: 1; a program sends a token instead")
-        if changes and caller.role != "operator":
+        if changes and caller.role != "operator" and not scope["path"].endswith(ONLY_SHOWS):
             raise Turned(403, "a viewer changes nothing; use the operator's token")
         return caller
+
+
+def to_log_in(path: str) -> RedirectResponse:
+    """Return the way to the page on which one signs in, and back from there."""
+    return RedirectResponse(f"/login?next={quote(path)}", 303)
+
+
+def is_api(scope: Scope) -> bool:
+    """Whether a request is for the API, and not for a page."""
+    return str(scope["path"]).startswith("/api/")
 
 
 def address_of(scope: Scope) -> str:

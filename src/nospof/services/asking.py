@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from typing import IO, Any, Protocol, get_type_hints
 
 from nospof.errors import NospofError, PreconditionFailed, UsageError
@@ -128,10 +128,10 @@ def seen_run(runs: Runs, queue: Queue, run_id: str) -> Run:
     Raises:
         UsageError: there is none.
     """
+    asked = queue.of_run(run_id)
     try:
-        return runs.run(run_id)
+        return with_what_waits(runs.run(run_id), asked)
     except UsageError:
-        asked = queue.of_run(run_id)
         if asked is None:
             raise
         return not_begun(asked)
@@ -139,11 +139,18 @@ def seen_run(runs: Runs, queue: Queue, run_id: str) -> Run:
 
 def seen_runs(runs: Runs, queue: Queue) -> tuple[Run, ...]:
     """Return every run, newest first, with those that were only asked for so far."""
-    known = {one.id: one for one in runs.runs()}
-    waiting = {one.run_id: not_begun(one) for one in queue.ahead() if one.run_id not in known}
+    ahead = {one.run_id: one for one in queue.ahead()}
+    known = {one.id: with_what_waits(one, ahead.get(one.id)) for one in runs.runs()}
+    waiting = {name: not_begun(one) for name, one in ahead.items() if name not in known}
     return tuple(
         sorted({**waiting, **known}.values(), key=lambda one: (one.started_at, one.id), reverse=True)
     )
+
+
+def with_what_waits(run: Run, asked: AskedRun | None) -> Run:
+    """Return a run; one that nobody works on waits, where somebody asked for that and it was not begun."""
+    is_still = run.state in ("interrupted", "failed", "refused")
+    return replace(run, state="waiting") if asked and not asked.is_over and is_still else run
 
 
 def not_begun(asked: AskedRun) -> Run:

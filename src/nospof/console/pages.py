@@ -1,0 +1,229 @@
+"""The console's pages: rendered here, and each act on them is a call of the web API.
+
+They read without scripts, work by keyboard and on a phone, in light and in dark, and load nothing from
+elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nospof.console.api import glance
+from nospof.console.desk import Desk
+from nospof.console.forms import RunId
+from nospof.console.guard import Turned
+from nospof.errors import ExitCode
+from nospof.model.findings import AuditReport
+from nospof.model.runs import Run
+from nospof.render.page import service_html
+from nospof.services.asking import asked_procedures, described
+from nospof.services.backups import DISCARDED
+from nospof.services.undoing import UNDONE
+
+PARTS = (("/services", "Services"), ("/audit", "Audit"), ("/runs", "Runs"), ("/deeds", "Log"))
+MOODS = {ExitCode.FINDINGS: "bad", ExitCode.INCOMPLETE: "warn"}
+TAKEN_BACK = (*UNDONE, *DISCARDED, "cut-over")
+STATIC = {
+    "console.css": ("nospof.console", "static/console.css", "text/css"),
+    "console.js": ("nospof.console", "static/console.js", "text/javascript"),
+    "icon.svg": ("nospof.console", "static/icon.svg", "image/svg+xml"),
+    "page.css": ("nospof.render", "page.css", "text/css"),
+    "page.js": ("nospof.render", "page.js", "text/javascript"),
+}
+SHOWN = (
+    "instance_id",
+    "service",
+    "run_id",
+    "zone",
+    "twin_id",
+    "command",
+    "by",
+    "port",
+    "path",
+    "health_path",
+)
+"""The fields that most people say; the others are folded."""
+
+
+def moment(seconds: float) -> str:
+    """Return a time as people write it, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def about(run: Run) -> str:
+    """Return what a run is about."""
+    request = run.request
+    return (
+        f"{run.procedure} {request.get('instance_id') or request.get('service') or request.get('run_id', '')}"
+    )
+
+
+PAGES = Environment(loader=PackageLoader("nospof.console"), autoescape=True, undefined=StrictUndefined)
+PAGES.filters |= {"at": moment, "about": about, "words": lambda name: name.replace("_", " ")}
+
+
+class Shown:
+    """Renders pages for whoever asks."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def page(self, request: Request, template: str, title: str, status: int = 200, **more: Any) -> Response:
+        """Return a page."""
+        caller = request.state.caller
+        here = next((path for path, _ in PARTS if request.url.path.startswith(path)), "")
+        role = caller.role if caller else ""
+        parts = [one for one in PARTS if role == "operator" or one[0] != "/deeds"]
+        place = self._desk.place() if role else ""
+        text = PAGES.get_template(template).render(
+            title=title, role=role, parts=parts, here=here, place=place, **more
+        )
+        return HTMLResponse(text, status)
+
+
+def make_pages(desk: Desk) -> APIRouter:
+    """Return the routes of the pages."""
+    routes, shown = APIRouter(include_in_schema=False), Shown(desk)
+    files_and_way_in(routes, shown)
+    of_services(routes, shown, desk)
+    of_runs(routes, shown, desk)
+    of_acts(routes, shown)
+    return routes
+
+
+def files_and_way_in(routes: APIRouter, shown: Shown) -> None:
+    """Add what is there for everybody."""
+
+    @routes.get("/")
+    def first() -> Response:
+        return RedirectResponse("/services", 303)
+
+    @routes.get("/static/{name}")
+    def static(name: str) -> Response:
+        if name not in STATIC:
+            raise Turned(404, f"there is no file {name!r}")
+        package, path, kind = STATIC[name]
+        return Response((files(package) / path).read_bytes(), media_type=kind)
+
+    @routes.get("/login")
+    def login(request: Request) -> Response:
+        return shown.page(request, "login.html", "Sign in")
+
+
+def said(report: AuditReport) -> dict[str, Any]:
+    """Return what every page says of a report."""
+    return {
+        "verdict": report.verdict,
+        "mood": MOODS.get(report.exit_code, "good"),
+        "read_at": report.read_at,
+    }
+
+
+def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
+    """Add the pages of what was read."""
+
+    @routes.get("/services")
+    def services(request: Request, *, fresh: bool = False) -> Response:
+        report = desk.report(is_new=fresh)
+        ahead = Counter(one.name for each in desk.events().ahead for one in each.serving)
+        rows = [{**glance(one).model_dump(), "events": ahead[one.name]} for one in report.services]
+        return shown.page(request, "services.html", "Services", services=rows, **said(report))
+
+    @routes.get("/services/{name}")
+    def service(request: Request, name: str) -> Response:
+        report = desk.report()
+        number, found = next(
+            ((number, one) for number, one in enumerate(report.services) if one.name == name), (0, None)
+        )
+        if found is None:
+            raise Turned(404, f"no service is called {name!r} here")
+        events = [one for one in desk.events().ahead if name in {each.name for each in one.serving}]
+        return shown.page(
+            request,
+            "service.html",
+            name,
+            acts=acts_on(name, found.members),
+            events=events,
+            audit=Markup(service_html(found, number)),  # noqa: S704 - it escapes what was read
+            read_at=report.read_at,
+        )
+
+    @routes.get("/audit")
+    def audit(request: Request, what_if: Annotated[str, Query(max_length=300)] = "") -> Response:
+        report = desk.report((what_if,) if what_if else ())
+        parts = [Markup(service_html(one, number)) for number, one in enumerate(report.services)]  # noqa: S704
+        unread = [one.says for one in report.unread]
+        return shown.page(
+            request, "audit.html", "Audit", what_if=what_if, services=parts, unread=unread, **said(report)
+        )
+
+
+def acts_on(service: str, members: tuple[str, ...]) -> list[tuple[str, str, str]]:
+    """Return what can be asked for a service: the procedure, what it is called, and what is known already."""
+    of_service = urlencode({"service": service})
+    if len(members) == 1:
+        one = urlencode({"instance_id": members[0]})
+        return [("pair", "Make it two", one), ("clone", "Clone", one)]
+    return [
+        ("drill", "Drill", of_service),
+        ("apply", "Take what is announced", of_service),
+        ("backup", "Back up", of_service),
+        ("maintain-run", "Run a command on each", of_service),
+    ]
+
+
+def of_runs(routes: APIRouter, shown: Shown, desk: Desk) -> None:
+    """Add the pages of runs, and who did what."""
+
+    @routes.get("/runs")
+    def runs(request: Request, after: Annotated[str, Query(max_length=100)] = "") -> Response:
+        page, following = desk.page(50, after)
+        return shown.page(request, "runs.html", "Runs", runs=page, next=following)
+
+    @routes.get("/runs/{run_id}")
+    def run(request: Request, run_id: RunId) -> Response:
+        found = desk.run(run_id)
+        can = found.procedure in TAKEN_BACK
+        return shown.page(request, "run.html", run_id, run=found, log=desk.log(run_id), undo=can)
+
+    @routes.get("/runs/{run_id}/undo")
+    def undo(request: Request, run_id: RunId) -> Response:
+        return shown.page(request, "undo.html", f"Take apart what {run_id} made", run=desk.run(run_id))
+
+    @routes.get("/deeds")
+    def deeds(request: Request) -> Response:
+        if request.state.caller.role != "operator":
+            raise Turned(403, "the log is for operators")
+        return shown.page(request, "deeds.html", "Who did what", deeds=desk.deeds())
+
+
+def of_acts(routes: APIRouter, shown: Shown) -> None:
+    """Add the page on which something is asked for: first the plan, then a yes."""
+
+    @routes.get("/act/{procedure}")
+    def act(request: Request, procedure: str) -> Response:
+        if procedure not in asked_procedures():
+            raise Turned(404, f"there is no procedure {procedure!r}")
+        told = described(procedure)
+        entries = [
+            {**one, "value": request.query_params.get(one["name"], one["default"])}
+            for one in told["fields"]
+            if one["type"] in ("str", "int", "float", "bool")
+        ]
+        first = [one for one in entries if one["required"] or one["name"] in SHOWN]
+        rest = [one for one in entries if one not in first]
+        return shown.page(request, "act.html", procedure, told=told, shown=first, folded=rest)
+
+
+def wrong(request: Request, desk: Desk, status: int, says: str) -> Response:
+    """Return the page that says what went wrong."""
+    return Shown(desk).page(request, "wrong.html", "That did not work", status, says=says)

@@ -1,0 +1,111 @@
+// The pages' own script: each act is a call of the web API that anybody can make. The pages read without it.
+"use strict";
+
+const one = (name) => document.querySelector(name);
+const tell = (says) => { one("#told").textContent = says; };
+const key = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+async function call(method, path, body, more = {}) {
+  const headers = { "X-Nospof-Page": "1", "Content-Type": "application/json", ...more };
+  const answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const said = answer.status === 204 ? {} : await answer.json();
+  if (answer.ok) return said;
+  throw new Error(said.error ? said.error.message : `HTTP ${answer.status}`);
+}
+
+// What a button asks for once is asked for once, however often it is pressed.
+async function once(button, act) {
+  button.disabled = true;
+  tell("");
+  try { await act(); } catch (error) { tell(error.message); } finally { button.disabled = false; }
+}
+
+function asked(form) {
+  const request = {};
+  for (const field of form.querySelectorAll("[name]")) {
+    if (field.dataset.type === "bool") {
+      if (field.checked) request[field.name] = true;
+    } else if (field.value !== field.dataset.usual) {
+      request[field.name] = field.type === "number" ? Number(field.value) : field.value;
+    }
+  }
+  return form.dataset.procedure ? { procedure: form.dataset.procedure, request } : request;
+}
+
+async function plan(form) {
+  const body = asked(form);
+  const shown = form.dataset.plan ? await call("POST", form.dataset.plan, body) : { says: "", calls: [] };
+  one("#plan-says").textContent = shown.says;
+  one("#calls").replaceChildren(...shown.calls.map((each) => {
+    const line = document.createElement("li");
+    line.textContent = `${each.service}:${each.operation}: ${each.says}`;
+    return line;
+  }));
+  const typed = form.dataset.procedure ? await call("POST", "/api/v1/command-lines", body) : null;
+  one("#command").textContent = typed ? typed.command : `nospof runs undo ${location.pathname.split("/")[2]}`;
+  one("#call").textContent = `POST ${form.dataset.do}\nIdempotency-Key: ${key}\n\n${JSON.stringify(body, null, 2)}`;
+  one("#plan").hidden = false;
+  one("#plan").scrollIntoView();
+  form.dataset.shown = JSON.stringify(body);
+}
+
+function show(run) {
+  one("#run").dataset.state = run.state;
+  one("#state").textContent = run.state;
+  one("#state").className = `tag ${run.state}`;
+  one("#error").textContent = run.error;
+  one("#steps").replaceChildren(...run.steps.map((step) => {
+    const line = document.createElement("li");
+    const took = document.createElement("span");
+    took.className = "soft";
+    took.textContent = ` ${(step.finished_at - step.started_at).toFixed(1)} s`;
+    line.textContent = step.name;
+    if (step.error) line.className = "bad";
+    line.append(took);
+    return line;
+  }));
+  offer(run.state);
+}
+
+function offer(state) {
+  for (const act of document.querySelectorAll("[data-in]")) act.hidden = !act.dataset.in.split(" ").includes(state);
+}
+
+function follow(id) {
+  const events = new EventSource(`/api/v1/runs/${id}/events`);
+  events.addEventListener("run", (event) => show(JSON.parse(event.data)));
+  events.addEventListener("end", async () => {
+    events.close();
+    const log = await fetch(`/api/v1/runs/${id}/log`);
+    if (log.ok) one("#log").textContent = await log.text();
+  });
+}
+
+if (one("#log-in")) one("#log-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  once(event.submitter, async () => {
+    await call("POST", "/api/v1/session", { token: one("#token").value.trim() });
+    const next = new URLSearchParams(location.search).get("next") || "/services";
+    location.assign(next.startsWith("/") && !next.startsWith("//") ? next : "/services");
+  });
+});
+if (one("#log-out")) one("#log-out").addEventListener("click", (event) => once(event.target, async () => {
+  await call("DELETE", "/api/v1/session");
+  location.assign("/login");
+}));
+const form = one("#act");
+if (form) form.addEventListener("submit", (event) => { event.preventDefault(); once(event.submitter, () => plan(form)); });
+if (one("#do")) one("#do").addEventListener("click", (event) => once(event.target, async () => {
+  if (JSON.stringify(asked(form)) !== form.dataset.shown) throw new Error("What is asked was changed since it was shown: show it again.");
+  const said = await call("POST", form.dataset.do, asked(form), { "Idempotency-Key": key });
+  location.assign(`/runs/${said.run_id}`);
+}));
+for (const button of document.querySelectorAll("button[data-post]")) button.addEventListener("click", () => once(button, async () => {
+  const needs = button.dataset.post.endsWith("/stop") ? {} : { "Idempotency-Key": key };
+  await call("POST", button.dataset.post, undefined, needs);
+  location.reload();
+}));
+if (one("#run")) {
+  offer(one("#run").dataset.state);
+  if (["running", "waiting"].includes(one("#run").dataset.state)) follow(one("#run").dataset.run);
+}
