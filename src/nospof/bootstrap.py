@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from nospof.adapters.turns import ChildTurns
     from nospof.audit.baseline import Baseline
     from nospof.audit.crew import CrewOf
+    from nospof.model.sight import Sight
     from nospof.runtime.asked import AskedRuns
-    from nospof.runtime.durable import DurableRuntime, Listener
+    from nospof.runtime.durable import DurableRuntime
+    from nospof.runtime.sight import Listener
 
     class Watcher(Reporter, Listener, Protocol):
         """Whoever shows a run to a person: its steps, and what each is doing."""
@@ -345,10 +347,14 @@ def log_of(run_id: str) -> str:
     """Return what a run's processes have said; nothing where they were not begun from afar."""
     from nospof.adapters.hands import log_of
 
-    try:
-        return log_of(home_directory(), run_id).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
+    return log_of(home_directory(), run_id)
+
+
+def sight_of(run_id: str) -> Sight:
+    """Return what a run of this machine is doing; nothing where another machine does it."""
+    from nospof.runtime.sight import read_sight, sight_path
+
+    return read_sight(sight_path(home_directory(), run_id))
 
 
 def state_directory() -> Path:
@@ -357,11 +363,7 @@ def state_directory() -> Path:
 
 
 def database_url() -> str:
-    """Return the PostgreSQL database that several machines share as their journal, or nothing.
-
-    Raises:
-        UsageError: NOSPOF_DATABASE_URL is set and is no PostgreSQL URL.
-    """
+    """Return the PostgreSQL database that machines share as their journal, or nothing. Raises UsageError."""
     url = os.environ.get("NOSPOF_DATABASE_URL", "")
     if url and urlsplit(url).scheme not in ("postgresql", "postgres"):
         raise UsageError("NOSPOF_DATABASE_URL must begin with postgresql://; leave it out for a SQLite file")

@@ -17,7 +17,7 @@ from nospof.adapters.memory.running import MemoryRunning
 from nospof.adapters.memory.site import MemoryService
 from nospof.errors import PreconditionFailed
 from nospof.model.cloud import Image, IngressRule
-from nospof.model.drill import LoadSpec
+from nospof.model.drill import LoadProgress, LoadSpec
 from nospof.model.external import FileSystem, Holder, MountTarget, Stores
 from nospof.model.layout import Obstacle
 from nospof.model.machine import Looked
@@ -39,6 +39,9 @@ class Silent:
         pass
 
     def warn(self, says: str) -> None:
+        pass
+
+    def loaded(self, phase: str, load: LoadProgress) -> None:
         pass
 
 

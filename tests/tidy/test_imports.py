@@ -37,7 +37,7 @@ VIOLATIONS = [
     (EDGE, "services/procedures.py", "import sqlalchemy.orm"),
     (ENGINE, "runtime/journal.py", "import dbos"),
     (FACE, "cli/options.py", "import nospof.adapters.clock"),
-    (FACE, "cli/text.py", "import nospof.planning.verdict"),
+    (FACE, "cli/runs.py", "import nospof.planning.verdict"),
     (FACE, "console/desk.py", "import nospof.procedures.registry"),
     (CYCLES, "cli/options.py", "import nospof.__main__"),
 ]

@@ -5,8 +5,6 @@ from dataclasses import replace
 import pytest
 
 from nospof.adapters.memory.account import refused
-from nospof.cli.backup_text import backups_text
-from nospof.cli.text import describe_result
 from nospof.errors import PreconditionFailed, ProcedureFailed, UsageError
 from nospof.model.backups import (
     TAG_BACKUP,
@@ -25,6 +23,8 @@ from nospof.procedures.backup_list import backups_of
 from nospof.procedures.discard import discard
 from nospof.procedures.repair import find_troubles
 from nospof.procedures.restore_test import try_backup
+from nospof.render.backup_text import backups_text
+from nospof.render.result_text import describe_result
 from nospof.runtime.memory import Killed, MemorySteps
 from nospof.services.backups import backups_known, discard_request
 from nospof.services.procedures import Outcome

@@ -8,7 +8,6 @@ import pytest
 
 from nospof.adapters.memory import Timings
 from nospof.adapters.memory.machines import Disk
-from nospof.cli.text import live_text
 from nospof.errors import CloudError, PreconditionFailed, ProcedureFailed, UsageError
 from nospof.model.cloud import TAG_CONSISTENCY, TAG_RUN
 from nospof.model.requests import CloneRequest, PairRequest
@@ -18,6 +17,7 @@ from nospof.procedures.clone import clone
 from nospof.procedures.live import AGAIN, image_while_held
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import clone_plan
+from nospof.render.result_text import live_text
 from nospof.runtime.memory import MemorySteps
 from support.memory_world import Looks, memory_world, one_instance
 

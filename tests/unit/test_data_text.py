@@ -1,9 +1,9 @@
 """What the commands about data say to somebody who reads them at night."""
 
-from nospof.cli.text import check_text, data_text, noticed_text
 from nospof.model.layout import Layout, MemberState, Seat
 from nospof.model.results import DataCheck, DataStatus, Noticed
 from nospof.model.sharing import FilesState, Partner
+from nospof.render.result_text import check_text, data_text, noticed_text
 
 SEAT = Seat("i-a", "10.0.0.1", "zone-a")
 PARTNER = Partner("i-a", "10.0.0.1", "zone-a", "KEY")

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from nospof.adapters.memory import MemoryCloud
-from nospof.cli.text import clone_text
 from nospof.errors import PreconditionFailed, ProcedureFailed, UsageError
 from nospof.model.cloud import TAG_GUARANTEE, TAG_SERVICE
 from nospof.model.requests import CloneRequest, PairRequest
@@ -18,6 +17,7 @@ from nospof.procedures.off_section import NO_ROOM_SECONDS
 from nospof.procedures.pair import pair
 from nospof.procedures.power import ROOM_POLL_SECONDS, ROOM_SECONDS, NoRoom, bring_back
 from nospof.procedures.registry import clone_plan
+from nospof.render.result_text import clone_text
 from nospof.runtime.memory import MemorySteps
 from support.memory_world import Silent, memory_world, one_instance
 from support.standing import put_behind

@@ -6,7 +6,6 @@ import pytest
 
 from nospof.adapters.memory import MemoryService
 from nospof.adapters.memory.probe import MemoryProbe
-from nospof.cli.text import pair_text
 from nospof.errors import PreconditionFailed, ProcedureFailed, UsageError
 from nospof.model.answers import Answer
 from nospof.model.cloud import IngressRule
@@ -16,6 +15,7 @@ from nospof.procedures.clone import clone
 from nospof.procedures.drill import service_facts
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import pair_plan
+from nospof.render.result_text import pair_text
 from nospof.runtime.memory import MemorySteps
 from support.certificates import memory_certificate
 from support.memory_world import Silent, memory_world, one_instance

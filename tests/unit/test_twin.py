@@ -11,7 +11,6 @@ import pytest
 from nospof.adapters.memory import MemoryCloud
 from nospof.adapters.memory.account import OPERATIONS
 from nospof.adapters.memory.machines import Disk
-from nospof.cli.text import clone_text
 from nospof.errors import CloudError, PreconditionFailed, ProcedureFailed
 from nospof.model.cloud import TAG_GUARANTEE, TAG_RUN, TAG_TWIN_OF
 from nospof.model.requests import CloneRequest, PairRequest
@@ -20,6 +19,7 @@ from nospof.model.traits import DiskTraits, Traits
 from nospof.procedures.clone import clone
 from nospof.procedures.pair import pair
 from nospof.procedures.registry import clone_plan, pair_plan
+from nospof.render.result_text import clone_text
 from nospof.runtime.memory import Killed, MemorySteps
 from support.memory_world import Silent, memory_world, one_instance
 

@@ -30,11 +30,19 @@ class ProcessHands:
     def start(self, asked: AskedRun, held: IO[str]) -> None:
         """See the protocol."""
         self._children = [one for one in self._children if one.poll() is None]
-        with log_of(self._home, asked.run_id).open("ab") as log:
+        with log_path(self._home, asked.run_id).open("ab") as log:
             words = ("runs", "begin", str(asked.number))
             self._children.append(start(words, log, log, keeps=(held.fileno(),)))
 
 
-def log_of(home: Path, run_id: str) -> Path:
+def log_path(home: Path, run_id: str) -> Path:
     """Return the file that has what a run's processes said."""
     return home / "runs" / f"{run_id}.log"
+
+
+def log_of(home: Path, run_id: str) -> str:
+    """Return what a run's processes have said; nothing where they were not begun from afar."""
+    try:
+        return log_path(home, run_id).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -10,11 +10,11 @@ import click
 from nospof import bootstrap
 from nospof.cli.options import Duration, cloud_options, format_option, plan_options
 from nospof.cli.progress import Watch
-from nospof.cli.text import check_text, data_text, noticed_text
 from nospof.errors import ExitCode, PreconditionFailed
 from nospof.model.requests import RejoinRequest
 from nospof.model.results import Noticed
 from nospof.render.answers import to_json, to_line
+from nospof.render.result_text import check_text, data_text, noticed_text
 
 
 @click.group()

@@ -17,13 +17,13 @@ import click
 from nospof import bootstrap
 from nospof.cli.cloud import in_our_words
 from nospof.cli.progress import Watch
-from nospof.cli.text import time_off_text, verdict_text
 from nospof.errors import ExitCode
 from nospof.localcloud import control
 from nospof.model.requests import DrillRequest, PairRequest, TakeRequest
 from nospof.model.writes import WriteVerdict, WriteWish
 from nospof.ports.world import World
 from nospof.render.audit_text import first_upper, service_text, wrap
+from nospof.render.result_text import time_off_text, verdict_text
 from nospof.services import demo as service
 from nospof.services import procedures
 from nospof.services.audit import audit_estate

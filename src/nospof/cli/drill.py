@@ -10,11 +10,11 @@ from nospof import bootstrap
 from nospof.cli.options import cloud_options, format_option
 from nospof.cli.procedures import ask_first, chosen, run_with_signals
 from nospof.cli.progress import Watch
-from nospof.cli.text import verdict_text
 from nospof.errors import ExitCode
 from nospof.model.requests import DrillRequest
 from nospof.model.writes import A_WRITE, WriteWish
 from nospof.render.answers import to_json
+from nospof.render.result_text import verdict_text
 
 
 @click.command()

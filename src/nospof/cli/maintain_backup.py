@@ -90,7 +90,7 @@ def backups(service: str, *, output_format: str, region: str, profile: str) -> i
 
     Exit code 10 where there is none that can be restored.
     """
-    from nospof.cli.backup_text import backups_text
+    from nospof.render.backup_text import backups_text
     from nospof.services.backups import backups_known
 
     with Watch(quiet=output_format == "json") as watch:
@@ -103,7 +103,7 @@ def backups(service: str, *, output_format: str, region: str, profile: str) -> i
 
 def told(procedure: str, request: Any, warning: str, options: dict[str, Any]) -> int:
     """Ask, run, and report a backup or its test; return what a script goes by."""
-    from nospof.cli.text import describe_result
+    from nospof.render.result_text import describe_result
 
     is_json = options["output_format"] == "json"
     with Watch(quiet=is_json) as watch:

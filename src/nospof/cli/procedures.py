@@ -19,11 +19,11 @@ from nospof.cli.options import (
     twin_options,
 )
 from nospof.cli.progress import Watch, is_interactive
-from nospof.cli.text import describe_result, plan_text
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.requests import CloneRequest, PairRequest
 from nospof.ports.world import World
 from nospof.render.answers import to_json
+from nospof.render.result_text import describe_result, plan_text
 from nospof.services import procedures as service
 
 

@@ -12,6 +12,8 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from nospof.model.drill import LoadProgress
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -87,6 +89,10 @@ class Watch:
                 total=None if done is None else 1.0,
                 completed=0 if done is None else done,
             )
+
+    def loaded(self, phase: str, load: LoadProgress) -> None:
+        """Say how a load stands."""
+        self.progress(f"{phase}: {load.due} sent, {load.failed} failed")
 
     def warn(self, says: str) -> None:
         """Say something the operator should know, so that it stays to be read."""

@@ -89,7 +89,7 @@ def resume(run_id: str, take_over: bool, output_format: str, region: str, profil
     """Take up an interrupted or failed run where it was."""
     from nospof.cli.procedures import stopping_politely
     from nospof.cli.progress import Watch
-    from nospof.cli.text import describe_result
+    from nospof.render.result_text import describe_result
     from nospof.services import procedures as service
 
     journal = bootstrap.open_journal()

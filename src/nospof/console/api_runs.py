@@ -26,6 +26,7 @@ from nospof.console.guard import Turned
 from nospof.model.asked import AskedRun, Caller
 from nospof.model.runs import Run
 from nospof.render.answers import plain, summary, to_json
+from nospof.render.plot import draw_load
 
 LIVE = ("waiting", "running")
 LOOK_SECONDS = 0.5
@@ -109,6 +110,24 @@ def looking_back(routes: APIRouter, desk: Desk) -> None:
         """Show a run with its steps: what `nospof runs show --format json` writes."""
         return document(desk.run(run_id))
 
+    @routes.get("/runs/{run_id}/now", tags=["runs"], response_model=Document)
+    def now(run_id: RunId) -> Response:
+        """Say what a run is doing at this moment: its step, what that waits for, how its load has stood."""
+        return document(desk.sight(run_id))
+
+    @routes.get(
+        "/runs/{run_id}/load.svg",
+        tags=["runs"],
+        response_class=Response,
+        responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}},
+    )
+    def load(run_id: RunId) -> Response:
+        """Draw the load of a drill so far: answers a second by instance, failures, and the drill's phases.
+
+        Empty where there is no load yet.
+        """
+        return Response(draw_load(desk.sight(run_id).loads), media_type="image/svg+xml")
+
     @routes.get(
         "/runs/{run_id}/log",
         tags=["runs"],
@@ -133,7 +152,8 @@ def following(routes: APIRouter, desk: Desk) -> None:
     async def follow(run_id: RunId) -> Response:
         """Follow a run: an event for each change of it, the last once it has ended.
 
-        Each `run` event has the whole run, so that whoever comes late, or again, lacks nothing.
+        Each `run` event has the whole run, so that whoever comes late, or again, lacks nothing. A `now`
+        event says what the step under way is doing, and how many looks at its load there are.
         """
         nonlocal followers
         first = await asyncio.to_thread(desk.run, run_id)
@@ -154,12 +174,15 @@ def following(routes: APIRouter, desk: Desk) -> None:
 
 async def changes(desk: Desk, run: Run) -> AsyncIterator[str]:
     """Yield a run as server-sent events: as it is, at each change, and a comment when nothing happens."""
-    seen, quiet = "", 0.0
+    seen: dict[str, str] = {}
+    quiet = 0.0
     while True:
-        says = json.dumps(plain(run), default=str)
-        if says != seen:
-            seen, quiet = says, 0.0
-            yield f"event: run\ndata: {says}\n\n"
+        sight = await asyncio.to_thread(desk.sight, run.id)
+        now = {**plain(sight), "loads": len(sight.loads)}
+        for kind, says in (("run", json.dumps(plain(run), default=str)), ("now", json.dumps(now))):
+            if says != seen.get(kind):
+                seen[kind], quiet = says, 0.0
+                yield f"event: {kind}\ndata: {says}\n\n"
         if run.state not in LIVE:
             yield f"event: end\ndata: {json.dumps({'state': run.state})}\n\n"
             return

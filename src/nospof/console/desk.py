@@ -13,14 +13,17 @@ from typing import Any, Generic, TypeVar
 from nospof import bootstrap
 from nospof.errors import UsageError
 from nospof.model.asked import AskedRun, Caller, Deed
+from nospof.model.drill import LoadProgress
 from nospof.model.events import EventsFound
 from nospof.model.findings import AuditReport
 from nospof.model.plans import Plan
 from nospof.model.results import DataStatus
 from nospof.model.runs import Run
 from nospof.model.settings import Settings
+from nospof.model.sight import Sight
 from nospof.ports.world import World
 from nospof.render.command_line import command_of
+from nospof.render.result_text import describe_result
 from nospof.services import asking, procedures
 from nospof.services.audit import Terms, audit_estate
 from nospof.services.data import data_status
@@ -42,6 +45,9 @@ class Quiet:
         """Say nothing."""
 
     def warn(self, says: str) -> None:
+        """Say nothing."""
+
+    def loaded(self, phase: str, load: LoadProgress) -> None:
         """Say nothing."""
 
 
@@ -100,6 +106,7 @@ class Desk:
         self._events = Fresh[EventsFound](FRESH_SECONDS)
         self._runs = Fresh[tuple[Run, ...]](RUNS_SECONDS)
         self._one = Fresh[Run](RUNS_SECONDS)
+        self._sights = Fresh[Sight](RUNS_SECONDS)
 
     # Reading ------------------------------------------------------------------------------------------
 
@@ -165,10 +172,19 @@ class Desk:
         """Return one run with its steps."""
         return self._one.get(run_id, lambda: asking.seen_run(self._journal, self._queue, run_id))
 
+    def outcome(self, run: Run) -> str:
+        """Return what a run that is done came to, in words."""
+        found = asking.outcome_of(run, bootstrap.read_back)
+        return describe_result(found) if found else ""
+
     def log(self, run_id: str) -> str:
         """Return what a run's processes have said."""
         self.run(run_id)
         return bootstrap.log_of(run_id)
+
+    def sight(self, run_id: str) -> Sight:
+        """Return what a run is doing at this moment, as far as this machine sees it."""
+        return self._sights.get(run_id, lambda: bootstrap.sight_of(self.run(run_id).id))
 
     def begin(self, procedure: str, plain: dict[str, Any], who: Caller, key: str) -> AskedRun:
         """Accept a run."""

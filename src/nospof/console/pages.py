@@ -25,6 +25,7 @@ from nospof.errors import ExitCode
 from nospof.model.findings import AuditReport
 from nospof.model.runs import Run
 from nospof.render.page import service_html
+from nospof.render.plot import draw_load
 from nospof.services.asking import asked_procedures, described
 from nospof.services.backups import DISCARDED
 from nospof.services.undoing import UNDONE
@@ -192,8 +193,18 @@ def of_runs(routes: APIRouter, shown: Shown, desk: Desk) -> None:
     @routes.get("/runs/{run_id}")
     def run(request: Request, run_id: RunId) -> Response:
         found = desk.run(run_id)
-        can = found.procedure in TAKEN_BACK
-        return shown.page(request, "run.html", run_id, run=found, log=desk.log(run_id), undo=can)
+        sight = desk.sight(run_id)
+        return shown.page(
+            request,
+            "run.html",
+            run_id,
+            run=found,
+            now=sight,
+            load=Markup(draw_load(sight.loads)),  # noqa: S704 - it escapes what instances call themselves
+            outcome=desk.outcome(found),
+            log=desk.log(run_id),
+            undo=found.procedure in TAKEN_BACK,
+        )
 
     @routes.get("/runs/{run_id}/undo")
     def undo(request: Request, run_id: RunId) -> Response:

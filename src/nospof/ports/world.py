@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from nospof.model.answers import Answer
+from nospof.model.drill import LoadProgress
 from nospof.model.surroundings import Whereabouts
 from nospof.ports.cloud import Cloud
 from nospof.ports.databases import Databases
@@ -59,6 +60,9 @@ class Reporter(Protocol):
 
     def warn(self, says: str) -> None:
         """Say something the operator should know, so that it stays to be read."""
+
+    def loaded(self, phase: str, load: LoadProgress) -> None:
+        """Say how a load stands, and in which phase of the drill that is."""
 
 
 class Commands(Protocol):

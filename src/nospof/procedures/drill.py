@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from nospof.errors import PreconditionFailed, UsageError
+from nospof.errors import NospofError, PreconditionFailed, UsageError
 from nospof.model.answers import Answer
 from nospof.model.cloud import TAG_SERVICE, Instance, Listener, LoadBalancer, Target, TargetGroup
 from nospof.model.drill import Fault, LoadResult, LoadSpec, Objective, Verdict
@@ -225,8 +226,9 @@ def load_and_break(world: World, facts: ServiceFacts, request: DrillRequest, run
             back_at = began + request.seconds * BACK_SHARE
             detected_at = watch_detection(world, load, facts, until=back_at)
         finally:
-            restore(world, facts.victim)
-        wait_healthy(world, facts.group.arn, facts.members)
+            seen = replace(world, clock=Seeing(world, load, "the member comes back"))
+            restore(seen, facts.victim)
+        wait_healthy(seen, facts.group.arn, facts.members)
         wait_until_taken(world, written)
         ended_at = clock.now()
         after = max(began + request.seconds, ended_at + request.seconds * AFTER_SHARE)
@@ -251,9 +253,25 @@ def wait_begun(world: World, load: LoadRun) -> float:
 def hold(world: World, load: LoadRun, *, until: float, says: str) -> None:
     """Let the load go on, and say how it goes."""
     while world.clock.now() < until:
-        seen = load.snapshot()
-        world.reporter.progress(f"{says}: {seen.due} sent, {seen.failed} failed")
+        world.reporter.loaded(says, load.snapshot())
         world.clock.sleep(world.poll_seconds)
+
+
+class Seeing:
+    """A clock by which a load is told of while something else is waited for."""
+
+    def __init__(self, world: World, load: LoadRun, phase: str) -> None:
+        self._world, self._load, self._phase = world, load, phase
+
+    def now(self) -> float:
+        """Return seconds since the epoch, UTC."""
+        return self._world.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Tell of the load and wait. That it ended is said by who needs it: this also brings members back."""
+        with suppress(NospofError):
+            self._world.reporter.loaded(self._phase, self._load.snapshot())
+        self._world.clock.sleep(seconds)
 
 
 def put_fault(world: World, kind: str, instance_id: str) -> None:
@@ -272,8 +290,7 @@ def watch_detection(world: World, load: LoadRun, facts: ServiceFacts, *, until: 
         if detected_at is None:
             healthy = {t.instance_id for t in world.cloud.targets(facts.group.arn) if t.is_healthy}
             detected_at = None if facts.victim in healthy else world.clock.now()
-        state = "noticed" if detected_at else "not noticed yet"
-        world.reporter.progress(f"broken, {state}: {seen.due} sent, {seen.failed} failed")
+        world.reporter.loaded("broken, noticed" if detected_at else "broken, not noticed yet", seen)
         world.clock.sleep(world.poll_seconds)
     return detected_at
 

@@ -32,6 +32,7 @@ from nospof.runtime.codec import from_plain, returned_by, to_plain
 from nospof.runtime.failpoints import reach
 from nospof.runtime.home import alive, is_asked_to_stop
 from nospof.runtime.journal import Journal
+from nospof.runtime.sight import Listener, Shown, sight_path
 from nospof.runtime.sqlite import engine_on
 
 P = ParamSpec("P")
@@ -56,19 +57,6 @@ class Story(Protocol):
     @property
     def story(self) -> Callable[..., Any]:
         """`story(steps, world, request)`; its return annotation is how its answer is read back."""
-
-
-class Listener(Protocol):
-    """Whoever shows the steps as they happen."""
-
-    def step_began(self, name: str) -> None:
-        """Show that a step is under way."""
-
-    def step_ended(self, name: str, error: str = "") -> None:
-        """Show that it is recorded, or that it failed."""
-
-    def step_replayed(self, name: str) -> None:
-        """Show that an earlier process had done it."""
 
 
 class DurableSteps:
@@ -322,10 +310,13 @@ class DurableRuntime:
 
     def _tell_story(self, procedure: str, plain: dict[str, Any], run_id: str) -> Any:
         story = self._stories[procedure]
-        steps = DurableSteps(run_id, self._listener, self._wants_stop)
+        reporter = self._world.reporter if isinstance(self._world, World) else None
+        shown = Shown(sight_path(self._home, run_id), self._listener, reporter)
+        steps = DurableSteps(run_id, shown, self._wants_stop)
         self._steps = steps
         try:
-            value = story.story(steps, pausing(self._world, steps), from_plain(plain, story.request_type))
+            world = as_told(self._world, steps, shown)
+            value = story.story(steps, world, from_plain(plain, story.request_type))
         except NospofError as error:
             self._outcome = [None, _told(error, steps)]
             raise self._outcome[1] from error
@@ -360,9 +351,14 @@ class DurableRuntime:
         return value
 
 
-def pausing(world: Any, steps: DurableSteps) -> Any:
-    """Return the world with a clock on which waits can be stopped; a story without a cloud has none."""
-    return replace(world, clock=Pausing(world.clock, steps)) if isinstance(world, World) else world
+def as_told(world: Any, steps: DurableSteps, shown: Shown) -> Any:
+    """Return the world with a clock on which waits can be stopped, and what it reports shown to others.
+
+    A story without a cloud has neither.
+    """
+    if not isinstance(world, World):
+        return world
+    return replace(world, clock=Pausing(world.clock, steps), reporter=shown)
 
 
 def _told(error: NospofError, steps: DurableSteps) -> NospofError:

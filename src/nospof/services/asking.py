@@ -97,6 +97,18 @@ def request_of(procedure: str, plain: Mapping[str, Any], read_back: ReadBack, se
         raise UsageError(f"{procedure}: {' '.join(str(error).split())[:500]}") from error
 
 
+def outcome_of(run: Run, read_back: ReadBack) -> Outcome | None:
+    """Return what a run came to; None where it is not done, or was told by another version of nospof."""
+    if run.state != "done" or run.procedure not in PROCEDURES:
+        return None
+    try:
+        return Outcome(
+            run.id, read_back(run.result, get_type_hints(PROCEDURES[run.procedure].story)["return"])
+        )
+    except ValueError:
+        return None
+
+
 def ask_to_begin(world: World, queue: Queue, procedure: str, request: Any, who: str, key: str) -> AskedRun:
     """Accept a run. It is begun by whoever works on the queue, under the id that this returns."""
     now = world.clock.now()

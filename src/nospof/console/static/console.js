@@ -71,13 +71,25 @@ function offer(state) {
   for (const act of document.querySelectorAll("[data-in]")) act.hidden = !act.dataset.in.split(" ").includes(state);
 }
 
+// What the step under way is doing; its load is drawn by the server, which escapes what it draws.
+async function showNow(id, now) {
+  const line = one("#now");
+  line.firstChild.textContent = `${now.step} `;
+  line.lastElementChild.textContent = now.done === null ? now.says : `${now.says} ${Math.round(100 * now.done)} %`;
+  line.hidden = !now.step;
+  if (now.loads === Number(one("#load").dataset.looks)) return;
+  one("#load").dataset.looks = now.loads;
+  const drawn = await fetch(`/api/v1/runs/${id}/load.svg`);
+  if (drawn.ok) one("#load").innerHTML = await drawn.text();
+}
+
 function follow(id) {
   const events = new EventSource(`/api/v1/runs/${id}/events`);
   events.addEventListener("run", (event) => show(JSON.parse(event.data)));
-  events.addEventListener("end", async () => {
+  events.addEventListener("now", (event) => showNow(id, JSON.parse(event.data)));
+  events.addEventListener("end", () => {
     events.close();
-    const log = await fetch(`/api/v1/runs/${id}/log`);
-    if (log.ok) one("#log").textContent = await log.text();
+    location.reload();
   });
 }
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from nospof.cli.apply_text import apply_text
-from nospof.cli.backup_text import told_of_backups
-from nospof.cli.maintain_text import maintenance_text
 from nospof.model.applying import ApplyResult
 from nospof.model.cutting_over import CutOverResult, Ending, RollbackResult
 from nospof.model.drill import Phase, Verdict
@@ -27,6 +24,9 @@ from nospof.model.results import (
 )
 from nospof.model.sharing import FilesState, Partner
 from nospof.model.writes import WriteVerdict
+from nospof.render.apply_text import apply_text
+from nospof.render.backup_text import told_of_backups
+from nospof.render.maintain_text import maintenance_text
 from nospof.services.procedures import Outcome
 
 
