@@ -118,6 +118,7 @@ def test_a_run_that_was_asked_for_is_begun_once_followed_and_goes_on_where_the_s
     with served(site) as second:
         seen = list(events_of(second, run_id))
         assert [kind for kind, _ in seen[-2:]] == ["run", "end"]
+        assert {kind for kind, _ in seen} == {"now", "run", "end"}
         assert seen[-2][1]["state"] == "done", seen[-2]
         assert len(site.answer("runs", "list")) == 1
         assert second.api(f"runs/{run_id}") == site.answer("runs", "show", run_id)

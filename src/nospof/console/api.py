@@ -23,6 +23,7 @@ from nospof.console.forms import (
     Health,
     Login,
     Member,
+    Members,
     Procedures,
     Service,
     Services,
@@ -122,10 +123,13 @@ def of_a_service(routes: APIRouter, desk: Desk) -> None:
     )
     def picture(service: Service) -> Response:
         """Draw a service: tiers downwards, zones side by side, single points red."""
-        found = next((one for one in desk.report().services if one.name == service), None)
-        if found is None:
-            raise Turned(404, f"no service is called {service!r} here")
-        return Response(draw_svg(found), media_type="image/svg+xml")
+        return Response(draw_svg(desk.service(service)[1]), media_type="image/svg+xml")
+
+    @routes.get("/services/{service}/members", tags=["reading"])
+    def members(service: Service) -> Members:
+        """Say how its instances are now: checks, what their balancers say, what clients have open there."""
+        seen = [{**plain(one), "serves": one.serves} for one in desk.members(service)]
+        return Members.model_validate({"members": seen})
 
     @routes.get("/services/{service}/data", tags=["reading"], response_model=Document)
     def data(service: Service) -> Response:

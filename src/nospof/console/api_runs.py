@@ -179,7 +179,7 @@ async def changes(desk: Desk, run: Run) -> AsyncIterator[str]:
     while True:
         sight = await asyncio.to_thread(desk.sight, run.id)
         now = {**plain(sight), "loads": len(sight.loads)}
-        for kind, says in (("run", json.dumps(plain(run), default=str)), ("now", json.dumps(now))):
+        for kind, says in (("now", json.dumps(now)), ("run", json.dumps(plain(run), default=str))):
             if says != seen.get(kind):
                 seen[kind], quiet = says, 0.0
                 yield f"event: {kind}\ndata: {says}\n\n"

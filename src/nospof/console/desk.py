@@ -15,7 +15,8 @@ from nospof.errors import UsageError
 from nospof.model.asked import AskedRun, Caller, Deed
 from nospof.model.drill import LoadProgress
 from nospof.model.events import EventsFound
-from nospof.model.findings import AuditReport
+from nospof.model.findings import AuditReport, ServiceReport
+from nospof.model.members import MemberSeen
 from nospof.model.plans import Plan
 from nospof.model.results import DataStatus
 from nospof.model.runs import Run
@@ -28,13 +29,16 @@ from nospof.services import asking, procedures
 from nospof.services.audit import Terms, audit_estate
 from nospof.services.data import data_status
 from nospof.services.events import Asked, events_of
+from nospof.services.members import members_seen
 from nospof.services.reading import read_estate
 from nospof.services.taking_back import taking_back
 
 T = TypeVar("T")
 
 FRESH_SECONDS = 15.0
+MEMBERS_SECONDS = 5.0
 RUNS_SECONDS = 0.4
+LAST_DRILLS = 5
 MOST_KEPT = 64
 
 
@@ -104,6 +108,7 @@ class Desk:
         self._journal = bootstrap.open_journal()
         self._reports = Fresh[AuditReport](FRESH_SECONDS)
         self._events = Fresh[EventsFound](FRESH_SECONDS)
+        self._members = Fresh[tuple[MemberSeen, ...]](MEMBERS_SECONDS)
         self._runs = Fresh[tuple[Run, ...]](RUNS_SECONDS)
         self._one = Fresh[Run](RUNS_SECONDS)
         self._sights = Fresh[Sight](RUNS_SECONDS)
@@ -136,6 +141,24 @@ class Desk:
     def data(self, service: str) -> DataStatus:
         """Return how a service's data is kept in step now."""
         return data_status(self._world(), service)
+
+    def service(self, name: str) -> tuple[int, ServiceReport]:
+        """Return what the audit says of a service, and its number there. Raises UsageError: there is none."""
+        for number, one in enumerate(self.report().services):
+            if one.name == name:
+                return number, one
+        raise UsageError(f"no service is called {name!r} here")
+
+    def members(self, name: str) -> tuple[MemberSeen, ...]:
+        """Return how the instances of a service are now."""
+        ids = tuple(one for one in self.service(name)[1].members if one.startswith("i-"))
+        return self._members.get(name, lambda: members_seen(self._world(), ids))
+
+    def drills(self, name: str) -> list[tuple[Run, str]]:
+        """Return the last drills of a service, newest first, and what each said first."""
+        mine = [one for one in self.runs() if one.procedure == "drill" and one.request["service"] == name]
+        told = [self.run(one.id) for one in mine[:LAST_DRILLS]]
+        return [(one, (self.outcome(one) or one.error).partition("\n")[0]) for one in told]
 
     def plan(self, procedure: str, plain: dict[str, Any]) -> Plan:
         """Return what a procedure would do now."""

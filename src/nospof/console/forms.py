@@ -111,6 +111,41 @@ class Services(BaseModel):
     services: list[Member]
 
 
+class Seat(BaseModel):
+    """Where a member gets traffic from, and what the balancer says of it."""
+
+    group: str
+    port: int
+    state: str
+    reason: str
+
+
+class Traffic(BaseModel):
+    """What clients have open at a member; `problem` is why nobody can tell."""
+
+    requests: int
+    idle: int
+    problem: str
+
+
+class MemberNow(BaseModel):
+    """An instance of a service at this moment."""
+
+    instance_id: str
+    zone: str
+    state: str
+    checks: str
+    seats: list[Seat]
+    traffic: Traffic | None
+    serves: bool
+
+
+class Members(BaseModel):
+    """The instances of a service at this moment."""
+
+    members: list[MemberNow]
+
+
 class RunSummary(BaseModel):
     """A run without its steps."""
 

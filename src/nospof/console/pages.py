@@ -7,6 +7,7 @@ elsewhere.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Annotated, Any
@@ -21,11 +22,12 @@ from nospof.console.api import glance
 from nospof.console.desk import Desk
 from nospof.console.forms import RunId
 from nospof.console.guard import Turned
-from nospof.errors import ExitCode
+from nospof.errors import ExitCode, NospofError
 from nospof.model.findings import AuditReport
 from nospof.model.runs import Run
 from nospof.render.page import service_html
 from nospof.render.plot import draw_load
+from nospof.render.result_text import data_text
 from nospof.services.asking import asked_procedures, described
 from nospof.services.backups import DISCARDED
 from nospof.services.undoing import UNDONE
@@ -69,7 +71,12 @@ def about(run: Run) -> str:
 
 
 PAGES = Environment(loader=PackageLoader("nospof.console"), autoescape=True, undefined=StrictUndefined)
-PAGES.filters |= {"at": moment, "about": about, "words": lambda name: name.replace("_", " ")}
+PAGES.filters |= {
+    "data": data_text,
+    "at": moment,
+    "about": about,
+    "words": lambda name: name.replace("_", " "),
+}
 
 
 class Shown:
@@ -141,12 +148,7 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
 
     @routes.get("/services/{name}")
     def service(request: Request, name: str) -> Response:
-        report = desk.report()
-        number, found = next(
-            ((number, one) for number, one in enumerate(report.services) if one.name == name), (0, None)
-        )
-        if found is None:
-            raise Turned(404, f"no service is called {name!r} here")
+        number, found = desk.service(name)
         events = [one for one in desk.events().ahead if name in {each.name for each in one.serving}]
         return shown.page(
             request,
@@ -154,8 +156,15 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
             name,
             acts=acts_on(name, found.members),
             events=events,
+            drills=desk.drills(name),
             audit=Markup(service_html(found, number)),  # noqa: S704 - it escapes what was read
-            read_at=report.read_at,
+            read_at=desk.report().read_at,
+        )
+
+    @routes.get("/services/{name}/now")
+    def now(request: Request, name: str) -> Response:
+        return shown.page(
+            request, "now.html", f"{name} now", members=told(desk.members, name), data=told(desk.data, name)
         )
 
     @routes.get("/audit")
@@ -166,6 +175,14 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
         return shown.page(
             request, "audit.html", "Audit", what_if=what_if, services=parts, unread=unread, **said(report)
         )
+
+
+def told(ask: Callable[[str], Any], service: str) -> tuple[Any, str]:
+    """Return what is known of a service, or why it is not."""
+    try:
+        return ask(service), ""
+    except NospofError as error:
+        return None, str(error)
 
 
 def acts_on(service: str, members: tuple[str, ...]) -> list[tuple[str, str, str]]:

@@ -16,8 +16,15 @@ async function call(method, path, body, more = {}) {
 // What a button asks for once is asked for once, however often it is pressed.
 async function once(button, act) {
   button.disabled = true;
-  tell("");
-  try { await act(); } catch (error) { tell(error.message); } finally { button.disabled = false; }
+  tell("Asked; one moment ...");
+  try {
+    await act();
+    tell("");
+  } catch (error) {
+    tell(error.message);
+  } finally {
+    button.disabled = false;
+  }
 }
 
 function asked(form) {
@@ -32,15 +39,25 @@ function asked(form) {
   return form.dataset.procedure ? { procedure: form.dataset.procedure, request } : request;
 }
 
-async function plan(form) {
-  const body = asked(form);
-  const shown = form.dataset.plan ? await call("POST", form.dataset.plan, body) : { says: "", calls: [] };
-  one("#plan-says").textContent = shown.says;
-  one("#calls").replaceChildren(...shown.calls.map((each) => {
+function list(name, lines) {
+  one(name).replaceChildren(...lines.map((says) => {
     const line = document.createElement("li");
-    line.textContent = `${each.service}:${each.operation}: ${each.says}`;
+    line.textContent = says;
     return line;
   }));
+}
+
+async function plan(form) {
+  const body = asked(form);
+  one("#plan").hidden = true;
+  const shown = form.dataset.plan ? await call("POST", form.dataset.plan, body) : { says: "", calls: [] };
+  one("#plan-says").textContent = shown.says;
+  const off = shown.expected_seconds_off;
+  const facts = Object.entries(shown.details || {}).map(([name, says]) => `${name}: ${says}`);
+  list("#facts", off ? [`${off[0]} to ${off[1]} s off, as far as can be expected`, ...facts] : facts);
+  list("#calls", shown.calls.map((each) => `${each.service}:${each.operation}: ${each.says}`));
+  list("#warnings", shown.warnings || []);
+  one("#know").hidden = !(shown.warnings || []).length;
   const typed = form.dataset.procedure ? await call("POST", "/api/v1/command-lines", body) : null;
   one("#command").textContent = typed ? typed.command : `nospof runs undo ${location.pathname.split("/")[2]}`;
   one("#call").textContent = `POST ${form.dataset.do}\nIdempotency-Key: ${key}\n\n${JSON.stringify(body, null, 2)}`;
@@ -92,6 +109,19 @@ function follow(id) {
     location.reload();
   });
 }
+
+// A part of a page that is asked for again while somebody looks at it.
+async function refresh(part) {
+  if (!document.hidden) {
+    const answer = await fetch(part.dataset.part).catch(() => null);
+    const page = answer && answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+    const found = page && page.querySelector("#part");
+    if (found) part.replaceChildren(...found.childNodes);
+    else part.textContent = "It cannot be asked now; tried again in a moment.";
+  }
+  setTimeout(refresh, 10000, part);
+}
+if (one("[data-part]")) refresh(one("[data-part]"));
 
 if (one("#log-in")) one("#log-in").addEventListener("submit", (event) => {
   event.preventDefault();
