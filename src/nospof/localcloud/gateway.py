@@ -8,7 +8,6 @@ its lifeline is gone, it takes everything with it.
 from __future__ import annotations
 
 import fcntl
-import functools
 import json
 import logging
 import os
@@ -23,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from moto import backends as moto_backends
-from moto.core import utils as moto_utils
 from moto.ec2.models import ec2_backends
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
@@ -45,6 +43,7 @@ from nospof.localcloud.limits import Limits
 from nospof.localcloud.machines.hypervisor import Hypervisor
 from nospof.localcloud.machines.processes import stat_of
 from nospof.localcloud.persistence import Store
+from nospof.localcloud.remembered import install as remember
 from nospof.localcloud.wsgi import Application
 
 log = logging.getLogger(__name__)
@@ -91,8 +90,7 @@ class Gateway:
         self._abandoned = False
         self._cloud = Cloud(directory, Hypervisor(directory / "machines"))
         set_current(self._cloud)
-        # moto looks through botocore's whole data directory again for each service's first call.
-        moto_utils.create_loader = functools.cache(moto_utils.create_loader)  # type: ignore[attr-defined]
+        remember()
         install_ec2()
         for service in (ssm, iam, route53, scaling, scheduler, elbv2):
             service.install()

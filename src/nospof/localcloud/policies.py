@@ -5,6 +5,7 @@ AWS, "Policy evaluation logic": an explicit Deny wins; without an Allow the answ
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -94,9 +95,14 @@ def _is_among(
 
 def like(value: str, pattern: str) -> bool:
     """Whether a value is like a pattern, in which * stands for any text and ? for one character."""
+    return _regular(pattern).fullmatch(value) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _regular(pattern: str) -> re.Pattern[str]:
     parts = {"*": ".*", "?": "."}
     regular = "".join(parts.get(character) or re.escape(character) for character in pattern)
-    return re.fullmatch(regular, value, re.DOTALL) is not None
+    return re.compile(regular, re.DOTALL)
 
 
 def _filled(text: str, context: Context) -> str:

@@ -14,7 +14,7 @@ from html import escape
 from typing import Any
 
 from botocore.model import OperationNotFoundError
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Request, Response
 
@@ -23,6 +23,7 @@ from nospof.localcloud.admin import PREFIX, Admin
 from nospof.localcloud.awserrors import AwsError
 from nospof.localcloud.faults import Faults
 from nospof.localcloud.nothing import Nothing, asked_for, none_of
+from nospof.localcloud.remembered import Dispatcher
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Application:
     def __init__(self, admin: Admin, faults: Faults) -> None:
         self._admin = admin
         self._faults = faults
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = Dispatcher(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
