@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from support.beginning import place
 from support.local_cloud import RunningCloud, running_cloud
 from support.site import Site
 
@@ -22,13 +23,15 @@ os.umask(UMASK)
 pytest_plugins = ["support.crash_count"]
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what runs only when it is asked for."""
+    """Leave out what runs only when it is asked for; begin with what takes longest, at random otherwise."""
     for marker in ("ansible", "applications"):
         if marker not in config.getoption("markexpr"):
             left_out = [item for item in items if item.get_closest_marker(marker)]
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: place(item.path))
 
 
 @pytest.fixture(scope="module", autouse=True)
