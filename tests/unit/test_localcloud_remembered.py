@@ -16,7 +16,6 @@ from nospof.localcloud.policies import like
 def before(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Install it for a test; return what moto does without it."""
     places = (
-        (utils, "create_loader"),
         (responses, "method_names_from_class"),
         (serialize.XFormedAttributePicker, "get_possible_keys"),
     )

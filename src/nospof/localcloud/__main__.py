@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import sys
@@ -38,6 +39,10 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     directory = arguments.dir.absolute()
     try:
+        from botocore import loaders
+
+        # One for all: as moto is imported it has EC2's model, the largest, read three times.
+        loaders.create_loader = functools.cache(loaders.create_loader)
         from nospof.localcloud.gateway import serve as run
 
         run(directory, arguments.name or directory.name, arguments.port, arguments.lifeline)

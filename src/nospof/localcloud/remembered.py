@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from moto.core import responses, serialize, utils
+from moto.core import responses, serialize
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
 
@@ -28,8 +28,6 @@ class Dispatcher(DomainDispatcherApplication):
 
 def install() -> None:
     """Put memories in front of moto's functions. Called once, before the first request."""
-    # botocore's whole data directory, looked through for each service's first call.
-    utils.create_loader = functools.cache(utils.create_loader)  # type: ignore[attr-defined]
     # The methods of a class, found among all its members for each call.
     calls: Any = responses
     calls.method_names_from_class = functools.cache(calls.method_names_from_class)
