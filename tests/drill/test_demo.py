@@ -110,14 +110,14 @@ def test_two_demos_side_by_side_tell_the_whole_story_and_leave_nothing(tmp_path)
     [
         (signal.SIGINT, "One instance, one site"),
         (signal.SIGINT, "the source's database be a cluster of one"),
-        (signal.SIGTERM, "launch the arbitrator"),
+        (signal.SIGTERM, "let the twin join"),
         (signal.SIGHUP, "Pair: "),
         (signal.SIGKILL, "One instance, one site"),
-        (signal.SIGKILL, "let the twin join"),
         (signal.SIGKILL, "promise that the member comes back"),
     ],
 )
 def test_a_demo_ended_at_any_moment_leaves_nothing(tmp_path, number, moment):
+    """Before anything is changed, while a database is changed, while two serve, while a keeper waits."""
     demo = start(tmp_path, "--exit", "--rate", "100")
     eventually(
         lambda: moment in told(tmp_path) + steps_of(tmp_path) or demo.poll() is not None,
