@@ -55,18 +55,7 @@ def test_the_whole_story_by_hand(site):
     points = [one for one in service["findings"] if one["view"] == "serving"]
     assert {one["rule"] for one in points} == {"NSP101", "NSP201"}
 
-    asked = [
-        "--stateless",
-        "--yes",
-        "--allow-address-change",
-        "--port",
-        "8080",
-        "--listener-port",
-        "8080",
-        "--drain-seconds",
-        "1",
-    ]
-    paired = site.answer("pair", source, *asked, "--health-path", "/health", "--expect", "ok")["result"]
+    paired = site.answer("pair", source, *PAIR, "--expect", "ok")["result"]
     split = paired["clone"]["time_off"]
     assert all(split[part] >= 0 for part in ("stop", "image_call", "start", "first_good_answer"))
     assert "Harbour Lights" in backends.get(f"{paired['url']}/")[1]
@@ -200,19 +189,14 @@ def test_a_second_clone_of_an_instance_a_living_run_works_on_is_refused(site):
     assert "Nothing was changed" in second.stderr
 
 
-@pytest.mark.parametrize("wrong", [["--path", "/nix"], ["--rate", "0"], ["--seconds", "3"]])
-def test_a_drill_that_would_prove_nothing_is_refused_before_anything_is_promised(site, wrong):
-    source = site.launch(f"drilled{wrong[1].strip('/')}")
-    name = site.tags(source)["Name"]
-    site.answer("pair", source, *PAIR)
-    refused = site.nospof("drill", name, "--yes", *wrong)
-    assert refused.returncode in (2, 3), refused.stderr
-    assert TAG_GUARANTEE not in site.tags(source)
-
-
-def test_a_page_the_member_does_not_serve_is_refused_before_it_is_drained(site):
-    source = site.launch("typo")
+def test_what_proves_nothing_or_would_serve_nothing_is_refused_before_a_member_is_touched(site):
+    source = site.launch("drilled")
     group = site.answer("pair", source, *PAIR)["result"]["target_group_arn"]
+    for wrong in (["--path", "/nix"], ["--rate", "0"], ["--seconds", "3"]):
+        refused = site.nospof("drill", "drilled", "--yes", *wrong)
+        assert refused.returncode in (2, 3), (wrong, refused.stderr)
+        assert TAG_GUARANTEE not in site.tags(source), wrong
+
     event = {"instance": source, "code": "system-reboot", "seconds": 3600}
     assert site.cloud.admin("POST", "event", event)[0] == 200
     refused = site.nospof("maintain", "take", source, "--yes", "--path", "/nix")

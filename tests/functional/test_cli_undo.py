@@ -19,7 +19,7 @@ def address_of(site: Site, instance_id: str) -> str:
 def test_a_pair_is_undone_to_the_world_before_it_and_the_source_answers_throughout(site):
     source = site.launch("undone")
     before = world(site)
-    paired = site.answer("pair", source, *PAIR, "--drain-seconds", "1")
+    paired = site.answer("pair", source, *PAIR)
     run_id, url = paired["run_id"], paired["result"]["url"]
 
     between = world(site)
@@ -65,7 +65,7 @@ def test_c108_a_run_that_failed_half_way_says_how_it_is_taken_apart_and_is(site)
 
 def test_a_member_a_dead_run_took_out_is_found_and_put_back_without_its_journal(site, tmp_path):
     source = site.launch("left-out")
-    group = site.answer("pair", source, *PAIR, "--drain-seconds", "1")["result"]["target_group_arn"]
+    group = site.answer("pair", source, *PAIR)["result"]["target_group_arn"]
     event = {"instance": source, "code": "system-reboot", "seconds": 3600}
     assert site.cloud.admin("POST", "event", event)[0] == 200
     place = "before wait until it passes its status checks"

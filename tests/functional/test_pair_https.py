@@ -36,10 +36,8 @@ def test_a_pair_ends_tls_at_its_balancer_and_an_undo_takes_that_away(site: Site,
     assert arn in plan.stdout
     issuer = tmp_path / "issuer.pem"
     issuer.write_bytes(certificate)
-    secured = ("--drain-seconds", "1", "--format", "json")
-    made = site.nospof(
-        "pair", source, *PAIR, *TLS, *secured, SSL_CERT_FILE=str(issuer), **key_for(site, "pair")
-    )
+    trusted = {"SSL_CERT_FILE": str(issuer), **key_for(site, "pair")}
+    made = site.nospof("pair", source, *PAIR, *TLS, "--format", "json", **trusted)
     assert made.returncode == 0, made.stderr
 
     elb = site.cloud.client("elbv2")

@@ -22,7 +22,7 @@ QUICK = ("docs", "property", "tidy", "unit")
 
 
 def place(module: Path) -> int:
-    """Return how early a module of tests begins: the longest, then what starts processes, then the quick ones."""
+    """Return how early a module begins: the longest, then what starts processes, then the quick ones."""
     name = module.relative_to(TESTS).as_posix()
     if name in LONGEST:
         return LONGEST.index(name)

@@ -29,6 +29,8 @@ PAIR = (
     "8080",
     "--health-path",
     "/health",
+    "--drain-seconds",  # all of it is waited for, and no request here takes longer
+    "1",
 )
 
 
