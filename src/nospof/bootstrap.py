@@ -11,7 +11,6 @@ import socket
 import time
 from dataclasses import replace
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
     from nospof.runtime.asked import AskedRuns
     from nospof.runtime.durable import DurableRuntime
     from nospof.runtime.sight import Listener
+    from nospof.services.procedures import Runs
+    from nospof.services.remote import Remote
 
     class Watcher(Reporter, Listener, Protocol):
         """Whoever shows a run to a person: its steps, and what each is doing."""
@@ -237,11 +238,7 @@ def read_baseline(path: Path) -> Baseline:
 
 
 def read_mail(path: Path) -> Notice:
-    """Return whom a mail from AWS names.
-
-    Raises:
-        UsageError: it cannot be read, or names no instance.
-    """
+    """Return whom a mail from AWS names. Raises UsageError: it cannot be read, or names no instance."""
     from nospof.adapters.mail import read_notice
 
     return read_notice(path)
@@ -266,11 +263,9 @@ def keeper_patience_seconds() -> float:
 
 def is_on_this_computer() -> bool:
     """Whether the endpoint in use listens on this computer."""
-    host = urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    from nospof.adapters.hosts import is_loopback
+
+    return is_loopback(urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname or "")
 
 
 def open_turns() -> ChildTurns:
@@ -311,22 +306,39 @@ def open_post(
 
 
 def open_runtime(world: World, watcher: Watcher) -> DurableRuntime:
-    """Open the durable engine on this machine's journal.
-
-    Raises:
-        PreconditionFailed: the journal cannot be written.
-    """
+    """Open the durable engine on this machine's journal. Raises PreconditionFailed: it cannot be written."""
+    from nospof.adapters.own_process import start_keeper
     from nospof.procedures.registry import PROCEDURES, SCHEMA
     from nospof.runtime.durable import DurableRuntime
 
     home = prepare_home(home_directory())
-    keeper = partial(post_keeper, home)
+    keeper = partial(start_keeper, home)
     return DurableRuntime(home, PROCEDURES, SCHEMA, world, watcher, keeper, database_url())
 
 
 def open_journal() -> Journal:
     """Open the journal to read it; there may be none yet."""
     return Journal(home_directory(), database_url())
+
+
+def server_url() -> str:
+    """Return the server that commands ask instead of the cloud, or nothing."""
+    return os.environ.get("NOSPOF_SERVER", "")
+
+
+def open_remote() -> Remote | None:
+    """Return the server that NOSPOF_SERVER names, else None. Raises UsageError: it cannot be one."""
+    if not server_url():
+        return None
+    from nospof.adapters.server import server_in
+    from nospof.services.remote import Remote
+
+    return Remote(server_in(os.environ), read_back)
+
+
+def open_runs() -> Runs:
+    """Open the runs to read them: of the server where one is named, else of this machine's journal."""
+    return open_remote() or open_journal()
 
 
 def open_asked() -> AskedRuns:
@@ -383,15 +395,3 @@ def wait_until_dead(run_id: str) -> None:
 def ask_to_stop(run_id: str) -> None:
     """Ask the process of this machine that works on the run to stop after its step."""
     run_home.ask_to_stop(home_directory(), run_id)
-
-
-def post_keeper(home: Path, run_id: str) -> None:
-    """Start the keeper of a run: a process that outlives ours and mends what our death leaves.
-
-    It sleeps on the run's lock.
-    """
-    from nospof.adapters.own_process import start
-
-    env = {key: value for key, value in os.environ.items() if key != "NOSPOF_FAILPOINT"}
-    with (home / "runs" / f"{run_id}.keeper.log").open("ab") as log:
-        start(("runs", "keep", run_id), log, log, env=env)

@@ -14,7 +14,9 @@ Every message says what happened, to what, and what to do next.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -36,6 +38,11 @@ class NospofError(Exception):
     """The root of the tree; raised itself only for a fault of ours."""
 
     exit_code = ExitCode.BUG
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What programs are told beside the kind and the message; the journal keeps it, too."""
+        return {}
 
 
 class UsageError(NospofError):
@@ -70,6 +77,11 @@ class ProcedureFailed(NospofError):
         self.step = step
         self.exists = exists
 
+    @property
+    def details(self) -> dict[str, Any]:
+        """See `NospofError`."""
+        return {"run_id": self.run_id, "step": self.step, "exists": list(self.exists)}
+
 
 class CloudError(NospofError):
     """The cloud refused a call or did not answer it.
@@ -100,6 +112,11 @@ class CloudError(NospofError):
         self.retryable = retryable
 
     @property
+    def details(self) -> dict[str, Any]:
+        """See `NospofError`."""
+        return {"code": self.code, "operation": self.operation, "request_id": self.request_id}
+
+    @property
     def is_denied(self) -> bool:
         """Whether the cloud said that this caller may not do this."""
         return self.code in DENIED_CODES
@@ -125,3 +142,32 @@ class UnknownOutcome(CloudError):
 DENIED_CODES = frozenset(
     {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"}
 )
+
+
+KINDS: dict[str, type[NospofError]] = {
+    kind.__name__: kind for kind in (UsageError, PreconditionFailed, CloudError, NotFound, UnknownOutcome)
+}
+
+
+def told_error(kind: str, message: str, details: Mapping[str, Any]) -> NospofError:
+    """Return the error that somebody else told of.
+
+    Args:
+        kind: its name; one that is not known here becomes one of the same exit code, where that is told,
+            else a fault of ours.
+        message: what it says.
+        details: as `NospofError.details`, with its `exit_code` perhaps.
+    """
+    if kind == ProcedureFailed.__name__:
+        exists = tuple(str(one) for one in details.get("exists", ()))
+        run_id, step = str(details.get("run_id", "")), str(details.get("step", ""))
+        return ProcedureFailed(message, run_id=run_id, step=step, exists=exists)
+    ended_with, found = details.get("exit_code"), KINDS.get(kind)
+    if found is None or ended_with not in (None, found.exit_code):
+        found = next((one for one in KINDS.values() if one.exit_code == ended_with), NospofError)
+    if issubclass(found, CloudError):
+        code, operation, request_id = (
+            str(details.get(name, "")) for name in ("code", "operation", "request_id")
+        )
+        return found(message, code=code, operation=operation, request_id=request_id)
+    return found(message)

@@ -138,7 +138,16 @@ def test_what_does_not_hold_to_the_document_is_refused_and_never_a_fault(
     program = Path(sys.executable).with_name("schemathesis")
     url = f"http://127.0.0.1:{server.port}"
     checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-    asked = ("--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--seed", "1")
+    asked = (
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--max-examples",
+        "15",
+        "--seed",
+        "1",
+        "--request-timeout",
+        "60",
+    )
     options = ("--url", url, "--checks", checks, *asked, "--exclude-path-regex", "/events$")
     key = f"Authorization: Bearer {server.tokens['operator']}"
     done = subprocess.run(

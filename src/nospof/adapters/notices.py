@@ -15,11 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from nospof.adapters.commands import why_not_done
+from nospof.adapters.hosts import is_loopback
 from nospof.errors import CloudError, UsageError
 
 HOOK_SECONDS = 30.0
@@ -93,7 +93,7 @@ class Webhook:
             host, port = parts.hostname or "", parts.port
         except ValueError as error:
             raise UsageError(f"--webhook {url!r} is no URL: {error}.") from error
-        if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_here(host))):
+        if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
             raise UsageError(
                 f"--webhook {url!r}: news are sent to https:// addresses, or to http:// on this computer."
             )
@@ -216,11 +216,3 @@ def variables_of(news: Document) -> dict[str, str]:
     return {
         f"NOSPOF_{name}": str(value).replace("\0", "")[:VARIABLE_CHARACTERS] for name, value in found.items()
     }
-
-
-def is_here(host: str) -> bool:
-    """Whether an address is this computer's own."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -72,6 +72,11 @@ def audit(files: tuple[Path, ...], order: int, output_format: str, output: Path 
     Exit code 0: none, and everything was read. 10: there are some. 13: something was not read, and it
     is named.
     """
+    remote = None if files else bootstrap.open_remote()
+    if remote:
+        found = remote.audit(query_of(asked, order, output_format))
+        put(found.text, found.verdict, output)
+        return found.exit_code
     # What an audit makes lives until the end: looking for garbage in it is a quarter of the time.
     gc.disable()
     terms = terms_of(asked)
@@ -136,8 +141,27 @@ def write(report: AuditReport, output_format: str, output: Path | None, *, with_
     """
     render = RENDERERS[output_format]
     text = render(report, pairs=with_pairs) if output_format == "text" else render(report)
+    put(text, report.verdict, output)
+
+
+def put(text: str, verdict: str, output: Path | None) -> None:
+    """Write a report that is text to a file or to stdout. Raises as `write`."""
     if output is None:
         click.echo(text)
         return
     write_file(output, f"{text}\n")
-    click.echo(f"{report.verdict}\nThe report is in {output}.", err=True)
+    click.echo(f"{verdict}\nThe report is in {output}.", err=True)
+
+
+def query_of(asked: dict[str, Any], order: int, output_format: str) -> list[tuple[str, str]]:
+    """Return what a server is asked for the same audit."""
+    given = {"service": asked["service"], "survive": asked["survive"], "fail_on": asked["fail_on"]}
+    if asked["slo"] is not None:
+        given["slo"] = str(asked["slo"])
+    given |= {
+        "order": str(order),
+        "format": output_format,
+        "fresh": "true",
+        "allow_incomplete": str(asked["allow_incomplete"]),
+    }
+    return [*given.items(), *(("what_if", one) for one in asked["what_if"])]

@@ -33,8 +33,11 @@ def status(service: str, *, output_format: str, region: str, profile: str) -> in
     """
     from nospof.services.data import data_status
 
-    with Watch(quiet=output_format == "json") as watch:
-        found = data_status(bootstrap.open_world(watch, region, profile), service)
+    if remote := bootstrap.open_remote():
+        found = remote.data(service)
+    else:
+        with Watch(quiet=output_format == "json") as watch:
+            found = data_status(bootstrap.open_world(watch, region, profile), service)
     click.echo(to_json(found) if output_format == "json" else data_text(found))
     if found.unread:
         return ExitCode.INCOMPLETE
@@ -160,12 +163,12 @@ def undo(service: str, *, clients_are_back: bool, **options: Any) -> None:
     from nospof.cli.procedures import perform
     from nospof.services.undoing import mover_of, pair_of_service, undo_request
 
-    journal = bootstrap.open_journal()
+    journal = bootstrap.open_runs()
     runs = tuple(journal.run(one.id) if one.procedure == "pair" else one for one in journal.runs())
     found = pair_of_service(service, runs)
     if not found:
         raise PreconditionFailed(
-            f"no run of this machine made a pair of {service}. See nospof runs list on the machine that did. "
+            f"no run in the journal made a pair of {service}. See nospof runs list on the machine that did. "
             "Nothing was changed."
         )
     run = next(one for one in runs if one.id == found)

@@ -6,15 +6,11 @@ from typing import Any
 
 import click
 
-from nospof import bootstrap
 from nospof.cli.options import cloud_options, format_option
-from nospof.cli.procedures import ask_first, chosen, run_with_signals
-from nospof.cli.progress import Watch
+from nospof.cli.procedures import chosen, perform
 from nospof.errors import ExitCode
 from nospof.model.requests import DrillRequest
 from nospof.model.writes import A_WRITE, WriteWish
-from nospof.render.answers import to_json
-from nospof.render.result_text import verdict_text
 
 
 @click.command()
@@ -77,15 +73,9 @@ def drill(service: str, **options: Any) -> int:
     lost or there twice.
     """
     request = DrillRequest(service, writes=writes_in(options), **chosen(DrillRequest, options))
-    is_json = options["output_format"] == "json"
-    with Watch(quiet=is_json) as watch:
-        world = bootstrap.open_world(watch, options["region"], options["profile"])
-        if not options["yes"]:
-            ask_first(world, "drill", request, f"This breaks a member of {service} on purpose.")
-        outcome = run_with_signals(world, "drill", request, watch)
-    verdict = outcome.result.verdict
-    click.echo(to_json(outcome) if is_json else verdict_text(verdict))
-    return ExitCode.DONE if verdict.passed else ExitCode.DRILL_FAILED
+    outcome = perform("drill", request, f"This breaks a member of {service} on purpose.", options)
+    has_failed = outcome is not None and not outcome.result.verdict.passed
+    return ExitCode.DRILL_FAILED if has_failed else ExitCode.DONE
 
 
 def writes_in(options: dict[str, Any]) -> tuple[WriteWish, ...]:

@@ -56,6 +56,10 @@ class LazyGroup(click.Group):
             command: click.Command = getattr(importlib.import_module(module), attribute)
         finally:
             gc.enable()
+        if os.environ.get("NOSPOF_SERVER"):
+            from nospof.cli.remote import keep_to_server
+
+            keep_to_server(command, name)
         return command
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -70,6 +74,7 @@ changed, 4 failed half-way (can be resumed), 5 the cloud refused, 10 findings,
 11 drill failed, 13 incomplete.
 \b
 AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL and boto3's other conventions work.
+With NOSPOF_SERVER=https://ops.example.com a nospof serve there is asked instead.
 Try it without an account: nospof demo
 """
 

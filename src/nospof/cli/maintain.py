@@ -71,25 +71,38 @@ def events(
     Exit code 10 where something is ahead, 13 where a region could not be read.
     """
     from nospof.cli.events_text import calendar, events_text
-    from nospof.services.events import Asked, events_of
 
-    notice = bootstrap.read_mail(mail) if mail else None
-    places = regions or (notice.regions if notice else ()) or ("",)
     with Watch(quiet=output_format == "json") as watch:
-        asked = [
-            Asked(
-                " ".join(one for one in (profile, region) if one),
-                profile,
-                partial(bootstrap.open_world, watch, region, profile),
-            )
-            for profile in profiles or ("",)
-            for region in places
-        ]
-        found = events_of(asked, notice, bootstrap.read_settings(settings))
+        remote = bootstrap.open_remote()
+        found = remote.events() if remote else events_here(watch, (regions, profiles), mail, settings)
     if ics:
         write_file(ics, calendar(found))
     click.echo(to_json(found) if output_format == "json" else events_text(found))
     return exit_code(found)
+
+
+def events_here(
+    watch: Watch,
+    asked_places: tuple[tuple[str, ...], tuple[str, ...]],
+    mail: Path | None,
+    settings: Path | None,
+) -> EventsFound:
+    """Return what is announced in regions, as profiles see it; nothing named is what the environment says."""
+    from nospof.services.events import Asked, events_of
+
+    regions, profiles = asked_places
+    notice = bootstrap.read_mail(mail) if mail else None
+    places = regions or (notice.regions if notice else ()) or ("",)
+    asked = [
+        Asked(
+            " ".join(one for one in (profile, region) if one),
+            profile,
+            partial(bootstrap.open_world, watch, region, profile),
+        )
+        for profile in profiles or ("",)
+        for region in places
+    ]
+    return events_of(asked, notice, bootstrap.read_settings(settings))
 
 
 def exit_code(found: EventsFound) -> int:

@@ -53,7 +53,10 @@ def apply(service: str, settings: Path | None, **options: Any) -> int:
 
     Exit code 0 also where nothing is announced, 13 where something is announced still.
     """
-    windows = {one.name: one.maintenance for one in bootstrap.read_settings(settings).services}
+    known = (
+        () if bootstrap.server_url() else bootstrap.read_settings(settings).services
+    )  # a server has its own
+    windows = {one.name: one.maintenance for one in known}
     window = windows.get(service)
     given = chosen(ApplyRequest, options)
     request = ApplyRequest(service, window=window.says if window else "", **given)

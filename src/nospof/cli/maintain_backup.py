@@ -9,7 +9,7 @@ import click
 
 from nospof import bootstrap
 from nospof.cli.options import CONSENTS, cloud_options, format_option
-from nospof.cli.procedures import ask_first, chosen, run_with_signals
+from nospof.cli.procedures import chosen, perform
 from nospof.cli.progress import Watch
 from nospof.errors import ExitCode
 from nospof.model.backups import BackupRequest, RestoreRequest
@@ -103,14 +103,7 @@ def backups(service: str, *, output_format: str, region: str, profile: str) -> i
 
 def told(procedure: str, request: Any, warning: str, options: dict[str, Any]) -> int:
     """Ask, run, and report a backup or its test; return what a script goes by."""
-    from nospof.render.result_text import describe_result
-
-    is_json = options["output_format"] == "json"
-    with Watch(quiet=is_json) as watch:
-        world = bootstrap.open_world(watch, options["region"], options["profile"])
-        if not options["yes"]:
-            ask_first(world, procedure, request, warning)
-        outcome = run_with_signals(world, procedure, request, watch)
-    click.echo(to_json(outcome) if is_json else describe_result(outcome))
-    restored = getattr(outcome.result, "restored", outcome.result)
+    outcome = perform(procedure, request, warning, options)
+    result = outcome.result if outcome else None
+    restored = getattr(result, "restored", result)
     return ExitCode.DRILL_FAILED if restored and restored.problem else ExitCode.DONE

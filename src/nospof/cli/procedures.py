@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
 
 import click
 
@@ -19,9 +19,10 @@ from nospof.cli.options import (
     twin_options,
 )
 from nospof.cli.progress import Watch, is_interactive
+from nospof.cli.stopping import ask_to_stop, stopping_politely
 from nospof.errors import PreconditionFailed, UsageError
+from nospof.model.plans import Plan
 from nospof.model.requests import CloneRequest, PairRequest
-from nospof.ports.world import World
 from nospof.render.answers import to_json
 from nospof.render.result_text import describe_result, plan_text
 from nospof.services import procedures as service
@@ -134,25 +135,81 @@ def chosen(request_type: type[Any], options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key in request_type.__dataclass_fields__}
 
 
+class Place(Protocol):
+    """Where procedures are done: here, or at a server."""
+
+    def plan(self, procedure: str, request: Any) -> Plan:
+        """Return what one would do now; changes nothing."""
+
+    def run(self, procedure: str, request: Any) -> service.Outcome:
+        """Run one to its end, showing it; Ctrl-C and SIGTERM ask for a stop between two steps."""
+
+    def resume(self, run_id: str, *, take_over: bool = False) -> service.Outcome:
+        """Take up a run where it was, showing it as `run`."""
+
+
+class Here:
+    """This process, in the account that boto3's conventions and the options name. Implements `Place`."""
+
+    def __init__(self, watch: Watch, options: dict[str, Any]) -> None:
+        self._watch = watch
+        self._world = bootstrap.open_world(watch, options["region"], options["profile"])
+        if "about" in options:
+            service.refuse_elsewhere(self._world, options["about"])
+
+    def plan(self, procedure: str, request: Any) -> Plan:
+        """See `Place`."""
+        return service.plan(self._world, procedure, request)
+
+    def run(self, procedure: str, request: Any) -> service.Outcome:
+        """See `Place`."""
+        return self._shown(
+            lambda runtime: service.run(self._world, runtime, bootstrap.claims(), procedure, request)
+        )
+
+    def resume(self, run_id: str, *, take_over: bool = False) -> service.Outcome:
+        """See `Place`."""
+        journal, claim = bootstrap.open_journal(), bootstrap.claims()
+        return self._shown(
+            lambda runtime: service.resume(self._world, runtime, journal, claim, run_id, take_over=take_over)
+        )
+
+    def _shown(self, work: Callable[[Any], service.Outcome]) -> service.Outcome:
+        runtime = bootstrap.open_runtime(self._world, self._watch)
+        with stopping_politely(partial(ask_to_stop, runtime), self._watch):
+            outcome = work(runtime)
+        for sentence in outcome.kept:
+            self._watch.say(sentence)
+        return outcome
+
+
+def open_place(watch: Watch, options: dict[str, Any]) -> Place:
+    """Return where procedures are done: at the server that NOSPOF_SERVER names, else here."""
+    remote = bootstrap.open_remote()
+    if remote is None:
+        return Here(watch, options)
+    from nospof.cli.remote import There
+
+    return There(remote, watch)
+
+
 def perform(procedure: str, request: Any, warning: str, options: dict[str, Any]) -> service.Outcome | None:
     """Show the plan or ask with it, then run and report a procedure; return what came of it, if it ran."""
     is_json = options["output_format"] == "json"
     with Watch(quiet=is_json) as watch:
-        world = bootstrap.open_world(watch, options["region"], options["profile"])
-        if "about" in options:
-            service.refuse_elsewhere(world, options["about"])
+        place = open_place(watch, options)
         if options.get("plan_only"):
-            plan = service.plan(world, procedure, request)
+            plan = place.plan(procedure, request)
             click.echo(to_json(plan) if is_json else plan_text(plan))
             return None
         if not options["yes"]:
-            ask_first(world, procedure, request, warning)
-        outcome = run_with_signals(world, procedure, request, watch)
+            ask_first(place, procedure, request, warning)
+        outcome = place.run(procedure, request)
     click.echo(to_json(outcome) if is_json else describe_result(outcome))
     return outcome
 
 
-def ask_first(world: World, procedure: str, request: Any, warning: str) -> None:
+def ask_first(place: Place, procedure: str, request: Any, warning: str) -> None:
     """Show what would be done, where there is a plan, and go on only with a person's yes.
 
     Raises:
@@ -161,54 +218,9 @@ def ask_first(world: World, procedure: str, request: Any, warning: str) -> None:
     if not is_interactive():
         raise UsageError(f"nobody can be asked here: add --yes. {warning}")
     if service.has_plan(procedure):
-        plan = service.plan(world, procedure, request)
+        plan = place.plan(procedure, request)
         click.echo(plan_text(plan), err=True)
         if not plan.calls:
             return  # nothing to agree to
     if not click.confirm(f"{warning} Go on?", default=False, err=True):
         raise PreconditionFailed("not done, as you said. Nothing was changed.")
-
-
-def run_with_signals(world: World, procedure: str, request: Any, watch: Watch) -> service.Outcome:
-    """Run in this process; Ctrl-C and SIGTERM ask for a stop between two steps."""
-    runtime = bootstrap.open_runtime(world, watch)
-    with stopping_politely(runtime, watch):
-        outcome = service.run(world, runtime, bootstrap.claims(), procedure, request)
-    for sentence in outcome.kept:
-        watch.say(sentence)
-    return outcome
-
-
-class stopping_politely:  # noqa: N801 - reads as a sentence where it is used
-    """While this lasts, the first signal asks the run to stop after its step, the second ends it.
-
-    The second one is safe too: the keeper brings the source back. A closed terminal counts as a signal,
-    unless somebody (nohup) has said that it should not.
-    """
-
-    def __init__(self, runtime: Any, watch: Watch) -> None:
-        self._runtime = runtime
-        self._watch = watch
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(number) != signal.SIG_IGN:
-                    self._before[number] = signal.signal(number, self._on_signal)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _on_signal(self, _number: int, _frame: object) -> None:
-        self._runtime.ask_to_stop()
-        step = self._runtime.current_step
-        when = f"after {step!r}" if step else "before the first step"
-        when = "now, for it only waits" if self._runtime.only_waits else when
-        self._watch.say(
-            f"stopping {when}; once more leaves at once, "
-            "and the keeper brings back what is off. Resume either with: nospof runs resume"
-        )
-        for number in self._before:
-            signal.signal(number, signal.SIG_DFL)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 TEXT_WIDTH = 96
+WARNING = "  ! "
+"""What a line begins with that stays to be read."""
 
 
 class Watch:
@@ -66,12 +68,13 @@ class Watch:
         """Show that a step is under way."""
         self._began, self._name = time.monotonic(), name
         if self._is_live:
+            self._drop_task()
             self._task = self._progress.add_task(name, total=None)
 
-    def step_ended(self, name: str, error: str = "") -> None:
-        """Show that it is recorded, or that it failed."""
+    def step_ended(self, name: str, error: str = "", seconds: float | None = None) -> None:
+        """Show that it is recorded, or that it failed; it took so long, else since it began to be shown."""
         self._drop_task()
-        took = time.monotonic() - self._began
+        took = time.monotonic() - self._began if seconds is None else seconds
         mark = "[red]✗[/red]" if error else "[green]✓[/green]"
         self._console.print(f"  {mark} {name} [dim]{took:.1f} s[/dim]")
 
@@ -96,7 +99,7 @@ class Watch:
 
     def warn(self, says: str) -> None:
         """Say something the operator should know, so that it stays to be read."""
-        self._console.print(f"  ! {says}", markup=False)
+        self._console.print(f"{WARNING}{says}", markup=False)
 
     def say(self, sentence: str) -> None:
         """Say something that is no step."""

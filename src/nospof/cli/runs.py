@@ -6,7 +6,8 @@ import time
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,8 +17,12 @@ from nospof.errors import NospofError
 from nospof.model.runs import Run
 from nospof.render.answers import summary, to_json
 
+if TYPE_CHECKING:
+    from nospof.services.remote import Remote
+
 KEEPER_POLLS = 5
 """How often a run's keeper sweeps, beside how often a run looks."""
+WAITING = "asked {} to stop after the step under way; waiting for it"
 SWEEPS_BELIEVED = 4
 """A list can lag behind the tag on it, so one that has no promise in it is asked for again."""
 
@@ -31,7 +36,7 @@ def runs() -> None:
 @format_option
 def list_runs(output_format: str) -> None:
     """List the runs of this machine, newest last."""
-    found = bootstrap.open_journal().runs()
+    found = bootstrap.open_runs().runs()
     if output_format == "json":
         click.echo(to_json([summary(run) for run in found]))
         return
@@ -46,7 +51,7 @@ def list_runs(output_format: str) -> None:
 @format_option
 def show(run_id: str, output_format: str) -> None:
     """Show one run: its steps, how long each took, and what to do next."""
-    journal = bootstrap.open_journal()
+    journal = bootstrap.open_runs()
     run = journal.run(run_id)
     if output_format == "json":
         click.echo(to_json(run))
@@ -87,20 +92,14 @@ def say_how_to_undo(run: Run) -> None:
 @cloud_options
 def resume(run_id: str, take_over: bool, output_format: str, region: str, profile: str) -> None:
     """Take up an interrupted or failed run where it was."""
-    from nospof.cli.procedures import stopping_politely
+    from nospof.cli.procedures import open_place
     from nospof.cli.progress import Watch
     from nospof.render.result_text import describe_result
-    from nospof.services import procedures as service
 
-    journal = bootstrap.open_journal()
-    journal.run(run_id)
+    bootstrap.open_runs().run(run_id)
     with Watch(quiet=output_format == "json") as watch:
-        world = bootstrap.open_world(watch, region, profile)
-        runtime = bootstrap.open_runtime(world, watch)
-        with stopping_politely(runtime, watch):
-            outcome = service.resume(world, runtime, journal, bootstrap.claims(), run_id, take_over=take_over)
-        for sentence in outcome.kept:
-            watch.say(sentence)
+        place = open_place(watch, {"region": region, "profile": profile})
+        outcome = place.resume(run_id, take_over=take_over)
     click.echo(to_json(outcome) if output_format == "json" else describe_result(outcome))
 
 
@@ -108,29 +107,29 @@ def resume(run_id: str, take_over: bool, output_format: str, region: str, profil
 @click.argument("number", type=int)
 def begin(number: int) -> None:
     """Do what was asked of the web API; its worker starts this."""
-    from nospof.cli.procedures import stopping_politely
     from nospof.cli.progress import Watch
+    from nospof.cli.stopping import ask_to_stop, stopping_politely
     from nospof.services.asking import do_what_was_asked
 
     queue = bootstrap.open_asked()
     asked = queue.get(number)
-    says = "a fault of nospof; see its log"
+    says, problem = "a fault of nospof; see its log", {"kind": NospofError.__name__}
     try:
         with Watch() as watch:
             world = bootstrap.open_world(watch)
             runtime = bootstrap.open_runtime(world, watch)
-            with stopping_politely(runtime, watch):
+            with stopping_politely(partial(ask_to_stop, runtime), watch):
                 outcome = do_what_was_asked(
                     world, runtime, bootstrap.open_journal(), bootstrap.claims(), asked, bootstrap.read_back
                 )
         for sentence in outcome.kept:
             watch.say(sentence)
-        says = ""
+        says, problem = "", {}
     except NospofError as error:
-        says = str(error)
+        says, problem = str(error), {"kind": type(error).__name__, **error.details}
         raise
     finally:
-        queue.end(number, says)
+        queue.end(number, says, problem)
 
 
 @runs.command("stop")
@@ -141,19 +140,38 @@ def stop(run_id: str) -> None:
     A step that only waits, for an image say, is left at once. What Ctrl-C does where it runs. Nothing is
     left half-done: the run is resumed later.
     """
-    from nospof.services.procedures import refuse_to_stop
-
-    journal = bootstrap.open_journal()
-    refuse_to_stop(journal.run(run_id))
-    bootstrap.ask_to_stop(run_id)
-    click.echo(f"asked {run_id} to stop after the step under way; waiting for it", err=True)
-    while (ended := journal.run(run_id)).state == "running":
-        bootstrap.wait_until_dead(run_id)
+    ended = stopped_there(remote, run_id) if (remote := bootstrap.open_remote()) else stopped_here(run_id)
     if ended.state == "interrupted":
         click.echo(f"{run_id} has stopped; resume it: nospof runs resume {run_id}")
         say_how_to_undo(ended)
     else:
         click.echo(f"{run_id} was at its end and is {ended.state}")
+
+
+def stopped_here(run_id: str) -> Run:
+    """Ask a run of this machine to stop; return it once it has ended.
+
+    Raises:
+        PreconditionFailed: no process of this machine works on it.
+    """
+    from nospof.services.procedures import refuse_to_stop
+
+    journal = bootstrap.open_journal()
+    refuse_to_stop(journal.run(run_id))
+    bootstrap.ask_to_stop(run_id)
+    click.echo(WAITING.format(run_id), err=True)
+    while (ended := journal.run(run_id)).state == "running":
+        bootstrap.wait_until_dead(run_id)
+    return ended
+
+
+def stopped_there(remote: Remote, run_id: str) -> Run:
+    """Ask a run of a server to stop; return it once it has ended. Raises as `stopped_here`."""
+    from nospof.cli.remote import Awaited
+
+    remote.stop(run_id)
+    click.echo(WAITING.format(run_id), err=True)
+    return remote.follow(run_id, Awaited())
 
 
 @runs.command("undo")
@@ -176,7 +194,7 @@ def undo(run_id: str, *, clients_are_back: bool, **options: Any) -> None:
     from nospof.cli.procedures import perform
     from nospof.services.taking_back import SAYS, taking_back
 
-    journal = bootstrap.open_journal()
+    journal = bootstrap.open_runs()
     options["about"] = journal.run(run_id)
     procedure, request = taking_back(journal, run_id, bootstrap.read_back, clients_are_back=clients_are_back)
     perform(procedure, request, SAYS[procedure].format(run_id), options)

@@ -18,6 +18,7 @@ from nospof.console.desk import Desk
 from nospof.console.forms import (
     REFUSALS,
     About,
+    AuditTerms,
     Deeds,
     Document,
     Health,
@@ -28,13 +29,16 @@ from nospof.console.forms import (
     Service,
     Services,
     Session,
+    Written,
 )
 from nospof.console.guard import COOKIE, SESSION_SECONDS, Guard, Turned
 from nospof.model.findings import SEVERITIES, ServiceReport
+from nospof.render import RENDERERS
 from nospof.render.answers import plain
 from nospof.render.documents import render_json
 from nospof.render.picture import draw_svg
 from nospof.services.asking import asked_procedures, described
+from nospof.services.audit import Terms
 
 
 def make_routes(desk: Desk, guard: Guard, *, is_tls: bool) -> APIRouter:
@@ -99,6 +103,23 @@ def reading(routes: APIRouter, desk: Desk) -> None:
         """
         report = desk.report(tuple(what_if or ()), is_new=fresh)
         return Response(render_json(report), media_type="application/json")
+
+    @routes.get("/audit/report", tags=["reading"])
+    def written(terms: Annotated[AuditTerms, Query()]) -> Written:
+        """Write the same as `nospof audit` does, in any of its forms, on its terms."""
+        survive = tuple(one.strip() for one in terms.survive.split(",") if one.strip())
+        asked = Terms(
+            service=terms.service,
+            survive=survive,
+            what_if=tuple(terms.what_if),
+            slo=terms.slo,
+            fail_on=terms.fail_on,
+            allows_incomplete=terms.allow_incomplete,
+        )
+        report = desk.audit(asked, is_new=terms.fresh)
+        render = RENDERERS[terms.format]
+        text = render(report, pairs=terms.order == "2") if terms.format == "text" else render(report)
+        return Written(text=text, verdict=report.verdict, exit_code=int(report.exit_code))
 
     @routes.get("/services", tags=["reading"])
     def services(fresh: bool = False) -> Services:

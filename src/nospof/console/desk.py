@@ -8,12 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from nospof import bootstrap
 from nospof.errors import UsageError
 from nospof.model.asked import AskedRun, Caller, Deed
 from nospof.model.drill import LoadProgress
+from nospof.model.estate import Estate
 from nospof.model.events import EventsFound
 from nospof.model.findings import AuditReport, ServiceReport
 from nospof.model.members import MemberSeen
@@ -93,6 +95,13 @@ class Fresh(Generic[T]):
                     self._locks.pop(oldest, None)
             return value
 
+    def forget(self, key: str) -> None:
+        """Have the next who asks get a new answer."""
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock, self._lock:  # who is just being answered was before this
+            self._kept.pop(key, None)
+
 
 class Desk:
     """Answers the API's questions and takes its orders.
@@ -106,6 +115,7 @@ class Desk:
         self._queue = bootstrap.open_asked()
         self._hands = bootstrap.open_hands()
         self._journal = bootstrap.open_journal()
+        self._estates = Fresh[Estate](FRESH_SECONDS)
         self._reports = Fresh[AuditReport](FRESH_SECONDS)
         self._events = Fresh[EventsFound](FRESH_SECONDS)
         self._members = Fresh[tuple[MemberSeen, ...]](MEMBERS_SECONDS)
@@ -121,14 +131,19 @@ class Desk:
 
     def report(self, what_if: tuple[str, ...] = (), *, is_new: bool = False) -> AuditReport:
         """Return the audit of the account, as it was read a moment ago."""
+        return self.audit(Terms(what_if=what_if), is_new=is_new)
 
-        def ask() -> AuditReport:
+    def audit(self, terms: Terms, *, is_new: bool = False) -> AuditReport:
+        """Return the audit of the account on terms, with the settings of this server."""
+
+        def read() -> Estate:
             now = time.time()
-            estate = read_estate(bootstrap.open_discovery(save=None, read_at=now, divides=False), now)
-            terms = Terms(what_if=what_if, settings=self.settings)
-            return audit_estate(estate, terms, now=now)
+            return read_estate(bootstrap.open_discovery(save=None, read_at=now, divides=False), now)
 
-        return self._reports.get("\n".join(what_if), ask, 0.0 if is_new else None)
+        estate = self._estates.get("", read, 0.0 if is_new else None)
+        asked = replace(terms, settings=self.settings)
+        key = repr((estate.read_at, terms))
+        return self._reports.get(key, lambda: audit_estate(estate, asked, now=estate.read_at))
 
     def events(self) -> EventsFound:
         """Return the maintenance that is announced."""
@@ -221,7 +236,9 @@ class Desk:
 
     def resume(self, run_id: str, who: Caller, key: str) -> AskedRun:
         """Accept that a run is taken up again."""
-        return asking.ask_to_resume(self._world(), self._queue, self._journal, run_id, who.role, key)
+        asked = asking.ask_to_resume(self._world(), self._queue, self._journal, run_id, who.role, key)
+        self._one.forget(run_id)  # whoever follows it now must not be told that it has ended
+        return asked
 
     def stop(self, run_id: str) -> Run:
         """Ask a run to stop after its step."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field
+
+from nospof.model.findings import FailOn
+from nospof.render import RENDERERS
 
 KEY = r"^[\x21-\x7e]{1,200}$"
 
@@ -90,6 +93,29 @@ class About(BaseModel):
     place: str
     role: str
     procedures: list[str]
+
+
+class AuditTerms(BaseModel):
+    """What is asked of an audit, as the options of `nospof audit`."""
+
+    model_config = ConfigDict(extra="forbid")
+    service: str = Field(default="", max_length=300)
+    survive: str = Field(default="", max_length=300)
+    what_if: list[Annotated[str, Field(max_length=300)]] = Field(default=[], max_length=20)
+    slo: float | None = Field(default=None, ge=0, le=100)
+    fail_on: FailOn = "low"
+    allow_incomplete: bool = False
+    order: Literal["1", "2"] = Field(default="1", description="2 lists the pairs of failures, too")
+    fresh: bool = Field(default=False, description="read the account anew, however lately it was")
+    format: str = Field(default="text", pattern=f"^({'|'.join(RENDERERS)})$")
+
+
+class Written(BaseModel):
+    """A report as the command writes it, and what the command would end with."""
+
+    text: str
+    verdict: str
+    exit_code: int
 
 
 class Member(BaseModel):

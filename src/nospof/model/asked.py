@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 AskedAct = Literal["begin", "resume"]
@@ -36,6 +36,7 @@ class AskedRun:
         starts: how many processes were started for it.
         is_over: whether a process came to its end, or none is tried any more.
         says: why there is no run, or why it ended; empty where it went well.
+        problem: of that error, as a run has it.
     """
 
     number: int
@@ -51,6 +52,7 @@ class AskedRun:
     starts: int = 0
     is_over: bool = False
     says: str = ""
+    problem: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -349,6 +349,15 @@ class AuditReport:
         return f" Not read: {'; '.join(told)}." if told else ""
 
 
+@dataclass(frozen=True)
+class WrittenReport:
+    """A report in one of its forms, with what a program goes by."""
+
+    text: str
+    verdict: str
+    exit_code: int
+
+
 def in_one(unread: list[Unread]) -> str:
     """Return in a few words what was not read for one reason; the report lists each by itself."""
     if len(unread) == 1:

@@ -27,7 +27,8 @@ class Run:
     `interrupted` means that its process is gone and the run can be resumed; `elsewhere`, that another
     machine began it and only its people know whether that machine still works on it. `workflow_id` is the
     engine's id of the latest attempt, `schema` the version of the stories that began it, `place` the
-    account and region it is about.
+    account and region it is about. `problem` says of an error what programs ask for: its kind, and more as
+    `NospofError.details` has it; empty where there is none.
     """
 
     id: str
@@ -43,3 +44,4 @@ class Run:
     workflow_id: str = ""
     schema: str = ""
     place: str = ""
+    problem: dict[str, Any] = field(default_factory=dict)

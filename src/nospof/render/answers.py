@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-from nospof.errors import CloudError, NospofError, ProcedureFailed
+from nospof.errors import NospofError
 from nospof.model.runs import Run
 
 
@@ -34,13 +34,5 @@ def summary(run: Run) -> dict[str, Any]:
 
 def envelope(error: NospofError) -> dict[str, Any]:
     """Return an error as the JSON object every face gives."""
-    content: dict[str, Any] = {
-        "kind": type(error).__name__,
-        "message": str(error),
-        "exit_code": int(error.exit_code),
-    }
-    if isinstance(error, CloudError):
-        content |= {"code": error.code, "operation": error.operation, "request_id": error.request_id}
-    if isinstance(error, ProcedureFailed):
-        content |= {"run_id": error.run_id, "step": error.step, "exists": list(error.exists)}
-    return content
+    exit_code = int(error.exit_code)
+    return {"kind": type(error).__name__, "message": str(error), "exit_code": exit_code, **error.details}

@@ -42,6 +42,7 @@ ASKED = sa.Table(
     sa.Column("starts", sa.Integer, nullable=False),
     sa.Column("is_over", sa.Boolean, nullable=False),
     sa.Column("says", sa.Text, nullable=False),
+    sa.Column("problem", sa.JSON, nullable=False),
     sa.UniqueConstraint("who", "key"),
 )
 DEEDS = sa.Table(
@@ -130,12 +131,11 @@ class AskedRuns:
             )
         return taken.rowcount == 1
 
-    def end(self, number: int, says: str = "") -> None:
+    def end(self, number: int, says: str = "", problem: dict[str, Any] | None = None) -> None:
         """Note that it is over."""
+        values = {"is_over": True, "says": says, "problem": problem or {}}
         with self._begun() as connection:
-            connection.execute(
-                sa.update(ASKED).where(ASKED.c.number == number).values(is_over=True, says=says)
-            )
+            connection.execute(sa.update(ASKED).where(ASKED.c.number == number).values(values))
 
     def note(self, deed: Deed) -> None:
         """Write a line of the log."""

@@ -104,6 +104,7 @@ class Journal:
             workflow_id=workflow_id,
             schema=version,
             place=place,
+            problem={"kind": problem.get("name", ""), **(problem.get("data") or {})} if problem else {},
         )
 
     def _state(self, run_id: str, status: str, error_name: str) -> RunState:

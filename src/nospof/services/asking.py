@@ -50,7 +50,7 @@ class Queue(Protocol):
     def take(self, number: int, starts: int) -> bool:
         """Take one to start a process for it; False where somebody else was quicker."""
 
-    def end(self, number: int, says: str = "") -> None:
+    def end(self, number: int, says: str = "", problem: dict[str, Any] | None = None) -> None:
         """Note that it is over."""
 
     def hold(self, number: int) -> IO[str] | None:
@@ -160,9 +160,16 @@ def seen_runs(runs: Runs, queue: Queue) -> tuple[Run, ...]:
 
 
 def with_what_waits(run: Run, asked: AskedRun | None) -> Run:
-    """Return a run; one that nobody works on waits, where somebody asked for that and it was not begun."""
-    is_still = run.state in ("interrupted", "failed", "refused")
-    return replace(run, state="waiting") if asked and not asked.is_over and is_still else run
+    """Return a run; one that nobody works on waits, where somebody asked for that and it was not begun.
+
+    Of one that was stopped, the journal does not say why; the process that was asked for has.
+    """
+    if asked is None:
+        return run
+    if asked.is_over:
+        was_stopped = run.state == "interrupted" and asked.says
+        return replace(run, error=asked.says, problem=asked.problem) if was_stopped else run
+    return replace(run, state="waiting") if run.state in ("interrupted", "failed", "refused") else run
 
 
 def not_begun(asked: AskedRun) -> Run:
@@ -177,6 +184,7 @@ def not_begun(asked: AskedRun) -> Run:
         error=asked.says,
         attempts=asked.starts,
         place=asked.place,
+        problem=asked.problem,
     )
 
 

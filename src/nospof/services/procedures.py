@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, get_type_hints
 
 from nospof.errors import NospofError, PreconditionFailed, UsageError
 from nospof.model.cloud import TAG_GUARANTEE
@@ -67,6 +67,11 @@ class Outcome:
 def has_plan(procedure: str) -> bool:
     """Whether a procedure can show what it would do."""
     return PROCEDURES[procedure].plan is not None
+
+
+def result_type(procedure: str) -> Any:
+    """Return the type of what a procedure answers."""
+    return get_type_hints(PROCEDURES[procedure].story)["return"]
 
 
 def plan(world: World, procedure: str, request: Any) -> Plan:
