@@ -5,13 +5,12 @@ Reading an account takes seconds and calls; whoever asks the same within a short
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from nospof import bootstrap
+from nospof.console.fresh import Fresh
 from nospof.errors import UsageError
 from nospof.model.asked import AskedRun, Caller, Deed
 from nospof.model.drill import LoadProgress
@@ -35,13 +34,14 @@ from nospof.services.members import members_seen
 from nospof.services.reading import read_estate
 from nospof.services.taking_back import taking_back
 
-T = TypeVar("T")
-
 FRESH_SECONDS = 15.0
+OLD_SECONDS = 300.0
+"""So old what was read may be where somebody only looks on; when it was read stands on the page."""
+MOST_REPORTS = 8
+"""Those of a large account are large."""
 MEMBERS_SECONDS = 5.0
 RUNS_SECONDS = 0.4
 LAST_DRILLS = 5
-MOST_KEPT = 64
 
 
 class Quiet:
@@ -57,52 +57,6 @@ class Quiet:
         """Say nothing."""
 
 
-class Fresh(Generic[T]):
-    """Answers that are kept for a while; many who ask at once wait for one answer.
-
-    Args:
-        seconds: how long one is fresh.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._kept: dict[str, tuple[float, T]] = {}
-
-    def get(self, key: str, ask: Callable[[], T], seconds: float | None = None) -> T:
-        """Return the kept answer where it is fresh, else a new one. What fails is not kept."""
-        seconds = self._seconds if seconds is None else seconds
-        began = time.monotonic()
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            kept = self._kept.get(key)
-            if kept and kept[0] >= began - seconds:
-                return kept[1]
-            asked_at = time.monotonic()
-            try:
-                value = ask()
-            except BaseException:
-                with self._lock:
-                    self._locks.pop(key, None)
-                raise
-            with self._lock:
-                self._kept[key] = (asked_at, value)
-                while len(self._kept) > MOST_KEPT:
-                    oldest = min(self._kept, key=lambda one: self._kept[one][0])
-                    del self._kept[oldest]
-                    self._locks.pop(oldest, None)
-            return value
-
-    def forget(self, key: str) -> None:
-        """Have the next who asks get a new answer."""
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock, self._lock:  # who is just being answered was before this
-            self._kept.pop(key, None)
-
-
 class Desk:
     """Answers the API's questions and takes its orders.
 
@@ -116,7 +70,7 @@ class Desk:
         self._hands = bootstrap.open_hands()
         self._journal = bootstrap.open_journal()
         self._estates = Fresh[Estate](FRESH_SECONDS)
-        self._reports = Fresh[AuditReport](FRESH_SECONDS)
+        self._reports = Fresh[AuditReport](OLD_SECONDS, MOST_REPORTS)
         self._events = Fresh[EventsFound](FRESH_SECONDS)
         self._members = Fresh[tuple[MemberSeen, ...]](MEMBERS_SECONDS)
         self._runs = Fresh[tuple[Run, ...]](RUNS_SECONDS)
@@ -129,29 +83,38 @@ class Desk:
         """Return the account and region of this server."""
         return procedures.place_of(self._world())
 
-    def report(self, what_if: tuple[str, ...] = (), *, is_new: bool = False) -> AuditReport:
-        """Return the audit of the account, as it was read a moment ago."""
-        return self.audit(Terms(what_if=what_if), is_new=is_new)
+    def report(
+        self, what_if: tuple[str, ...] = (), *, is_new: bool = False, may_be_old: bool = False
+    ) -> AuditReport:
+        """Return the audit of the account, as it was read a moment ago; or earlier, and it is read anew."""
+        return self.audit(Terms(what_if=what_if), is_new=is_new, may_be_old=may_be_old)
 
-    def audit(self, terms: Terms, *, is_new: bool = False) -> AuditReport:
+    def audit(self, terms: Terms, *, is_new: bool = False, may_be_old: bool = False) -> AuditReport:
         """Return the audit of the account on terms, with the settings of this server."""
 
         def read() -> Estate:
             now = time.time()
             return read_estate(bootstrap.open_discovery(save=None, read_at=now, divides=False), now)
 
-        estate = self._estates.get("", read, 0.0 if is_new else None)
+        old = self._how_old() if may_be_old and not is_new else 0.0
+        estate = self._estates.get("", read, 0.0 if is_new else None, old)
         asked = replace(terms, settings=self.settings)
         key = repr((estate.read_at, terms))
         return self._reports.get(key, lambda: audit_estate(estate, asked, now=estate.read_at))
 
-    def events(self) -> EventsFound:
-        """Return the maintenance that is announced."""
+    def events(self, *, is_new: bool = False, may_be_old: bool = False) -> EventsFound:
+        """Return the maintenance that is announced, as it was read a moment ago; or earlier, as above."""
 
         def ask() -> EventsFound:
             return events_of([Asked("", "", self._world)], None, self.settings)
 
-        return self._events.get("", ask)
+        old = self._how_old() if may_be_old and not is_new else 0.0
+        return self._events.get("", ask, 0.0 if is_new else None, old)
+
+    def _how_old(self) -> float:
+        """Return how old what was read may be for who looks on: nothing from before a run's last step."""
+        changed_at = max((one.updated_at for one in self.runs()), default=0.0)
+        return min(OLD_SECONDS, time.time() - changed_at)
 
     def data(self, service: str) -> DataStatus:
         """Return how a service's data is kept in step now."""
@@ -159,7 +122,7 @@ class Desk:
 
     def service(self, name: str) -> tuple[int, ServiceReport]:
         """Return what the audit says of a service, and its number there. Raises UsageError: there is none."""
-        for number, one in enumerate(self.report().services):
+        for number, one in enumerate(self.report(may_be_old=True).services):
             if one.name == name:
                 return number, one
         raise UsageError(f"no service is called {name!r} here")

@@ -141,15 +141,18 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
 
     @routes.get("/services")
     def services(request: Request, *, fresh: bool = False) -> Response:
-        report = desk.report(is_new=fresh)
-        ahead = Counter(one.name for each in desk.events().ahead for one in each.serving)
+        report = desk.report(is_new=fresh, may_be_old=True)
+        found = desk.events(is_new=fresh, may_be_old=True)
+        ahead = Counter(one.name for each in found.ahead for one in each.serving)
         rows = [{**glance(one).model_dump(), "events": ahead[one.name]} for one in report.services]
         return shown.page(request, "services.html", "Services", services=rows, **said(report))
 
     @routes.get("/services/{name}")
     def service(request: Request, name: str) -> Response:
         number, found = desk.service(name)
-        events = [one for one in desk.events().ahead if name in {each.name for each in one.serving}]
+        events = [
+            one for one in desk.events(may_be_old=True).ahead if name in {each.name for each in one.serving}
+        ]
         return shown.page(
             request,
             "service.html",
@@ -158,7 +161,7 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
             events=events,
             drills=desk.drills(name),
             audit=Markup(service_html(found, number)),  # noqa: S704 - it escapes what was read
-            read_at=desk.report().read_at,
+            read_at=desk.report(may_be_old=True).read_at,
         )
 
     @routes.get("/services/{name}/now")
@@ -169,7 +172,7 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
 
     @routes.get("/audit")
     def audit(request: Request, what_if: Annotated[str, Query(max_length=300)] = "") -> Response:
-        report = desk.report((what_if,) if what_if else ())
+        report = desk.report((what_if,) if what_if else (), may_be_old=True)
         parts = [Markup(service_html(one, number)) for number, one in enumerate(report.services)]  # noqa: S704
         unread = [one.says for one in report.unread]
         return shown.page(
