@@ -82,6 +82,9 @@ def test_another_sites_page_and_another_name_are_turned_away(server: Served) -> 
     other = cookie.partition("=")[2][:-1] + ("1" if cookie.endswith("0") else "0")
     for forged in ("operator.99999999999.x.y", "operator", "", other):
         assert server.ask("GET", "/api/v1/about", role="", Cookie=f"nospof_session={forged}")[0] == 401
+    out = log_in(server, "operator")
+    assert server.ask("DELETE", "/api/v1/session", role="", Cookie=f"nospof_session={out}", **own)[0] == 204
+    assert server.ask("GET", "/api/v1/about", role="", Cookie=f"nospof_session={out}")[0] == 401
     viewer = {"Cookie": f"nospof_session={log_in(server, 'viewer')}", "Idempotency_Key": "a"}
     assert server.ask("POST", "/api/v1/runs", ORDER, "", **viewer, **own)[0] == 403
 

@@ -15,6 +15,7 @@ LONGEST = (
     "functional/test_pair_data_local_cloud.py",
     "functional/test_patroni_local_machines.py",
     "functional/test_cli_undo.py",
+    "functional/test_console.py",
     "functional/test_web_api_attacks.py",
 )
 """Modules that take minutes, the longest first: one that began last would be waited for by itself."""

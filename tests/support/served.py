@@ -40,7 +40,7 @@ class Served:
             with connection.getresponse() as answer:
                 text = answer.read().decode()
                 is_json = "json" in (answer.getheader("content-type") or "")
-                return answer.status, json.loads(text) if is_json else text
+                return answer.status, json.loads(text) if is_json and text else text
         finally:
             connection.close()
 

@@ -6,7 +6,15 @@ import json
 
 import pytest
 
-from nospof.console.guard import FAILURES, SESSION_SECONDS, Guard, Turned, tokens_in
+from nospof.console.guard import (
+    ENDED_FILE,
+    FAILURES,
+    SESSION_SECONDS,
+    EndedSessions,
+    Guard,
+    Turned,
+    tokens_in,
+)
 from nospof.errors import PreconditionFailed
 
 HOST = "127.0.0.1:8787"
@@ -15,7 +23,7 @@ ORIGIN = f"http://{HOST}"
 
 @pytest.fixture
 def guard(tmp_path):
-    return Guard(tokens_in(tmp_path), frozenset({HOST}), frozenset({ORIGIN}))
+    return Guard(tokens_in(tmp_path), frozenset({HOST}), frozenset({ORIGIN}), EndedSessions(tmp_path))
 
 
 def test_tokens_are_made_once_and_only_their_owner_reads_them(tmp_path):
@@ -48,12 +56,28 @@ def test_a_session_says_its_role_until_its_time_is_over_or_the_token_is_another(
     assert guard.role_in(f"{role}.{int(ends) + 1}.{nonce}.{signature}") is None
     other = tmp_path / "other"
     other.mkdir()
-    assert Guard(tokens_in(other), guard.hosts, guard.origins).role_in(cookie) is None
+    assert Guard(tokens_in(other), guard.hosts, guard.origins, EndedSessions(other)).role_in(cookie) is None
     import nospof.console.guard as module
 
     now = module.time.time()
     monkeypatch.setattr(module.time, "time", lambda: now + SESSION_SECONDS + 1)
     assert guard.role_in(cookie) is None
+
+
+def test_a_session_that_was_ended_is_over_for_the_next_server_too_and_no_other_is(guard, tmp_path):
+    _, mine = guard.session(guard.tokens["operator"])
+    _, other = guard.session(guard.tokens["operator"])
+    guard.end("operator.9.nobody.signed")
+    guard.end(mine)
+    guard.end(mine)
+    for one in (guard, Guard(guard.tokens, guard.hosts, guard.origins, EndedSessions(tmp_path))):
+        assert (one.role_in(mine), one.role_in(other)) == (None, "operator")
+    file = tmp_path / ENDED_FILE
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text().split() == [mine.rpartition(".")[0]]
+    file.write_text("operator.1.long-ago\nnonsense\n")
+    EndedSessions(tmp_path)
+    assert file.read_text() == ""
 
 
 @pytest.mark.parametrize(

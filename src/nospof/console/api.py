@@ -78,8 +78,9 @@ def coming_in(routes: APIRouter, guard: Guard, *, is_tls: bool) -> None:
         return Session(role=role)
 
     @routes.delete("/session", tags=["session"], status_code=204)
-    def log_out(response: Response) -> None:
-        """End this browser's session."""
+    def log_out(request: Request, response: Response) -> None:
+        """End this browser's session, wherever else its cookie is."""
+        guard.end(request.cookies.get(COOKIE, ""))
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
 
 

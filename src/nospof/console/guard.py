@@ -20,6 +20,7 @@ from nospof.errors import PreconditionFailed
 from nospof.model.asked import ROLES, Caller, Role
 
 FILE = "console-tokens.json"
+ENDED_FILE = "console-ended-sessions"
 SESSION_SECONDS = 12 * 3600.0
 COOKIE = "nospof_session"
 FAILURES, FAILURE_SECONDS = 10, 60.0
@@ -58,6 +59,37 @@ def tokens_in(home: Path) -> dict[Role, str]:
         ) from error
 
 
+class EndedSessions:
+    """Sessions that were ended before their time, a line each in a file; also for a server after this one.
+
+    Args:
+        home: the state directory.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._file = home / ENDED_FILE
+        lines = self._file.read_text(encoding="ascii").split() if self._file.exists() else []
+        self._ended = {one for one in lines if lasts(one)}
+        if len(self._ended) < len(lines):
+            self._file.write_text("".join(f"{one}\n" for one in sorted(self._ended)), encoding="ascii")
+
+    def __contains__(self, said: str) -> bool:
+        return said in self._ended
+
+    def add(self, said: str) -> None:
+        """Note that a session is over."""
+        with open(os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
+            file.write(f"{said}\n")
+        self._ended.add(said)
+
+
+def lasts(said: str) -> bool:
+    """Whether the time of what a session says is not over."""
+    _, _, rest = said.partition(".")
+    ends = rest.partition(".")[0]
+    return ends.isascii() and ends.isdigit() and int(ends) > time.time()
+
+
 @dataclass
 class Guard:
     """Decides about requests.
@@ -66,11 +98,13 @@ class Guard:
         tokens: by role.
         hosts: the names by which this server may be asked for, with their ports.
         origins: where its own pages come from.
+        ended: the sessions that are over before their time.
     """
 
     tokens: dict[Role, str]
     hosts: frozenset[str]
     origins: frozenset[str]
+    ended: EndedSessions
     _failed: deque[float] = field(default_factory=deque)
 
     def refuse_strangers(self, host: str, origin: str, *, changes: bool) -> None:
@@ -126,11 +160,15 @@ class Guard:
     def role_in(self, cookie: str) -> Role | None:
         """Return the role that a cookie says, where this server signed it and its time is not over."""
         said, _, signature = cookie.rpartition(".")
-        parts = said.split(".")
-        role = next((one for one in ROLES if one == parts[0]), None)
+        role = next((one for one in ROLES if one == said.partition(".")[0]), None)
         if role is None or not hmac.compare_digest(self._signature(said, role).encode(), signature.encode()):
             return None
-        return role if int(parts[1]) > time.time() else None
+        return role if lasts(said) and said not in self.ended else None
+
+    def end(self, cookie: str) -> None:
+        """End a session now, wherever its cookie is; what is no session is left alone."""
+        if self.role_in(cookie):
+            self.ended.add(cookie.rpartition(".")[0])
 
     def _signature(self, said: str, role: Role) -> str:
         """Return what only this server can write; a new token of the role makes all of them worthless."""

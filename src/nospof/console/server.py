@@ -12,9 +12,10 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from nospof import bootstrap
 from nospof.console.app import make_app
 from nospof.console.desk import Desk
-from nospof.console.guard import Guard
+from nospof.console.guard import EndedSessions, Guard
 from nospof.errors import PreconditionFailed, UsageError
 from nospof.model.asked import Role
 from nospof.model.settings import Settings
@@ -81,7 +82,7 @@ def serve_until_told(
         origins.add(wishes.origin)
     desk = Desk(settings)
     place = desk.place()
-    guard = Guard(tokens, frozenset(names), frozenset(origins))
+    guard = Guard(tokens, frozenset(names), frozenset(origins), EndedSessions(bootstrap.state_directory()))
     app = make_app(desk, guard, say, works=wishes.works, is_tls=wishes.is_tls)
     config = uvicorn.Config(
         app,
