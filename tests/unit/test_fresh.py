@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 import nospof.console.fresh as module
+from nospof.console.desk import ages
 from nospof.console.fresh import MOST_KEPT, Fresh
 from nospof.errors import CloudError
 from support.waiting import eventually
@@ -76,6 +77,14 @@ def test_what_fails_is_told_to_who_waits_and_is_not_kept(clock, asked):
     clock[0] += 301
     with pytest.raises(CloudError):
         fresh.get("a", refuse, old_seconds=300)
+
+
+@pytest.mark.parametrize(
+    ("unchanged", "expected"),
+    [(0.0, (15.0, 0.0)), (20.0, (20.0, 20.0)), (120.0, (60.0, 120.0)), (1e9, (60.0, 300.0))],
+)
+def test_who_looks_on_is_shown_nothing_from_before_a_runs_last_step_but_for_seconds(unchanged, expected):
+    assert ages(unchanged) == expected
 
 
 def test_no_more_is_kept_than_so_many(asked):

@@ -145,7 +145,7 @@ def of_a_service(routes: APIRouter, desk: Desk) -> None:
     )
     def picture(service: Service) -> Response:
         """Draw a service: tiers downwards, zones side by side, single points red."""
-        return Response(draw_svg(desk.service(service)[1]), media_type="image/svg+xml")
+        return Response(draw_svg(desk.service(service)), media_type="image/svg+xml")
 
     @routes.get("/services/{service}/members", tags=["reading"])
     def members(service: Service) -> Members:

@@ -35,8 +35,8 @@ from nospof.services.reading import read_estate
 from nospof.services.taking_back import taking_back
 
 FRESH_SECONDS = 15.0
-OLD_SECONDS = 300.0
-"""So old what was read may be where somebody only looks on; when it was read stands on the page."""
+LOOK_SECONDS, OLD_SECONDS = 60.0, 300.0
+"""How old what was read may be where somebody only looks on, and how old while it is read anew."""
 MOST_REPORTS = 8
 """Those of a large account are large."""
 MEMBERS_SECONDS = 5.0
@@ -55,6 +55,16 @@ class Quiet:
 
     def loaded(self, phase: str, load: LoadProgress) -> None:
         """Say nothing."""
+
+
+def ages(unchanged_seconds: float) -> tuple[float, float]:
+    """Return how old what was read may be for who only looks on, and how old while it is read anew.
+
+    Args:
+        unchanged_seconds: since the last step of any run; but for some seconds, nothing older is shown.
+    """
+    fresh = max(FRESH_SECONDS, min(LOOK_SECONDS, unchanged_seconds))
+    return fresh, min(OLD_SECONDS, unchanged_seconds)
 
 
 class Desk:
@@ -96,8 +106,7 @@ class Desk:
             now = time.time()
             return read_estate(bootstrap.open_discovery(save=None, read_at=now, divides=False), now)
 
-        old = self._how_old() if may_be_old and not is_new else 0.0
-        estate = self._estates.get("", read, 0.0 if is_new else None, old)
+        estate = self._estates.get("", read, *self._ages(is_new=is_new, may_be_old=may_be_old))
         asked = replace(terms, settings=self.settings)
         key = repr((estate.read_at, terms))
         return self._reports.get(key, lambda: audit_estate(estate, asked, now=estate.read_at))
@@ -108,28 +117,28 @@ class Desk:
         def ask() -> EventsFound:
             return events_of([Asked("", "", self._world)], None, self.settings)
 
-        old = self._how_old() if may_be_old and not is_new else 0.0
-        return self._events.get("", ask, 0.0 if is_new else None, old)
+        return self._events.get("", ask, *self._ages(is_new=is_new, may_be_old=may_be_old))
 
-    def _how_old(self) -> float:
-        """Return how old what was read may be for who looks on: nothing from before a run's last step."""
-        changed_at = max((one.updated_at for one in self.runs()), default=0.0)
-        return min(OLD_SECONDS, time.time() - changed_at)
+    def _ages(self, *, is_new: bool, may_be_old: bool) -> tuple[float, float]:
+        """Return how old what was read may be, and how old while it is read anew."""
+        if is_new or not may_be_old:
+            return (0.0 if is_new else FRESH_SECONDS), 0.0
+        return ages(time.time() - max((one.updated_at for one in self.runs()), default=0.0))
 
     def data(self, service: str) -> DataStatus:
         """Return how a service's data is kept in step now."""
         return data_status(self._world(), service)
 
-    def service(self, name: str) -> tuple[int, ServiceReport]:
-        """Return what the audit says of a service, and its number there. Raises UsageError: there is none."""
-        for number, one in enumerate(self.report(may_be_old=True).services):
+    def service(self, name: str) -> ServiceReport:
+        """Return what the audit says of a service. Raises UsageError: there is none."""
+        for one in self.report(may_be_old=True).services:
             if one.name == name:
-                return number, one
+                return one
         raise UsageError(f"no service is called {name!r} here")
 
     def members(self, name: str) -> tuple[MemberSeen, ...]:
         """Return how the instances of a service are now."""
-        ids = tuple(one for one in self.service(name)[1].members if one.startswith("i-"))
+        ids = tuple(one for one in self.service(name).members if one.startswith("i-"))
         return self._members.get(name, lambda: members_seen(self._world(), ids))
 
     def drills(self, name: str) -> list[tuple[Run, str]]:

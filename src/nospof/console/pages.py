@@ -149,7 +149,7 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
 
     @routes.get("/services/{name}")
     def service(request: Request, name: str) -> Response:
-        number, found = desk.service(name)
+        found = desk.service(name)
         events = [
             one for one in desk.events(may_be_old=True).ahead if name in {each.name for each in one.serving}
         ]
@@ -160,7 +160,7 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
             acts=acts_on(name, found.members),
             events=events,
             drills=desk.drills(name),
-            audit=Markup(service_html(found, number)),  # noqa: S704 - it escapes what was read
+            audit=Markup(service_html(found, 0)),  # noqa: S704 - it escapes what was read
             read_at=desk.report(may_be_old=True).read_at,
         )
 

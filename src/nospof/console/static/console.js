@@ -110,7 +110,7 @@ function follow(id) {
   });
 }
 
-// A part of a page that is asked for again while somebody looks at it.
+// Parts of a page that are asked for again while somebody looks at it. A picture that cannot be had stays.
 async function refresh(part) {
   if (!document.hidden) {
     const answer = await fetch(part.dataset.part).catch(() => null);
@@ -121,7 +121,13 @@ async function refresh(part) {
   }
   setTimeout(refresh, 10000, part);
 }
+async function redraw(path) {
+  const answer = document.hidden ? null : await fetch(path).catch(() => null);
+  if (answer && answer.ok) one("svg.picture").outerHTML = await answer.text();
+  setTimeout(redraw, 60000, path);
+}
 if (one("[data-part]")) refresh(one("[data-part]"));
+if (one("[data-picture]") && one("svg.picture")) setTimeout(redraw, 60000, one("[data-picture]").dataset.picture);
 
 if (one("#log-in")) one("#log-in").addEventListener("submit", (event) => {
   event.preventDefault();
