@@ -164,7 +164,7 @@ def drill(visitor: Visitor) -> None:
     page.fill("[name=seconds]", "12")
     shown(page, "drill blog")
     do_it(page, "drill")
-    expect(page.locator("svg.plot path.s1")).to_be_visible()
+    expect(page.locator("svg.plot path.served").first).to_be_visible()
     expect(page.locator("svg.plot")).to_contain_text("broken")
     visitor.shoots("a drill under way")
     ended(page)
@@ -221,22 +221,36 @@ def test_a_viewer_on_a_phone_in_the_dark_reads_everything_and_changes_nothing(
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= PHONE["width"], (path, wide)
             visitor.shoots(path[1:9].replace("/", " "))
-        visitor.go("/act/drill?service=shop")
-        assert page.get_by_role("button", name="Do it").count() == 0
-        assert "Log" not in page.locator("nav").inner_text()
+            assert page.locator("a.act, button.danger").count() == 0
+        assert not {"Log", "Act"} & {*page.locator("nav a").all_inner_texts()}
         visitor.leaves_content()
+        visitor = Visitor(browser, server, tmp_path, "viewer")
+        for path in ("/act", "/act/drill?service=shop", "/deeds"):
+            visitor.go(path)
+            expect(visitor.page.locator("main")).to_contain_text("this is for operators")
+        visitor.context.close()
 
 
 def test_who_is_not_signed_in_is_led_to_where_one_is_and_back(browser: Browser, site: Site) -> None:
     with served(site) as server, browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"http://127.0.0.1:{server.port}/runs")
+        page.goto(f"http://127.0.0.1:{server.port}/runs?after=")
         page.fill("#token", "guess")
         page.keyboard.press("Enter")
         expect(page.locator("#told")).to_contain_text("not one of this server")
         page.fill("#token", server.tokens["viewer"])
         page.keyboard.press("Enter")
-        page.wait_for_url("**/runs")
+        page.wait_for_url("**/runs?after=")
+        for elsewhere in (
+            "//attacker.example",
+            "/%5Cattacker.example",
+            "/%09/attacker.example",
+            "javascript:1",
+        ):
+            page.goto(f"http://127.0.0.1:{server.port}/login?next={elsewhere}")
+            page.fill("#token", server.tokens["viewer"])
+            page.keyboard.press("Enter")
+            page.wait_for_url("**/services")
         page.get_by_role("button", name="Sign out").click()
         page.wait_for_url("**/login")
         page.goto(f"http://127.0.0.1:{server.port}/runs")

@@ -148,6 +148,28 @@ def test_what_cannot_be_resumed_is_not_accepted(queue, state):
     assert queue.ahead() == ()
 
 
+def test_a_resume_that_is_sent_again_is_answered_as_before_whatever_became_of_the_run(queue):
+    world = memory_world(one_instance())
+    here = world.cloud.identity()
+    run = Run("clone-1", "clone", PLAIN, "interrupted", 1.0, 1.0, place=f"{here.account}/{here.region}")
+    first = ask_to_resume(world, queue, Known(run), "clone-1", "operator", "a")
+    running = Known(replace(run, state="running"))
+    assert ask_to_resume(world, queue, running, "clone-1", "operator", "a") == first
+    with pytest.raises(PreconditionFailed, match="clone-1 is waiting to be begun"):
+        ask_to_resume(world, queue, Known(run), "clone-1", "operator", "b")
+    queue.end(first.number)
+    assert ask_to_resume(world, queue, Known(run), "clone-1", "operator", "b").number > first.number
+
+
+def test_why_a_run_was_stopped_is_not_why_it_died_later(queue):
+    asked = begun(queue)
+    queue.end(asked.number, "stopped as asked")
+    ended_at = queue.get(asked.number).ended_at
+    run = Run(asked.run_id, "clone", PLAIN, "interrupted", 1.0, ended_at - 1.0)
+    assert seen_run(Known(run), queue, asked.run_id).error == "stopped as asked"
+    assert seen_run(Known(replace(run, updated_at=ended_at + 1.0)), queue, asked.run_id).error == ""
+
+
 def test_a_process_in_another_account_does_nothing():
     asked = AskedRun(1, "clone-1", "begin", "clone", PLAIN, "x/y", "operator", "a", 0.0)
     with pytest.raises(PreconditionFailed, match="clone-1 is about x/y"):

@@ -36,7 +36,7 @@ def paired():
 def test_both_members_of_a_pair_serve_and_what_is_open_there_is_told(paired):
     cloud, members = paired
     traffic = Traffic()
-    seen = members_seen(replace(memory_world(cloud), traffic=traffic), members)
+    seen = members_seen(replace(memory_world(cloud), traffic=traffic), "www", members)
     assert [one.instance_id for one in seen] == [*members]
     assert len({one.zone for one in seen}) == 2
     assert all(one.serves and one.traffic == InFlight(3, 1) for one in seen)
@@ -47,26 +47,28 @@ def test_one_that_is_off_does_not_serve_and_nobody_looks_into_it(paired):
     cloud, members = paired
     cloud.stop_instance(members[0])
     traffic = Traffic()
-    first, second = members_seen(replace(memory_world(cloud), traffic=traffic), members)
+    first, second = members_seen(replace(memory_world(cloud), traffic=traffic), "www", members)
     assert (first.serves, first.traffic, second.serves) == (False, None, True)
     assert [one for one, _ in traffic.asked] == [members[1]]
 
 
-def test_an_instance_alone_has_no_seat_and_so_does_not_serve():
+def test_of_an_instance_alone_nobody_knows_whether_it_serves():
     cloud = one_instance()
-    (seen,) = members_seen(memory_world(cloud), (cloud.the_instance.id,))
-    assert (seen.seats, seen.serves, seen.state) == ((), False, "running")
+    (seen,) = members_seen(memory_world(cloud), "alone", (cloud.the_instance.id,))
+    assert (seen.seats, seen.serves, seen.state) == ((), None, "running")
 
 
 def test_one_that_the_cloud_knows_no_more_is_an_error_and_no_state():
     with pytest.raises(NospofError):
-        members_seen(memory_world(one_instance()), ("i-gone",))
+        members_seen(memory_world(one_instance()), "www", ("i-gone",))
 
 
 @pytest.mark.parametrize(
     ("changed", "serves"),
     [
         ({}, True),
+        ({"seats": ()}, None),
+        ({"state": "stopping", "seats": ()}, False),
         ({"state": "stopping"}, False),
         ({"checks": "impaired"}, False),
         ({"checks": "not told"}, False),

@@ -241,6 +241,28 @@ def test_an_order_that_may_have_been_accepted_is_told_as_that(monkeypatch: pytes
         remote(server).begin("clone", CloneRequest("i-1"))
 
 
+def test_what_may_have_been_accepted_is_told_so_whatever_is_answered_later() -> None:
+    gone = answer("401 Unauthorized", '{"error": {"kind": "NotKnown", "message": "which?", "exit_code": 2}}')
+    with (
+        answering(BREAKS, gone) as server,
+        pytest.raises(UnknownOutcome, match=r"which\?.*look before you ask"),
+    ):
+        remote(server).begin("clone", CloneRequest("i-1"))
+    fault = answer("500 Internal Server Error", "Internal Server Error", "text/plain")
+    with (
+        answering(fault) as server,
+        pytest.raises(UnknownOutcome, match=r"has failed \(HTTP 500\).*look before"),
+    ):
+        remote(server).begin("clone", CloneRequest("i-1"))
+
+
+def test_a_server_with_too_much_to_do_is_asked_again_by_who_follows() -> None:
+    busy = answer("429 Too Many Requests", '{"error": {"kind": "Refused", "message": "200", "exit_code": 2}}')
+    with answering(busy) as server, pytest.raises(CloudError, match="200") as found:
+        remote(server).run("clone-1")
+    assert found.value.retryable
+
+
 def test_what_is_refused_or_never_reached_anybody_is_not_sent_again() -> None:
     pauses: list[float] = []
     refused = answer("409 Conflict", REFUSED)
@@ -384,7 +406,6 @@ def ended(state: Any, error: str = "", **more: Any) -> Run:
         (ended("failed", "half", problem={"kind": "ProcedureFailed", "run_id": "clone-1"}), ProcedureFailed),
         (ended("failed", "'x'", problem={"kind": "KeyError"}), NospofError),
         (ended("interrupted"), ProcedureFailed),
-        (ended("elsewhere"), UnknownOutcome),
     ],
 )
 def test_a_run_ends_here_as_it_did_there(run: Run, kind: type[NospofError]) -> None:

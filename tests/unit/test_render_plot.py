@@ -38,8 +38,7 @@ def test_there_is_nothing_to_draw_before_time_has_passed():
 
 
 def test_each_instance_has_an_area_and_what_failed_another_on_top():
-    for kind in ("s0", "s1", "failed"):
-        assert len(paths(KILLED, kind)) == 1, kind
+    assert (len(paths(KILLED, "served")), len(paths(KILLED, "failed"))) == (2, 1)
     assert paths(KILLED[:2], "failed") == []
     says = drawn(KILLED).findtext(f"{SVG}title")
     assert says == "800 requests in 4 s, 50 failed"
@@ -47,7 +46,7 @@ def test_each_instance_has_an_area_and_what_failed_another_on_top():
 
 def test_an_area_is_as_high_as_the_rate_and_empty_while_its_instance_answers_nothing():
     heights = []
-    for part in paths(KILLED, "s0")[0].split("Z")[:-1]:
+    for part in paths(KILLED, "served")[0].split("Z")[:-1]:
         below, above = part.split("V")[0].split(" ")[1], part.split("V")[1].split("H")[0]
         heights.append(float(below) - float(above))
     assert heights[0] == 2 * heights[1] == heights[3] > 0
@@ -67,3 +66,16 @@ def test_what_an_instance_calls_itself_is_no_markup():
     assert "<script>" not in svg
     assert "<b>" not in svg
     assert "no name given" in svg
+
+
+def test_an_instance_that_calls_itself_failed_has_not():
+    before = LoadSeen("before", LoadProgress(0.0, 0, 0, 0, {"failed": 0}))
+    now = LoadSeen("before", LoadProgress(1.0, 5, 5, 0, {"failed": 5}))
+    assert len(paths((before, now), "served")) == 1
+    assert paths((before, now), "failed") == []
+
+
+def test_what_failed_is_named_however_many_have_answered():
+    many = {f"i-{number}": 5 for number in range(9)}
+    loads = (seen(0, 0, 0), LoadSeen("before", LoadProgress(1.0, 45, 45, 0, many)))
+    assert [one.text for one in drawn(loads).iter(f"{SVG}text")].count("failed") == 1

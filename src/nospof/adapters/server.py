@@ -46,13 +46,13 @@ class Server:
     token: str = field(repr=False)
 
     def __post_init__(self) -> None:
+        if "@" in self.url:  # it may be a secret, so it is not repeated
+            raise UsageError("NOSPOF_SERVER has a user in it; the token belongs into NOSPOF_TOKEN_FILE")
         try:
             parts = urlsplit(self.url)
             _ = parts.port
         except ValueError as error:
             raise UsageError(f"NOSPOF_SERVER {self.url!r} is no URL: {error}") from error
-        if parts.username or parts.password:  # it may be a secret, so it is not repeated
-            raise UsageError("NOSPOF_SERVER has a user in it; the token belongs into NOSPOF_TOKEN_FILE")
         if parts.scheme not in ("https", "http") or not parts.hostname or parts.path.strip("/"):
             raise UsageError(f"NOSPOF_SERVER {self.url!r} is no server; write it as https://ops.example.com")
         if parts.query or parts.fragment:
@@ -176,8 +176,10 @@ class Server:
     def _document(self, answer: http.client.HTTPResponse) -> Any:
         """Return an answer's JSON. Raises as `get`."""
         is_json = kind_of(answer) == "application/json"
-        if answer.status in TRY_LATER and not is_json:
-            raise UnknownOutcome(f"{self.url} is away for now (HTTP {answer.status})", retryable=True)
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not is_json:
+            is_away = answer.status in TRY_LATER
+            what = "is away for now" if is_away else "has failed"
+            raise UnknownOutcome(f"{self.url} {what} (HTTP {answer.status})", retryable=is_away)
         if not is_json:
             raise self._not_ours(answer)
         document = self._parsed(answer.read().decode("utf-8", "replace"))
@@ -187,6 +189,8 @@ class Server:
         if not isinstance(told, dict) or not {"kind", "message", "exit_code"} <= told.keys():
             raise self._not_ours(answer)
         message = str(told["message"])
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise CloudError(f"{self.url}: {message}", retryable=True)
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             message = (
                 f"{self.url} refuses: {message}. The token is the one in NOSPOF_TOKEN or NOSPOF_TOKEN_FILE"

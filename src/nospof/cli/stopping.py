@@ -49,6 +49,6 @@ class stopping_politely:  # noqa: N801 - reads as a sentence where it is used
             signal.signal(number, handler)
 
     def _on_signal(self, _number: int, _frame: object) -> None:
-        self._watch.say(self._ask())
-        for number in self._before:
+        for number in self._before:  # first, for to ask may take a while where a server is asked
             signal.signal(number, signal.SIG_DFL)
+        self._watch.say(self._ask())

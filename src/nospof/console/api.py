@@ -138,7 +138,7 @@ def of_a_service(routes: APIRouter, desk: Desk) -> None:
     """Add the questions about one service."""
 
     @routes.get(
-        "/services/{service}/picture.svg",
+        "/services/{service:path}/picture.svg",
         tags=["reading"],
         response_class=Response,
         responses={200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}},
@@ -147,13 +147,13 @@ def of_a_service(routes: APIRouter, desk: Desk) -> None:
         """Draw a service: tiers downwards, zones side by side, single points red."""
         return Response(draw_svg(desk.service(service)), media_type="image/svg+xml")
 
-    @routes.get("/services/{service}/members", tags=["reading"])
+    @routes.get("/services/{service:path}/members", tags=["reading"])
     def members(service: Service) -> Members:
         """Say how its instances are now: checks, what their balancers say, what clients have open there."""
         seen = [{**plain(one), "serves": one.serves} for one in desk.members(service)]
         return Members.model_validate({"members": seen})
 
-    @routes.get("/services/{service}/data", tags=["reading"], response_model=Document)
+    @routes.get("/services/{service:path}/data", tags=["reading"], response_model=Document)
     def data(service: Service) -> Response:
         """Say how a service's data is kept in step: what `nospof data status --format json` writes."""
         return document(desk.data(service))

@@ -28,7 +28,8 @@ from nospof.model.runs import Run
 from nospof.render.answers import plain, summary, to_json
 from nospof.render.plot import draw_load
 
-LIVE = ("waiting", "running")
+LIVE = ("waiting", "running", "elsewhere")
+"""The states of a run that is not at its end, as far as anybody knows here."""
 LOOK_SECONDS = 0.5
 BEAT_SECONDS = 15.0
 MOST_FOLLOWERS = 200

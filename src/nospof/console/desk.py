@@ -39,7 +39,7 @@ LOOK_SECONDS, OLD_SECONDS = 60.0, 300.0
 """How old what was read may be where somebody only looks on, and how old while it is read anew."""
 MOST_REPORTS = 8
 """Those of a large account are large."""
-MEMBERS_SECONDS = 5.0
+MEMBERS_SECONDS = 10.0
 RUNS_SECONDS = 0.4
 LAST_DRILLS = 5
 
@@ -76,6 +76,7 @@ class Desk:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._place = ""
         self._queue = bootstrap.open_asked()
         self._hands = bootstrap.open_hands()
         self._journal = bootstrap.open_journal()
@@ -83,6 +84,7 @@ class Desk:
         self._reports = Fresh[AuditReport](OLD_SECONDS, MOST_REPORTS)
         self._events = Fresh[EventsFound](FRESH_SECONDS)
         self._members = Fresh[tuple[MemberSeen, ...]](MEMBERS_SECONDS)
+        self._data = Fresh[DataStatus](MEMBERS_SECONDS)
         self._runs = Fresh[tuple[Run, ...]](RUNS_SECONDS)
         self._one = Fresh[Run](RUNS_SECONDS)
         self._sights = Fresh[Sight](RUNS_SECONDS)
@@ -90,8 +92,9 @@ class Desk:
     # Reading ------------------------------------------------------------------------------------------
 
     def place(self) -> str:
-        """Return the account and region of this server."""
-        return procedures.place_of(self._world())
+        """Return the account and region of this server, which stay what they are."""
+        self._place = self._place or procedures.place_of(self._world())
+        return self._place
 
     def report(
         self, what_if: tuple[str, ...] = (), *, is_new: bool = False, may_be_old: bool = False
@@ -127,7 +130,7 @@ class Desk:
 
     def data(self, service: str) -> DataStatus:
         """Return how a service's data is kept in step now."""
-        return data_status(self._world(), service)
+        return self._data.get(service, lambda: data_status(self._world(), service))
 
     def service(self, name: str) -> ServiceReport:
         """Return what the audit says of a service. Raises UsageError: there is none."""
@@ -139,7 +142,7 @@ class Desk:
     def members(self, name: str) -> tuple[MemberSeen, ...]:
         """Return how the instances of a service are now."""
         ids = tuple(one for one in self.service(name).members if one.startswith("i-"))
-        return self._members.get(name, lambda: members_seen(self._world(), ids))
+        return self._members.get(name, lambda: members_seen(self._world(), name, ids))
 
     def drills(self, name: str) -> list[tuple[Run, str]]:
         """Return the last drills of a service, newest first, and what each said first."""
@@ -193,8 +196,12 @@ class Desk:
         return bootstrap.log_of(run_id)
 
     def sight(self, run_id: str) -> Sight:
-        """Return what a run is doing at this moment, as far as this machine sees it."""
-        return self._sights.get(run_id, lambda: bootstrap.sight_of(self.run(run_id).id))
+        """Return what a run is doing at this moment, as far as this machine sees it.
+
+        A process that was killed could not take back what it said last.
+        """
+        sight = self._sights.get(run_id, lambda: bootstrap.sight_of(self.run(run_id).id))
+        return sight if self.run(run_id).state == "running" else Sight(loads=sight.loads)
 
     def begin(self, procedure: str, plain: dict[str, Any], who: Caller, key: str) -> AskedRun:
         """Accept a run."""

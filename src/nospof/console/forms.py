@@ -163,7 +163,7 @@ class MemberNow(BaseModel):
     checks: str
     seats: list[Seat]
     traffic: Traffic | None
-    serves: bool
+    serves: bool | None = Field(description="null where no balancer asks it, so that nobody knows")
 
 
 class Members(BaseModel):

@@ -24,12 +24,14 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/api/v1/session", "/api/v1/health")
 """What needs nobody to be known: it is where one comes to be."""
 FOR_ALL = ("/login", "/static/")
-ONLY_SHOWS = ("/plans", "/plan", "/command-lines")
-"""What is posted, and changes nothing."""
+ONLY_SHOWS = ("/command-lines",)
+"""What a viewer may post. A plan asks for pages that its request names, from where this server is."""
 KINDS = {400: "UsageError", 401: "NotKnown", 403: "NotAllowed", 404: "NotFound", 405: "NotAllowed"}
 HEADERS = {
     "cache-control": "no-store",
-    "content-security-policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "content-security-policy": (
+        "default-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
@@ -86,7 +88,7 @@ class Gate:
         try:
             scope["state"]["caller"] = self._let_in(scope)
             if not scope["state"]["caller"] and not is_api(scope) and not scope["path"].startswith(FOR_ALL):
-                await to_log_in(scope["path"])(scope, body.receive, answer.send)
+                await to_log_in(scope)(scope, body.receive, answer.send)
                 return
             await self._app(scope, body.receive, answer.send)
             why = body.refused
@@ -120,13 +122,14 @@ class Gate:
         if changes and cookie and headers.get("x-nospof-page") != "1":
             raise Turned(403, "a page's own requests carry X-Nospof-Page: 1; a program sends a token instead")
         if changes and caller.role != "operator" and not scope["path"].endswith(ONLY_SHOWS):
-            raise Turned(403, "a viewer changes nothing; use the operator's token")
+            raise Turned(403, "a viewer plans and changes nothing; use the operator's token")
         return caller
 
 
-def to_log_in(path: str) -> RedirectResponse:
+def to_log_in(scope: Scope) -> RedirectResponse:
     """Return the way to the page on which one signs in, and back from there."""
-    return RedirectResponse(f"/login?next={quote(path)}", 303)
+    query = scope["query_string"].decode("latin-1")
+    return RedirectResponse(f"/login?next={quote(scope['path'] + (f'?{query}' if query else ''))}", 303)
 
 
 def is_api(scope: Scope) -> bool:

@@ -6,9 +6,12 @@ elsewhere.
 
 from __future__ import annotations
 
+import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -32,7 +35,14 @@ from nospof.services.asking import asked_procedures, described
 from nospof.services.backups import DISCARDED
 from nospof.services.undoing import UNDONE
 
-PARTS = (("/services", "Services"), ("/audit", "Audit"), ("/runs", "Runs"), ("/deeds", "Log"))
+PARTS = (
+    ("/services", "Services"),
+    ("/audit", "Audit"),
+    ("/runs", "Runs"),
+    ("/act", "Act"),
+    ("/deeds", "Log"),
+)
+OPERATORS = ("/act", "/deeds")
 MOODS = {ExitCode.FINDINGS: "bad", ExitCode.INCOMPLETE: "warn"}
 TAKEN_BACK = (*UNDONE, *DISCARDED, "cut-over")
 STATIC = {
@@ -55,6 +65,10 @@ SHOWN = (
     "health_path",
 )
 """The fields that most people say; the others are folded."""
+TYPED = ("str", "int", "float", "bool", "tuple[str, ...]", "tuple[int, ...]")
+"""What can be typed into a page. What has parts of its own, such as a drill's writes, is for the API."""
+LINKED = ("instance_id", "service", "run_id")
+"""What a link may fill in: nobody is to agree to what a link of somebody else has filled in."""
 
 
 def moment(seconds: float) -> str:
@@ -71,12 +85,8 @@ def about(run: Run) -> str:
 
 
 PAGES = Environment(loader=PackageLoader("nospof.console"), autoescape=True, undefined=StrictUndefined)
-PAGES.filters |= {
-    "data": data_text,
-    "at": moment,
-    "about": about,
-    "words": lambda name: name.replace("_", " "),
-}
+PAGES.filters |= {"at": moment, "about": about, "data": data_text}
+PAGES.filters |= {"words": lambda name: name.replace("_", " "), "json": partial(json.dumps, indent=2)}
 
 
 class Shown:
@@ -90,7 +100,7 @@ class Shown:
         caller = request.state.caller
         here = next((path for path, _ in PARTS if request.url.path.startswith(path)), "")
         role = caller.role if caller else ""
-        parts = [one for one in PARTS if role == "operator" or one[0] != "/deeds"]
+        parts = [one for one in PARTS if role == "operator" or one[0] not in OPERATORS]
         place = self._desk.place() if role else ""
         text = PAGES.get_template(template).render(
             title=title, role=role, parts=parts, here=here, place=place, **more
@@ -147,7 +157,18 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
         rows = [{**glance(one).model_dump(), "events": ahead[one.name]} for one in report.services]
         return shown.page(request, "services.html", "Services", services=rows, **said(report))
 
-    @routes.get("/services/{name}")
+    @routes.get("/services/{name:path}/now")
+    def now(request: Request, name: str) -> Response:
+        return shown.page(
+            request,
+            "now.html",
+            f"{name} now",
+            members=told(desk.members, name),
+            data=told(desk.data, name),
+            asked_at=time.time(),
+        )
+
+    @routes.get("/services/{name:path}")
     def service(request: Request, name: str) -> Response:
         found = desk.service(name)
         events = [
@@ -162,12 +183,6 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
             drills=desk.drills(name),
             audit=Markup(service_html(found, 0)),  # noqa: S704 - it escapes what was read
             read_at=desk.report(may_be_old=True).read_at,
-        )
-
-    @routes.get("/services/{name}/now")
-    def now(request: Request, name: str) -> Response:
-        return shown.page(
-            request, "now.html", f"{name} now", members=told(desk.members, name), data=told(desk.data, name)
         )
 
     @routes.get("/audit")
@@ -232,27 +247,52 @@ def of_runs(routes: APIRouter, shown: Shown, desk: Desk) -> None:
 
     @routes.get("/deeds")
     def deeds(request: Request) -> Response:
-        if request.state.caller.role != "operator":
-            raise Turned(403, "the log is for operators")
+        for_operators(request)
         return shown.page(request, "deeds.html", "Who did what", deeds=desk.deeds())
 
 
 def of_acts(routes: APIRouter, shown: Shown) -> None:
-    """Add the page on which something is asked for: first the plan, then a yes."""
+    """Add the pages on which something is asked for, by operators: first the plan, then a yes."""
+
+    @routes.get("/act")
+    def acts(request: Request) -> Response:
+        for_operators(request)
+        each = [described(one) for one in asked_procedures()]
+        return shown.page(request, "acts.html", "What can be done", procedures=each)
 
     @routes.get("/act/{procedure}")
     def act(request: Request, procedure: str) -> Response:
+        for_operators(request)
         if procedure not in asked_procedures():
             raise Turned(404, f"there is no procedure {procedure!r}")
         told = described(procedure)
         entries = [
-            {**one, "value": request.query_params.get(one["name"], one["default"])}
+            {**one, "usual": typed(one["default"]), "value": value_of(one, request)}
             for one in told["fields"]
-            if one["type"] in ("str", "int", "float", "bool")
+            if one["type"] in TYPED
         ]
         first = [one for one in entries if one["required"] or one["name"] in SHOWN]
         rest = [one for one in entries if one not in first]
         return shown.page(request, "act.html", procedure, told=told, shown=first, folded=rest)
+
+
+def for_operators(request: Request) -> None:
+    """Turn others away. Raises Turned."""
+    if request.state.caller.role != "operator":
+        raise Turned(403, "this is for operators; sign in with the operator's token")
+
+
+def value_of(field: dict[str, Any], request: Request) -> Any:
+    """Return what stands in a field at first: as usual, or of the link for what only says which one."""
+    usual = field["default"] if field["type"] == "bool" else typed(field["default"])
+    return request.query_params.get(field["name"], usual) if field["name"] in LINKED else usual
+
+
+def typed(value: Any) -> str:
+    """Return a field's value as it is typed; several with commas."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def wrong(request: Request, desk: Desk, status: int, says: str) -> Response:

@@ -35,6 +35,7 @@ class AskedRun:
         host: the machine whose worker has taken it; empty while it waits.
         starts: how many processes were started for it.
         is_over: whether a process came to its end, or none is tried any more.
+        ended_at: when that was; 0 where it is not over.
         says: why there is no run, or why it ended; empty where it went well.
         problem: of that error, as a run has it.
     """
@@ -51,6 +52,7 @@ class AskedRun:
     host: str = ""
     starts: int = 0
     is_over: bool = False
+    ended_at: float = 0.0
     says: str = ""
     problem: dict[str, Any] = field(default_factory=dict)
 

@@ -26,7 +26,7 @@ class MemberSeen:
         zone: where it is.
         state: such as "running".
         checks: the cloud's own status checks: "ok", "initializing", "impaired", ...
-        seats: where it gets traffic from.
+        seats: where balancers send it traffic.
         traffic: what clients have open at its first seat; None where it has none, or nobody can look.
     """
 
@@ -38,11 +38,11 @@ class MemberSeen:
     traffic: InFlight | None = None
 
     @property
-    def serves(self) -> bool:
-        """Whether it runs, passed the cloud's checks, and is healthy wherever it gets traffic from."""
-        return (
-            self.state == "running"
-            and self.checks == "ok"
-            and bool(self.seats)
-            and all(one.state == "healthy" for one in self.seats)
-        )
+    def serves(self) -> bool | None:
+        """Whether it runs, passed the cloud's checks, and is healthy wherever balancers send it traffic.
+
+        None where it seems well and no balancer asks it: nobody knows, then.
+        """
+        if self.state != "running" or self.checks != "ok":
+            return False
+        return all(one.state == "healthy" for one in self.seats) if self.seats else None

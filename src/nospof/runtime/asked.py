@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -41,6 +42,7 @@ ASKED = sa.Table(
     sa.Column("host", sa.String(200), nullable=False),
     sa.Column("starts", sa.Integer, nullable=False),
     sa.Column("is_over", sa.Boolean, nullable=False),
+    sa.Column("ended_at", sa.Float, nullable=False),
     sa.Column("says", sa.Text, nullable=False),
     sa.Column("problem", sa.JSON, nullable=False),
     sa.UniqueConstraint("who", "key"),
@@ -106,6 +108,10 @@ class AskedRuns:
             raise UsageError(f"nothing of number {number} was asked for")
         return found[0]
 
+    def knows(self, who: str, key: str) -> bool:
+        """Whether somebody has asked for something under this key."""
+        return bool(self._where((ASKED.c.who == who) & (ASKED.c.key == key)))
+
     def of_run(self, run_id: str) -> AskedRun | None:
         """Return what was asked last for a run."""
         found = self._where(ASKED.c.run_id == run_id)
@@ -133,7 +139,7 @@ class AskedRuns:
 
     def end(self, number: int, says: str = "", problem: dict[str, Any] | None = None) -> None:
         """Note that it is over."""
-        values = {"is_over": True, "says": says, "problem": problem or {}}
+        values = {"is_over": True, "says": says, "problem": problem or {}, "ended_at": time.time()}
         with self._begun() as connection:
             connection.execute(sa.update(ASKED).where(ASKED.c.number == number).values(values))
 

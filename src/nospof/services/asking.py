@@ -6,7 +6,7 @@ import re
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields, replace
-from typing import IO, Any, Protocol, get_type_hints
+from typing import IO, Any, Protocol, get_origin, get_type_hints
 
 from nospof.errors import NospofError, PreconditionFailed, UsageError
 from nospof.model.asked import AskedRun
@@ -40,6 +40,9 @@ class Queue(Protocol):
 
     def ask(self, asked: AskedRun) -> AskedRun:
         """Accept it, once; a repeat with the same key is answered as the first was."""
+
+    def knows(self, who: str, key: str) -> bool:
+        """Whether somebody has asked for something under this key."""
 
     def of_run(self, run_id: str) -> AskedRun | None:
         """Return what was asked last for a run."""
@@ -125,10 +128,13 @@ def ask_to_resume(world: World, queue: Queue, runs: Runs, run_id: str, who: str,
     """
     found = runs.run(run_id)
     refuse_elsewhere(world, found)
-    if found.state not in ("interrupted", "failed", "refused"):
-        raise PreconditionFailed(
-            f"{run_id} is {found.state}, so there is nothing to resume. Nothing was changed."
-        )
+    if not queue.knows(who, key):  # a repeat is answered as the first was, whatever became of the run
+        waits = queue.of_run(run_id)
+        state = "waiting to be begun" if waits and not waits.is_over else found.state
+        if state not in ("interrupted", "failed", "refused"):
+            raise PreconditionFailed(
+                f"{run_id} is {state}, so there is nothing to resume. Nothing was changed."
+            )
     return queue.ask(
         AskedRun(0, run_id, "resume", found.procedure, {}, found.place, who, key, world.clock.now())
     )
@@ -167,7 +173,7 @@ def with_what_waits(run: Run, asked: AskedRun | None) -> Run:
     if asked is None:
         return run
     if asked.is_over:
-        was_stopped = run.state == "interrupted" and asked.says
+        was_stopped = run.state == "interrupted" and asked.says and asked.ended_at >= run.updated_at
         return replace(run, error=asked.says, problem=asked.problem) if was_stopped else run
     return replace(run, state="waiting") if run.state in ("interrupted", "failed", "refused") else run
 
@@ -265,7 +271,7 @@ def described(procedure: str) -> dict[str, Any]:
         "fields": [
             {
                 "name": one.name,
-                "type": getattr(types[one.name], "__name__", "") or str(types[one.name]),
+                "type": str(types[one.name]) if get_origin(types[one.name]) else types[one.name].__name__,
                 "default": None if one.default is MISSING else one.default,
                 "required": one.default is MISSING and one.default_factory is MISSING,
                 "says": says.get(one.name, ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from nospof.model.cloud import Instance
+from nospof.model.cloud import TAG_SERVICE, Instance
 from nospof.model.machine import InFlight
 from nospof.model.members import MemberSeen, SeatSeen
 from nospof.ports.world import World
@@ -14,11 +14,12 @@ LOOKS = 8
 """How many machines are looked at side by side."""
 
 
-def members_seen(world: World, instance_ids: Sequence[str]) -> tuple[MemberSeen, ...]:
-    """Return how members are now. Changes nothing.
+def members_seen(world: World, service: str, instance_ids: Sequence[str]) -> tuple[MemberSeen, ...]:
+    """Return how the members of a service are now. Changes nothing.
 
     Args:
-        instance_ids: who.
+        service: whose target groups are asked, where any are marked as its own; else all behind balancers.
+        instance_ids: its instances.
 
     Raises:
         CloudError: the cloud refused, or knows one of them no more.
@@ -26,7 +27,9 @@ def members_seen(world: World, instance_ids: Sequence[str]) -> tuple[MemberSeen,
     cloud = world.cloud
     instances = [cloud.instance(one) for one in instance_ids]
     checks = {one.instance_id: one for one in cloud.instance_status(tuple(instance_ids))}
-    groups = [(group, cloud.targets(group.arn)) for group in cloud.target_groups()]
+    used = [one for one in cloud.target_groups() if one.balancer_arns]
+    own = [one for one in used if one.tags.get(TAG_SERVICE) == service]
+    groups = [(group, cloud.targets(group.arn)) for group in own or used]
 
     def seen(instance: Instance) -> MemberSeen:
         seats = tuple(

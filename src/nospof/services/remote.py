@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from nospof.errors import (
     CloudError,
+    NospofError,
     PreconditionFailed,
     ProcedureFailed,
     UnknownOutcome,
@@ -209,10 +210,6 @@ class Remote:
             raise told_error(str(run.problem["kind"]), run.error, run.problem)
         if run.state == "refused":
             raise PreconditionFailed(run.error or f"{run.id} was refused. Nothing was changed.")
-        if run.state == "elsewhere":
-            raise UnknownOutcome(
-                f"{run.id} is worked on by another machine than {self.url}; see: nospof runs show {run.id}"
-            )
         done = tuple(f"recorded: {one.name}" for one in run.steps if not one.error)
         says = run.error or "its process has ended in the middle"
         raise ProcedureFailed(says, run_id=run.id, step=run.steps[-1].name if run.steps else "", exists=done)
@@ -223,11 +220,12 @@ class Remote:
         while True:
             try:
                 return str(self._api.post(path, body, key)["run_id"])
-            except CloudError as error:
+            except NospofError as error:
                 may_be_accepted = may_be_accepted or isinstance(error, UnknownOutcome)
-                if not (error.retryable and may_be_accepted):
+                if not may_be_accepted:
                     raise
-                if time.monotonic() > ends:
+                may_pass = isinstance(error, CloudError) and error.retryable
+                if not may_pass or time.monotonic() > ends:
                     raise UnknownOutcome(
                         f"{error}. What was asked may have been accepted all the same; look before you ask "
                         "again: nospof runs list"

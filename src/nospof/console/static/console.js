@@ -27,13 +27,20 @@ async function once(button, act) {
   }
 }
 
+function read(field) {
+  if (field.type === "number") return Number(field.value);
+  if (!field.dataset.type.startsWith("tuple[")) return field.value;
+  const parts = field.value.split(",").map((part) => part.trim()).filter(Boolean);
+  return field.dataset.type.startsWith("tuple[int") ? parts.map(Number) : parts;
+}
+
 function asked(form) {
   const request = {};
   for (const field of form.querySelectorAll("[name]")) {
     if (field.dataset.type === "bool") {
       if (field.checked) request[field.name] = true;
-    } else if (field.value !== field.dataset.usual) {
-      request[field.name] = field.type === "number" ? Number(field.value) : field.value;
+    } else if (field.value !== field.dataset.usual && (field.value || field.type !== "number")) {
+      request[field.name] = read(field);
     }
   }
   return form.dataset.procedure ? { procedure: form.dataset.procedure, request } : request;
@@ -59,10 +66,10 @@ async function plan(form) {
   list("#warnings", shown.warnings || []);
   one("#know").hidden = !(shown.warnings || []).length;
   const typed = form.dataset.procedure ? await call("POST", "/api/v1/command-lines", body) : null;
-  one("#command").textContent = typed ? typed.command : `nospof runs undo ${location.pathname.split("/")[2]}`;
+  one("#command").textContent = typed ? typed.command : `nospof runs undo ${location.pathname.split("/")[2]}${body.clients_are_back ? " --clients-are-back" : ""}`;
   one("#call").textContent = `POST ${form.dataset.do}\nIdempotency-Key: ${key}\n\n${JSON.stringify(body, null, 2)}`;
   one("#plan").hidden = false;
-  one("#plan").scrollIntoView();
+  one("#plan h2").focus();
   form.dataset.shown = JSON.stringify(body);
 }
 
@@ -96,13 +103,20 @@ async function showNow(id, now) {
   line.hidden = !now.step;
   if (now.loads === Number(one("#load").dataset.looks)) return;
   one("#load").dataset.looks = now.loads;
-  const drawn = await fetch(`/api/v1/runs/${id}/load.svg`);
-  if (drawn.ok) one("#load").innerHTML = await drawn.text();
+  const drawn = await loaded(`/api/v1/runs/${id}/load.svg`);
+  if (drawn) one("#load").innerHTML = drawn;
 }
 
 function follow(id) {
   const events = new EventSource(`/api/v1/runs/${id}/events`);
-  events.addEventListener("run", (event) => show(JSON.parse(event.data)));
+  events.addEventListener("error", () => {
+    tell("The server does not answer; it is asked again. The run goes on whatever happens to the server.");
+    if (events.readyState === EventSource.CLOSED) setTimeout(follow, 3000, id);  // an answer that was none
+  });
+  events.addEventListener("run", (event) => {
+    tell("");
+    show(JSON.parse(event.data));
+  });
   events.addEventListener("now", (event) => showNow(id, JSON.parse(event.data)));
   events.addEventListener("end", () => {
     events.close();
@@ -111,19 +125,26 @@ function follow(id) {
 }
 
 // Parts of a page that are asked for again while somebody looks at it. A picture that cannot be had stays.
+async function loaded(path) {
+  try {
+    const answer = await fetch(path);
+    return answer.ok ? await answer.text() : "";
+  } catch {
+    return "";
+  }
+}
 async function refresh(part) {
   if (!document.hidden) {
-    const answer = await fetch(part.dataset.part).catch(() => null);
-    const page = answer && answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
-    const found = page && page.querySelector("#part");
+    const page = new DOMParser().parseFromString(await loaded(part.dataset.part), "text/html");
+    const found = page.querySelector("#part");
     if (found) part.replaceChildren(...found.childNodes);
     else part.textContent = "It cannot be asked now; tried again in a moment.";
   }
-  setTimeout(refresh, 10000, part);
+  setTimeout(refresh, 20000, part);
 }
 async function redraw(path) {
-  const answer = document.hidden ? null : await fetch(path).catch(() => null);
-  if (answer && answer.ok) one("svg.picture").outerHTML = await answer.text();
+  const drawn = document.hidden ? "" : await loaded(path);
+  if (drawn) one("svg.picture").outerHTML = drawn;
   setTimeout(redraw, 60000, path);
 }
 if (one("[data-part]")) refresh(one("[data-part]"));
@@ -133,8 +154,8 @@ if (one("#log-in")) one("#log-in").addEventListener("submit", (event) => {
   event.preventDefault();
   once(event.submitter, async () => {
     await call("POST", "/api/v1/session", { token: one("#token").value.trim() });
-    const next = new URLSearchParams(location.search).get("next") || "/services";
-    location.assign(next.startsWith("/") && !next.startsWith("//") ? next : "/services");
+    const next = new URL(new URLSearchParams(location.search).get("next") || "/services", location.origin);
+    location.assign(next.origin === location.origin ? next.href : "/services");
   });
 });
 if (one("#log-out")) one("#log-out").addEventListener("click", (event) => once(event.target, async () => {
@@ -155,5 +176,5 @@ for (const button of document.querySelectorAll("button[data-post]")) button.addE
 }));
 if (one("#run")) {
   offer(one("#run").dataset.state);
-  if (["running", "waiting"].includes(one("#run").dataset.state)) follow(one("#run").dataset.run);
+  if (["running", "waiting", "elsewhere"].includes(one("#run").dataset.state)) follow(one("#run").dataset.run);
 }
