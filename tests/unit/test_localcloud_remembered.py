@@ -43,6 +43,8 @@ def test_each_kind_of_object_has_the_names_that_moto_works_out_for_it(before):
                 context = serialize.AttributePickerContext(obj, key, shape)
                 names = list(dict.fromkeys(before["get_possible_keys"](picker, context)))
                 assert list(picker.get_possible_keys(context)) == names
+    nowhere = serialize.AttributePickerContext({}, "State", None)
+    assert list(picker.get_possible_keys(nowhere)) == list(before["get_possible_keys"](picker, nowhere))[:2]
     context = serialize.AttributePickerContext(Instance(), "State", instance.members["State"])
     assert next(iter(picker.get_possible_keys(context))) == "_state"
 

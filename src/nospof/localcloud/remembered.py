@@ -44,6 +44,8 @@ def _remember_keys() -> None:
     work_out = picker.get_possible_keys
 
     def get_possible_keys(self: Any, context: Any) -> tuple[str, ...]:
+        if context.shape is None:  # a member that no shape describes
+            return tuple(dict.fromkeys(work_out(self, context)))
         known = vars(context.shape).setdefault("names_in_models", {})
         asked = (type(context.obj), context.key, *self.alias_providers)
         if asked not in known:
