@@ -2,6 +2,7 @@
 
     NospofError                1   a fault of ours
     ├── UsageError             2   the request cannot be understood
+    │   └── UnknownName        2   nothing here has this name: no such run, no such service
     ├── PreconditionFailed     3   refused before the first write: nothing was changed
     ├── ProcedureFailed        4   failed half-way: says what exists now and how to resume
     └── CloudError             5   the cloud refused or could not be reached
@@ -49,6 +50,10 @@ class UsageError(NospofError):
     """The request cannot be understood."""
 
     exit_code = ExitCode.USAGE
+
+
+class UnknownName(UsageError):
+    """Nothing here has this name: no such run, no such service."""
 
 
 class PreconditionFailed(NospofError):
@@ -145,7 +150,8 @@ DENIED_CODES = frozenset(
 
 
 KINDS: dict[str, type[NospofError]] = {
-    kind.__name__: kind for kind in (UsageError, PreconditionFailed, CloudError, NotFound, UnknownOutcome)
+    kind.__name__: kind
+    for kind in (UsageError, UnknownName, PreconditionFailed, CloudError, NotFound, UnknownOutcome)
 }
 
 

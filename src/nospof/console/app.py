@@ -21,7 +21,7 @@ from nospof.console.desk import Desk
 from nospof.console.gate import Gate, is_api, refusal, turned_away
 from nospof.console.guard import Guard, Turned
 from nospof.console.pages import make_pages, wrong
-from nospof.errors import CloudError, NospofError, PreconditionFailed, UsageError
+from nospof.errors import CloudError, NospofError, PreconditionFailed, UnknownName, UsageError
 from nospof.render.answers import envelope
 from nospof.services.asking import keep_working
 
@@ -73,9 +73,10 @@ def make_app(desk: Desk, guard: Guard, say: Say, *, works: bool, is_tls: bool) -
 
 def status_of(error: NospofError) -> int:
     """Return the HTTP status of an error."""
+    if isinstance(error, UnknownName):
+        return HTTPStatus.NOT_FOUND
     if isinstance(error, UsageError):
-        is_unknown = str(error).startswith(("there is no run", "no service is called", "nothing of number"))
-        return HTTPStatus.NOT_FOUND if is_unknown else HTTPStatus.BAD_REQUEST
+        return HTTPStatus.BAD_REQUEST
     if isinstance(error, PreconditionFailed):
         return HTTPStatus.CONFLICT
     return HTTPStatus.BAD_GATEWAY if isinstance(error, CloudError) else HTTPStatus.UNPROCESSABLE_ENTITY

@@ -11,7 +11,7 @@ from typing import Any
 
 from nospof import bootstrap
 from nospof.console.fresh import Fresh
-from nospof.errors import UsageError
+from nospof.errors import UnknownName
 from nospof.model.asked import AskedRun, Caller, Deed
 from nospof.model.drill import LoadProgress
 from nospof.model.estate import Estate
@@ -133,11 +133,11 @@ class Desk:
         return self._data.get(service, lambda: data_status(self._world(), service))
 
     def service(self, name: str) -> ServiceReport:
-        """Return what the audit says of a service. Raises UsageError: there is none."""
+        """Return what the audit says of a service. Raises UnknownName: there is none."""
         for one in self.report(may_be_old=True).services:
             if one.name == name:
                 return one
-        raise UsageError(f"no service is called {name!r} here")
+        raise UnknownName(f"no service is called {name!r} here")
 
     def members(self, name: str) -> tuple[MemberSeen, ...]:
         """Return how the instances of a service are now."""
@@ -172,12 +172,12 @@ class Desk:
         """Return so many runs that are older than one, and what the next page is after; empty at the end.
 
         Raises:
-            UsageError: there is no such run.
+            UnknownName: there is no such run.
         """
         found = self.runs()
         begin = next((number + 1 for number, one in enumerate(found) if one.id == after), 0)
         if after and not begin:
-            raise UsageError(f"there is no run {after}")
+            raise UnknownName(f"there is no run {after}")
         page = found[begin : begin + limit]
         return page, "" if begin + limit >= len(found) else page[-1].id
 

@@ -26,7 +26,7 @@ OPEN = ("/api/v1/session", "/api/v1/health")
 FOR_ALL = ("/login", "/static/")
 ONLY_SHOWS = ("/command-lines",)
 """What a viewer may post. A plan asks for pages that its request names, from where this server is."""
-KINDS = {400: "UsageError", 401: "NotKnown", 403: "NotAllowed", 404: "NotFound", 405: "NotAllowed"}
+KINDS = {400: "UsageError", 401: "NotKnown", 403: "NotAllowed", 404: "UnknownName", 405: "NotAllowed"}
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (

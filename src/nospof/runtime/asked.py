@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import sqlalchemy as sa
 
-from nospof.errors import PreconditionFailed, UsageError
+from nospof.errors import PreconditionFailed, UnknownName, UsageError
 from nospof.model.asked import AskedRun, Deed
 from nospof.runtime.home import prepare_home
 from nospof.runtime.sqlite import engine_on
@@ -105,7 +105,7 @@ class AskedRuns:
         """
         found = self._where(ASKED.c.number == number)
         if not found:
-            raise UsageError(f"nothing of number {number} was asked for")
+            raise UnknownName(f"nothing of number {number} was asked for")
         return found[0]
 
     def knows(self, who: str, key: str) -> bool:

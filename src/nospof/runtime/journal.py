@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nospof.errors import CloudError, NotFound, PreconditionFailed, UnknownOutcome, UsageError
+from nospof.errors import CloudError, NotFound, PreconditionFailed, UnknownName, UnknownOutcome, UsageError
 from nospof.model.runs import Run, RunState, RunStep
 from nospof.runtime.home import is_alive
 
 REFUSALS = frozenset(
-    kind.__name__ for kind in (PreconditionFailed, UsageError, CloudError, NotFound, UnknownOutcome)
+    kind.__name__
+    for kind in (PreconditionFailed, UsageError, UnknownName, CloudError, NotFound, UnknownOutcome)
 )
 """Errors that leave a story before it changed anything; afterwards it is always ProcedureFailed."""
 
@@ -63,13 +64,13 @@ class Journal:
         """Return one run with its steps.
 
         Raises:
-            UsageError: there is none of that id.
+            UnknownName: there is none of that id.
         """
         for run in self.runs():
             if run.id == run_id:
                 return self._with_steps(run)
         where = "the shared journal" if self._url else self._home
-        raise UsageError(f"there is no run {run_id} in {where}; see: nospof runs list")
+        raise UnknownName(f"there is no run {run_id} in {where}; see: nospof runs list")
 
     def _rows(self, query: str, *parameters: str) -> list[Any]:
         """Return what a query finds; nothing where no run was ever recorded."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from nospof.errors import UsageError
+from nospof.errors import UnknownName
 from nospof.model.cloud import TAG_DRAINED, TAG_GUARANTEE, TAG_SERVICE
 from nospof.model.news import EndedTurn
 from nospof.model.runs import Run
@@ -68,7 +68,7 @@ def watched(services: Sequence[str], seen: Seen) -> tuple[str, ...]:
     unknown = sorted({*services} - {*names})
     if unknown:
         there = ", ".join(names) or "none"
-        raise UsageError(f"no service is called {' or '.join(unknown)} here. There is: {there}.")
+        raise UnknownName(f"no service is called {' or '.join(unknown)} here. There is: {there}.")
     return tuple(sorted({*services})) if services else tuple(names)
 
 
