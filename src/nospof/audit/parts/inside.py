@@ -259,12 +259,9 @@ def kept(look: Item) -> tuple[tuple[str, str], ...]:
         for one in look.rows("engines.found")
         if one.text("engine") not in FORGETS and not is_in_step(look, one)
     ]
-    for section, says in (("sessions", "sessions"), ("written", "files")):
-        found += [
-            (f"{says} in {one.text('directory')}", one.text("directory"))
-            for one in look.rows(f"{section}.found")
-            if not one.flag("in_step")
-        ]
+    own = [("sessions", one) for one in look.rows("sessions.found")]
+    own += [("files", one) for one in look.rows("written.found") if not one.flag("in_step")]
+    found += [(f"{says} in {one.text('directory')}", one.text("directory")) for says, one in own]
     return tuple(one for one in found if not is_elsewhere(look, one[1]))
 
 
