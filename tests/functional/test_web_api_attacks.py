@@ -145,7 +145,7 @@ def test_what_does_not_hold_to_the_document_is_refused_and_never_a_fault(
         "--phases",
         "examples,coverage,fuzzing",
         "--max-examples",
-        "15",
+        "6",
         "--seed",
         "1",
         "--request-timeout",
