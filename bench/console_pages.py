@@ -110,7 +110,7 @@ def measure(server: Served, browser: Browser) -> None:
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(here)
-        page.fill("#token", server.tokens["viewer"])
+        page.fill("#token", server.tokens["operator"])
         page.keyboard.press("Enter")
         began = time.monotonic()
         page.wait_for_url("**/services", timeout=120_000)

@@ -167,10 +167,13 @@ def beside(routes: APIRouter, desk: Desk) -> None:
         """List announced maintenance: what `nospof maintain events --format json` writes."""
         return document(desk.events())
 
-    @routes.get("/procedures", tags=["reading"])
-    def procedures() -> Procedures:
+    told = Procedures.model_validate({"procedures": [described(one) for one in asked_procedures()]})
+    procedures_json = told.model_dump_json()
+
+    @routes.get("/procedures", tags=["reading"], response_model=Procedures)
+    def procedures() -> Response:
         """List the procedures and what each can be asked."""
-        return Procedures.model_validate({"procedures": [described(one) for one in asked_procedures()]})
+        return Response(procedures_json, media_type="application/json")
 
     @routes.get("/deeds", tags=["reading"])
     def deeds(request: Request) -> Deeds:
