@@ -26,7 +26,7 @@ from nospof.console.desk import Desk
 from nospof.console.forms import RunId
 from nospof.console.guard import Turned
 from nospof.errors import ExitCode, NospofError
-from nospof.model.findings import AuditReport
+from nospof.model.findings import SEVERITIES, AuditReport, ServiceReport
 from nospof.model.runs import Run
 from nospof.render.page import service_html
 from nospof.render.plot import draw_load
@@ -67,6 +67,8 @@ SHOWN = (
 """The fields that most people say; the others are folded."""
 TYPED = ("str", "int", "float", "bool", "tuple[str, ...]", "tuple[int, ...]")
 """What can be typed into a page. What has parts of its own, such as a drill's writes, is for the API."""
+MOST_WHOLE = 20
+"""So many services are shown whole on one page: each is some 20 kB."""
 LINKED = ("instance_id", "service", "run_id")
 """What a link may fill in: nobody is to agree to what a link of somebody else has filled in."""
 
@@ -188,11 +190,29 @@ def of_services(routes: APIRouter, shown: Shown, desk: Desk) -> None:
     @routes.get("/audit")
     def audit(request: Request, what_if: Annotated[str, Query(max_length=300)] = "") -> Response:
         report = desk.report((what_if,) if what_if else (), may_be_old=True)
-        parts = [Markup(service_html(one, number)) for number, one in enumerate(report.services)]  # noqa: S704
-        unread = [one.says for one in report.unread]
+        whole, others = worst_first(report.services)
+        parts = [Markup(service_html(one, number)) for number, one in enumerate(whole)]  # noqa: S704
         return shown.page(
-            request, "audit.html", "Audit", what_if=what_if, services=parts, unread=unread, **said(report)
+            request,
+            "audit.html",
+            "Audit",
+            what_if=what_if,
+            services=parts,
+            others=[glance(one).model_dump() for one in others],
+            unread=[one.says for one in report.unread],
+            **said(report),
         )
+
+
+def worst_first(services: tuple[ServiceReport, ...]) -> tuple[list[ServiceReport], list[ServiceReport]]:
+    """Return the services that a page has room to show whole, the worst, and all others."""
+
+    def how_bad(one: ServiceReport) -> tuple[int, ...]:
+        found = glance(one).findings
+        return tuple(-found.get(severity, 0) for severity in SEVERITIES)
+
+    ordered = sorted(services, key=how_bad)
+    return ordered[:MOST_WHOLE], ordered[MOST_WHOLE:]
 
 
 def told(ask: Callable[[str], Any], service: str) -> tuple[Any, str]:
