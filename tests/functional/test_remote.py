@@ -160,7 +160,7 @@ def test_what_cannot_be_asked_is_told_in_a_line(server: Served, shop: list[str])
 
     assert "refuses: the token is not one" in told(USAGE, "runs", "list", NOSPOF_TOKEN=WRONG)
     assert "no token for it" in told(USAGE, "runs", "list", NOSPOF_TOKEN="")
-    assert "a viewer changes nothing" in told(
+    assert "a viewer neither plans nor changes anything" in told(
         USAGE, "clone", shop[0], "--yes", NOSPOF_TOKEN=server.tokens["viewer"]
     )
     assert "in the clear" in told(USAGE, "audit", NOSPOF_SERVER="http://ops.example.com")

@@ -122,7 +122,7 @@ class Gate:
         if changes and cookie and headers.get("x-nospof-page") != "1":
             raise Turned(403, "a page's own requests carry X-Nospof-Page: 1; a program sends a token instead")
         if changes and caller.role != "operator" and not scope["path"].endswith(ONLY_SHOWS):
-            raise Turned(403, "a viewer plans and changes nothing; use the operator's token")
+            raise Turned(403, "a viewer neither plans nor changes anything; use the operator's token")
         return caller
 
 
