@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from support.balanced import balanced
-from support.ec2_words import launch, running
+from support.balanced import announced
 from support.local_cloud import RunningCloud
 from support.served import Served, served
 from support.site import SITE, Site, environment_of, nospof
@@ -60,12 +59,7 @@ def shape(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def shop(local_cloud: RunningCloud) -> list[str]:
-    """A service of two members with a reboot announced for one."""
-    members = [running(local_cloud.client("ec2"), launch(local_cloud)) for _ in range(2)]
-    balanced(local_cloud, members, "shop")
-    event = {"instance": members[0], "code": "system-reboot", "seconds": 86_400}
-    assert local_cloud.admin("POST", "event", event)[0] == 200
-    return members
+    return announced(local_cloud, "shop")
 
 
 @pytest.fixture

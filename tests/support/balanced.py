@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from support.ec2_words import instance
+from support.ec2_words import instance, launch, running
 from support.local_cloud import RunningCloud
 from support.waiting import eventually, meanwhile
 
@@ -29,6 +29,15 @@ def balanced(cloud: RunningCloud, members: list[str], name: str = "night") -> tu
         LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=PORT, DefaultActions=forward
     )
     return balancer["DNSName"], group
+
+
+def announced(cloud: RunningCloud, name: str) -> list[str]:
+    """Make a service of two members, with a reboot announced for the first one; return who they are."""
+    members = [running(cloud.client("ec2"), launch(cloud)) for _ in range(2)]
+    balanced(cloud, members, name)
+    event = {"instance": members[0], "code": "system-reboot", "seconds": 86_400}
+    assert cloud.admin("POST", "event", event)[0] == 200
+    return members
 
 
 def healthy_in(cloud: RunningCloud, group: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from nospof import bootstrap
 from nospof.cli.options import cloud_options, format_option, plan_options
 from nospof.errors import NospofError
 from nospof.model.runs import Run
-from nospof.render.answers import summary, to_json
+from nospof.render.answers import moment, summary, to_json
 
 if TYPE_CHECKING:
     from nospof.services.remote import Remote
@@ -43,7 +42,7 @@ def list_runs(output_format: str) -> None:
     if not found:
         click.echo("no runs yet; begin with: nospof audit")
     for run in found:
-        click.echo(f"{at(run.started_at)}  {run.state:11}  {run.id}  {subject(run)}")
+        click.echo(f"{moment(run.started_at)}  {run.state:11}  {run.id}  {subject(run)}")
 
 
 @runs.command("show")
@@ -57,7 +56,7 @@ def show(run_id: str, output_format: str) -> None:
         click.echo(to_json(run))
         return
     click.echo(
-        f"{run.id}: {run.state}, {subject(run)}, begun {at(run.started_at)}, {run.attempts} attempt(s)"
+        f"{run.id}: {run.state}, {subject(run)}, begun {moment(run.started_at)}, {run.attempts} attempt(s)"
     )
     for step in run.steps:
         mark = "✗" if step.error else "✓"
@@ -254,7 +253,7 @@ def sweep(region: str, profile: str, run_id: str = "") -> bool:
 
     world = bootstrap.open_world(Watch(quiet=True), region, profile)
     for sentence in service.keep(world, bootstrap.claims()):
-        click.echo(f"{at(time.time())} {sentence}")
+        click.echo(f"{moment(time.time())} {sentence}")
     return not service.is_promised(world, run_id)
 
 
@@ -272,13 +271,8 @@ def keep_one_run(run_id: str, region: str, profile: str) -> None:
         try:
             free_of_it = free_of_it + 1 if sweep(region, profile, run_id) else 0
         except NospofError as error:
-            click.echo(f"{at(time.time())} {error}")
+            click.echo(f"{moment(time.time())} {error}")
         time.sleep(KEEPER_POLLS * bootstrap.poll_seconds())
-
-
-def at(seconds: float) -> str:
-    """Return a time as people write it, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def subject(run: Run) -> str:

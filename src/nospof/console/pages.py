@@ -10,7 +10,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
 from typing import Annotated, Any
@@ -28,6 +27,7 @@ from nospof.console.guard import Turned
 from nospof.errors import ExitCode, NospofError
 from nospof.model.findings import SEVERITIES, AuditReport, ServiceReport
 from nospof.model.runs import Run
+from nospof.render.answers import moment
 from nospof.render.page import service_html
 from nospof.render.plot import draw_load
 from nospof.render.result_text import data_text
@@ -71,11 +71,6 @@ MOST_WHOLE = 20
 """So many services are shown whole on one page: each is some 20 kB."""
 LINKED = ("instance_id", "service", "run_id")
 """What a link may fill in: nobody is to agree to what a link of somebody else has filled in."""
-
-
-def moment(seconds: float) -> str:
-    """Return a time as people write it, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def about(run: Run) -> str:

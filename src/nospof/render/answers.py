@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from nospof.errors import NospofError
@@ -36,3 +37,8 @@ def envelope(error: NospofError) -> dict[str, Any]:
     """Return an error as the JSON object every face gives."""
     exit_code = int(error.exit_code)
     return {"kind": type(error).__name__, "message": str(error), "exit_code": exit_code, **error.details}
+
+
+def moment(seconds: float) -> str:
+    """Return a time as people write it, UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
